@@ -1,0 +1,68 @@
+# Everything that is done with a checkout. Each target first sets up what it needs in .venv, and does
+# so again when pyproject.toml or constraints.txt has changed: Python >= 3.10 and make are enough.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+
+# Always `python -m tool`: the first line of a script in bin/ cannot hold a path with spaces.
+python := $(VENV)/bin/python
+# In variables rather than with -c, so that they bind what pip installs to build a package, too. A newer
+# pip reads the second for that. Relative, since pip splits them at spaces.
+pip_install := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(python) -m pip install --disable-pip-version-check
+
+# Two measurements at once would disturb each other, and two installations break each other.
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help sweep quick test benchmark lint format install hooks clean
+
+help: ## List the targets
+	@echo 'make TARGET [ARGS="..."] [PYTHON=python3.11]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+
+sweep: $(VENV)/.runtime ## Measure everything; ARGS are further overrides, e.g. ARGS="model=gpt2 run=NAME"
+	$(python) -m gradbench +sweep=all $(ARGS)
+
+quick: $(VENV)/.runtime ## Measure a little of everything, in a few minutes
+	$(python) -m gradbench +sweep=quick $(ARGS)
+
+test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd"
+	$(python) -m pytest $(ARGS)
+
+benchmark: $(VENV)/.dev ## Time gradbench's own code with pytest-benchmark
+	$(python) -m pytest tests/benchmarks $(ARGS)
+
+lint: $(VENV)/.dev ## Check style, formatting and types
+	$(python) -m ruff check .
+	$(python) -m ruff format --check .
+	$(python) -m mypy --strict
+
+format: $(VENV)/.dev ## Mend what the linter can, and format
+	$(python) -m ruff check --fix .
+	$(python) -m ruff format .
+
+install: $(VENV)/.dev ## Set up .venv for development
+
+hooks: $(VENV)/.dev ## Have git run the checks before each commit
+	$(python) -m pre_commit install
+
+clean: ## Remove .venv, caches and build outputs; results stay
+	rm -rf $(VENV) build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# What is installed: .runtime is enough to measure, .dev to develop. A stamp is missing while pip works,
+# so an environment left half made is made anew.
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+		echo 'gradbench needs Python 3.10 or newer with its venv module, and "$(PYTHON)" is not that.' \
+			'Name another: make PYTHON=python3.11 $(MAKECMDGOALS)' >&2; exit 1; }
+	test -e $@ || $(PYTHON) -m venv --clear $(VENV)
+	@rm -f $@
+	$(pip_install) -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@rm -f $< $@
+	$(pip_install) -e '.[dev,huggingface]'
+	@touch $< $@

@@ -1,0 +1,83 @@
+"""What a device, with its clock, synchronisation and memory, gives to the measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Duration of a group of back-to-back calls.
+
+    Args:
+        wall_s: Until the work was done, in seconds.
+        host_s: Until the calls had returned, in seconds.
+        device_s: Between events on the device, in seconds; None where host and device are one.
+        switches: Involuntary context switches of the process meanwhile.
+    """
+
+    wall_s: float
+    host_s: float
+    device_s: float | None
+    switches: int
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What one call does, without a clock.
+
+    Args:
+        launches: Operators dispatched (CPU) or kernels launched (CUDA).
+        peak_extra_bytes: Peak of the memory allocated beyond what was there before, in bytes.
+    """
+
+    launches: int
+    peak_extra_bytes: int
+
+
+class Device(Protocol):
+    """Where a block runs."""
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device as PyTorch names it."""
+        ...
+
+    def unavailable(self) -> str | None:
+        """Say why the device cannot be used here; None where it can."""
+        ...
+
+    def describe(self) -> str:
+        """Return the hardware's name."""
+        ...
+
+    def free_bytes(self) -> int:
+        """Return the memory a block may use, in bytes."""
+        ...
+
+    def time(self, call: Callable[[], object], calls: int) -> Timing:
+        """Time a group of back-to-back calls.
+
+        Args:
+            call: What to time.
+            calls: How often.
+
+        Returns:
+            The group's duration.
+        """
+        ...
+
+    def count(self, call: Callable[[], object]) -> Counts:
+        """Count what one call does.
+
+        Args:
+            call: What to count, already called before, so that nothing is set up in it.
+
+        Returns:
+            The counts.
+        """
+        ...

@@ -1,0 +1,82 @@
+"""A CUDA device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import repeat
+
+import torch
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+
+from gradbench.devices.base import Counts, Timing
+from gradbench.devices.cpu import involuntary_switches
+
+
+@dataclass(frozen=True)
+class Cuda:
+    """A CUDA device: host, device and wall time are three figures.
+
+    Args:
+        index: Which one.
+
+    Source: "Asynchronous execution" in PyTorch's CUDA semantics.
+    """
+
+    index: int = 0
+
+    @property
+    def torch_device(self) -> torch.device:
+        return torch.device("cuda", self.index)
+
+    def unavailable(self) -> str | None:
+        if not torch.cuda.is_available():
+            return "no CUDA device is available to PyTorch here"
+        if not 0 <= self.index < torch.cuda.device_count():
+            last = torch.cuda.device_count() - 1
+            return f"device.index={self.index}: there are CUDA devices 0 to {last}"
+        torch.cuda.set_device(self.index)
+        return None
+
+    def describe(self) -> str:
+        return torch.cuda.get_device_name(self.index)
+
+    def free_bytes(self) -> int:
+        return int(torch.cuda.mem_get_info(self.index)[0])
+
+    def time(self, call: Callable[[], object], calls: int) -> Timing:
+        begin = torch.cuda.Event(enable_timing=True)
+        end = torch.cuda.Event(enable_timing=True)
+        torch.cuda.synchronize(self.index)
+        switches = involuntary_switches()
+        start = time.perf_counter_ns()
+        begin.record()
+        for _ in repeat(None, calls):
+            call()
+        end.record()
+        returned = time.perf_counter_ns()
+        end.synchronize()
+        done = time.perf_counter_ns()
+        return Timing(
+            wall_s=(done - start) / 1e9,
+            host_s=(returned - start) / 1e9,
+            device_s=begin.elapsed_time(end) / 1e3,
+            switches=involuntary_switches() - switches,
+        )
+
+    def count(self, call: Callable[[], object]) -> Counts:
+        torch.cuda.synchronize(self.index)
+        torch.cuda.reset_peak_memory_stats(self.index)
+        before = torch.cuda.memory_allocated(self.index)
+        call()
+        torch.cuda.synchronize(self.index)
+        peak = torch.cuda.max_memory_allocated(self.index) - before
+        # A second call: the profiler's own buffers stay out of the memory figure.
+        with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace:
+            call()
+            torch.cuda.synchronize(self.index)
+        events = trace.profiler.kineto_results.events()  # type: ignore[union-attr]
+        launches = sum(event.device_type() == DeviceType.CUDA for event in events)
+        return Counts(launches, peak)

@@ -1,0 +1,398 @@
+"""What a worker does with a block: build, verify, time, count, train, and the rows of it all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from torch import nn
+
+from gradbench.config import BadRequest
+from gradbench.devices.base import Counts, Device
+from gradbench.measure.contender import Contender
+from gradbench.measure.isolated import (
+    IsolatedResult,
+    Isolation,
+    bind_with_gradients,
+    measure_isolated,
+)
+from gradbench.measure.roofline import BandwidthControl
+from gradbench.measure.tensors import Tensors
+from gradbench.measure.training import Training, TrainingResult
+from gradbench.measure.trajectory import Trajectory, follow, trained_parameters
+from gradbench.measure.verification import Verdict, verify
+from gradbench.models.base import Batch, Model, UnavailableModel, place
+from gradbench.plan import Block, Cell
+from gradbench.rules.base import Rule
+from gradbench.strategies.base import Strategy
+from gradbench.zeroing.base import Zeroing
+
+Report = Callable[[float, str], None]
+"""Told the fraction of the block that is done, and what is being done."""
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The block's options as objects."""
+
+    model: Model
+    rule: Rule
+    device: Device
+    strategies: dict[str, Strategy]
+    zeroings: dict[str, Zeroing]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell before it was timed.
+
+    Args:
+        cell: Which cell.
+        status: ok, wrong, skipped or failed.
+        reason: Why the status is not ok.
+        verdict: What verification found; None where it did not take place.
+    """
+
+    cell: Cell
+    status: str
+    reason: str | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that was seen of a block.
+
+    Args:
+        outcomes: One for each cell, in the block's order.
+        device_name: Name of the hardware; None where there is none.
+        threads: Threads of CPU operators.
+        design: product or star; None where nothing was measured.
+        shapes: Shape of each tensor that an update writes.
+        control: The bandwidth control; None where nothing was measured.
+        counts: Launches and memory by cell.
+        isolated: The isolated protocol's result.
+        training: The training protocol's result.
+        compile_s: Seconds inside first calls, where torch.compile compiles.
+    """
+
+    outcomes: list[Outcome]
+    device_name: str | None = None
+    threads: int | None = None
+    design: str | None = None
+    shapes: Sequence[torch.Size] = ()
+    control: BandwidthControl | None = None
+    counts: dict[str, Counts] | None = None
+    isolated: IsolatedResult | None = None
+    training: TrainingResult | None = None
+    compile_s: float = 0.0
+
+    @property
+    def sampling_s(self) -> float:
+        """Seconds inside timed calls and the untimed warm-up calls before them."""
+        results = (self.isolated, self.training)
+        return sum(result.sampling_s for result in results if result is not None)
+
+
+def instantiate_axes(block: Block) -> Axes:
+    """Make the objects that a block's options name.
+
+    Args:
+        block: The block.
+
+    Returns:
+        The objects.
+
+    Raises:
+        BadRequest: An option is not what its object takes.
+    """
+
+    def make(group: str, options: Any) -> Any:
+        try:
+            return instantiate(options)
+        except (InstantiationException, ValueError, TypeError) as error:
+            cause = error.__cause__ or error
+            raise BadRequest(f"{group}: {cause}") from error
+
+    options = block.options
+    return Axes(
+        model=make(f"model={block.model}", options["model"]),
+        rule=make(f"rule={block.rule}", options["rule"]),
+        device=make(f"device={block.device}", options["device"]),
+        strategies={
+            name: make(f"strategy={name}", option) for name, option in options["strategy"].items()
+        },
+        zeroings={
+            name: make(f"zeroing={name}", option) for name, option in options["zeroing"].items()
+        },
+    )
+
+
+def measure_block(block: Block, report: Report) -> Measured:
+    """Measure a block in this process.
+
+    Args:
+        block: What to measure.
+        report: Told how far it is.
+
+    Returns:
+        Everything seen; a block that cannot run at all has only skipped outcomes.
+
+    Raises:
+        BadRequest: The options are wrong.
+    """
+    axes = instantiate_axes(block)
+    if block.threads is not None:
+        torch.set_num_threads(block.threads)
+    reason = axes.device.unavailable()
+    if reason is not None:
+        return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
+    report(0.0, "building the model")
+    try:
+        module, batch = _build(block, axes)
+    except UnavailableModel as unavailable:
+        return Measured([Outcome(cell, "skipped", str(unavailable)) for cell in block.cells])
+    return _Measurement(block, axes, module, batch, report).run()
+
+
+def _build(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
+    """Build and place the model, if its tensors will fit."""
+    dtype = getattr(torch, block.dtype)
+    try:
+        with torch.device("meta"):
+            elements = sum(p.numel() for p in axes.model.build()[0].parameters())
+    except (RuntimeError, NotImplementedError):
+        elements = 0  # not every module can be built without memory; then it is tried for real
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    needed, free = _bytes_needed(axes.rule, elements, dtype), axes.device.free_bytes()
+    if needed > free:
+        raise UnavailableModel(
+            f"needs about {needed / 1e9:.1f} GB for {elements} parameters, {free / 1e9:.1f} GB free"
+        )
+    torch.manual_seed(block.seed)
+    try:
+        module, batch = axes.model.build()
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    return place(module, batch, axes.device.torch_device, dtype)
+
+
+def _bytes_needed(rule: Rule, elements: int, dtype: torch.dtype) -> int:
+    """Estimate the block's peak: the larger one of the isolated and the float64 run's."""
+    slots, size = len(rule.slots), dtype.itemsize
+    # Module; values, their start, gradients, spent and restored ones; flat's own; temporaries.
+    isolated = (1 + (5 + slots) + (2 + slots) + 4) * size
+    # Module; the float64 copy, its gradient, state and following values; two gradients kept.
+    trajectory = size + (3 + 2 * slots) * 8 + 3 * max(size, 4)
+    return elements * max(isolated, trajectory)
+
+
+class _Measurement:
+    """The steps of a block on a device that is there and a model that fits."""
+
+    def __init__(
+        self, block: Block, axes: Axes, module: nn.Module, batch: Batch, report: Report
+    ) -> None:
+        self._block, self._axes, self._report = block, axes, report
+        self._module, self._batch = module, batch
+        self._settings = block.options["measurement"]
+        self._order = np.random.default_rng(block.seed)
+        self._trained = trained_parameters(module, batch)
+        named = dict(module.named_parameters())
+        self._shapes = [named[name].shape for name in self._trained]
+        self._outcomes: dict[str, Outcome] = {}
+        self._compile_s = 0.0
+
+    def run(self) -> Measured:
+        """Verify, time, count and train."""
+        block, device = self._block, self._axes.device
+        if not self._trained:
+            reason = "no parameter of the model gets a gradient"
+            return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
+        tensors = self._allocate()
+        design = self._verify(tensors)
+        contenders = self._contenders("ok")
+        timed = [c for c in contenders if not c.strategy.in_backward]
+        control = BandwidthControl.matching(self._axes.rule, tensors.elements, self._dtype)
+        baseline = block.cells[0].name
+        isolated = counts = training = None
+        if self._outcomes[baseline].status == "ok":
+            counts = self._count(timed, tensors)
+            del tensors  # the replicates allocate their own
+            isolated = self._isolate(timed, control)
+        if contenders:
+            training = self._train(contenders)
+        return Measured(
+            outcomes=[self._outcomes[cell.name] for cell in block.cells],
+            device_name=device.describe(),
+            threads=torch.get_num_threads(),
+            design=design,
+            shapes=self._shapes,
+            control=control,
+            counts=counts,
+            isolated=isolated,
+            training=training,
+            compile_s=self._compile_s,
+        )
+
+    @property
+    def _dtype(self) -> torch.dtype:
+        return getattr(torch, self._block.dtype)  # type: ignore[no-any-return]
+
+    def _allocate(self) -> Tensors:
+        device = self._axes.device.torch_device
+        return Tensors.allocate(self._shapes, self._dtype, device, self._axes.rule)
+
+    def _contender(self, cell: Cell) -> Contender:
+        axes = self._axes
+        return Contender(cell, axes.strategies[cell.strategy], axes.zeroings[cell.zeroing])
+
+    def _contenders(self, status: str) -> list[Contender]:
+        """List the cells of a status that carry out updates, the bandwidth control left out."""
+        outcomes = self._outcomes.values()
+        return [
+            self._contender(o.cell) for o in outcomes if o.status == status and o.cell.strategy
+        ]
+
+    def _verify(self, tensors: Tensors) -> str:
+        """Verify the star's cells, and the product's where the budget holds it."""
+        block = self._block
+        star = [
+            cell
+            for cell in block.cells
+            if cell.strategy == block.cells[0].strategy or cell.zeroing == block.default_zeroing
+        ]
+        round_s = self._verify_cells(star, tensors)
+        product = [c for c in block.cells if c not in star and c.strategy]
+        per_strategy = round_s / max(len(star), 1)
+        whole_s = per_strategy * (len(star) + len(product)) * self._settings["product_rounds"]
+        if product and whole_s * self._settings["replicates"] > self._isolated_budget_s:
+            reason = (
+                f"not in the star design: the budget of {self._settings['budget_s']:g} s does not "
+                f"hold all combinations, so {block.default_zeroing} stands for this zeroing"
+            )
+            for cell in product:
+                why = self._unsupported(cell)
+                self._outcomes[cell.name] = Outcome(cell, "skipped", why or reason)
+            design = "star"
+        else:
+            self._verify_cells(product, tensors)
+            design = "product"
+        for cell in block.cells:  # controls compute nothing that could be wrong
+            self._outcomes.setdefault(cell.name, Outcome(cell, "ok"))
+        return design
+
+    def _unsupported(self, cell: Cell) -> str | None:
+        return self._axes.strategies[cell.strategy].supports(self._block, self._axes.rule)
+
+    def _verify_cells(self, cells: Sequence[Cell], tensors: Tensors) -> float:
+        """Verify cells; return the seconds that one round of samples of them would take."""
+        round_s = 0.0
+        for done, cell in enumerate(cells):
+            self._report(0.15 * done / len(cells), f"verifying {cell.name}")
+            reason = self._unsupported(cell)
+            if reason is not None:
+                self._outcomes[cell.name] = Outcome(cell, "skipped", reason)
+                continue
+            contender = self._contender(cell)
+            try:
+                verdict = verify(
+                    contender.strategy,
+                    contender.zeroing,
+                    self._axes.rule,
+                    tensors,
+                    self._settings["verify_updates"],
+                )
+            except Exception as error:  # a cell's failure is a row, and the others go on
+                message = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+                self._outcomes[cell.name] = Outcome(cell, "failed", message)
+                continue
+            status = "ok" if verdict.reason is None else "wrong"
+            self._outcomes[cell.name] = Outcome(cell, status, verdict.reason, verdict)
+            self._compile_s += max(verdict.first_step_s - verdict.last_step_s, 0.0)
+            round_s += verdict.last_step_s + max(verdict.last_step_s, self._settings["sample_s"])
+        return round_s
+
+    def _count(self, contenders: Sequence[Contender], tensors: Tensors) -> dict[str, Counts]:
+        """Count launches and memory, once for each strategy and fate of the gradients."""
+        self._report(0.15, "counting launches and memory")
+        known: dict[tuple[str, bool], Counts] = {}
+        tensors.reset()
+        for contender in contenders:
+            key = (contender.cell.strategy, contender.zeroing.releases)
+            if key not in known:
+                step, release = bind_with_gradients(
+                    contender.strategy, contender.zeroing, self._axes.rule, tensors
+                )
+                step()
+                known[key] = self._axes.device.count(step)
+                release()
+        return {c.cell.name: known[c.cell.strategy, c.zeroing.releases] for c in contenders}
+
+    @property
+    def _isolated_budget_s(self) -> float:
+        return float(self._settings["budget_s"] * (1 - self._settings["training_share"]))
+
+    def _isolate(self, contenders: Sequence[Contender], control: BandwidthControl) -> IsolatedResult:
+        settings = self._settings
+        isolation = Isolation(
+            budget_s=self._isolated_budget_s,
+            precision=settings["precision"],
+            sample_s=settings["sample_s"],
+            replicates=settings["replicates"],
+            min_replicates=settings["min_replicates"],
+        )
+        return measure_isolated(
+            self._axes.device,
+            self._axes.rule,
+            self._allocate,
+            contenders,
+            control,
+            isolation,
+            self._order,
+            lambda done: self._report(0.2 + 0.5 * done, "timing updates and zeroings"),
+        )
+
+    def _train(self, contenders: Sequence[Contender]) -> TrainingResult:
+        settings = self._settings
+        self._report(0.7, "training in float64")
+        training = Training(
+            self._axes.device,
+            self._axes.rule,
+            self._module,
+            self._batch,
+            self._trained,
+            settings["training_steps"],
+            self._block.seed,
+            self._references({c.zeroing.accumulates for c in contenders}),
+        )
+        return training.measure(
+            [c for c in contenders if c.cell.role != "twin"],
+            settings["budget_s"] * settings["training_share"],
+            self._order,
+            lambda done: self._report(0.75 + 0.25 * done, "training"),
+        )
+
+    def _references(self, accumulating: set[bool]) -> dict[bool, Trajectory]:
+        """Follow the float64 run for zeroings that clear and those that accumulate."""
+        settings = self._settings
+        return {
+            accumulates: follow(
+                self._module,
+                self._batch,
+                self._axes.rule,
+                1 + settings["training_steps"],
+                self._block.seed,
+                accumulates=accumulates,
+            )
+            for accumulates in accumulating
+        }
+
+

@@ -1,0 +1,119 @@
+"""Statistics of ``.grad``, and its comparison with a reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_CHUNK = 1 << 16
+"""Elements per chunk: it stays in the cache over all passes, and float32 sums stay precise."""
+
+
+@dataclass(frozen=True)
+class GradientStatistics:
+    """What a gradient looks like.
+
+    Moments are over the finite and non-finite elements alike, so a NaN shows in them.
+
+    Args:
+        elements: Number of elements.
+        norm: Euclidean norm.
+        mean: Mean.
+        std: Standard deviation, the population's.
+        min: Smallest element.
+        max: Largest element.
+        zero_fraction: Share of elements that are exactly zero, in [0, 1].
+        nan_count: Number of NaN.
+        inf_count: Number of infinities.
+        relative_error: ‖g − r‖ / ‖r‖ to the reference r; None without one, or if r is zero.
+        cosine: ⟨g, r⟩ / (‖g‖·‖r‖); None without a reference, or if either is zero.
+    """
+
+    elements: int
+    norm: float
+    mean: float
+    std: float
+    min: float
+    max: float
+    zero_fraction: float
+    nan_count: int
+    inf_count: int
+    relative_error: float | None
+    cosine: float | None
+
+
+def gradient_statistics(gradient: Tensor, reference: Tensor | None = None) -> GradientStatistics:
+    """Summarise a gradient in one pass over memory.
+
+    Args:
+        gradient: Any shape, floating, with at least one element.
+        reference: What it should be, shape of ``gradient``.
+
+    Returns:
+        The statistics, computed in float32 by chunks (float64 for float64), summed in float64.
+    """
+    total = squares = zeros = nans = infs = 0.0
+    low, high = math.inf, -math.inf
+    product = reference_squares = difference_squares = 0.0
+    for chunk, expected in _chunks(gradient, reference):
+        total += float(chunk.sum())
+        square = float(chunk.dot(chunk))
+        squares += square
+        zeros += chunk.numel() - int(torch.count_nonzero(chunk))
+        smallest, largest = torch.aminmax(chunk)
+        low, high = _least(low, float(smallest)), _greatest(high, float(largest))
+        if not math.isfinite(square):  # rare, so the two passes are paid only then
+            nans += int(chunk.isnan().sum())
+            infs += int(chunk.isinf().sum())
+        if expected is not None:
+            product += float(chunk.dot(expected))
+            reference_squares += float(expected.dot(expected))
+            difference = chunk - expected
+            difference_squares += float(difference.dot(difference))
+    elements = gradient.numel()
+    mean = total / elements
+    norm, size = math.sqrt(squares), math.sqrt(reference_squares)
+    return GradientStatistics(
+        elements=elements,
+        norm=norm,
+        mean=mean,
+        std=_root(squares / elements - mean * mean),
+        min=low,
+        max=high,
+        zero_fraction=zeros / elements,
+        nan_count=int(nans),
+        inf_count=int(infs),
+        relative_error=math.sqrt(difference_squares) / size if size > 0 else None,
+        cosine=product / (norm * size) if norm > 0 and size > 0 else None,
+    )
+
+
+def _chunks(gradient: Tensor, reference: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Yield flat pieces of both in one dtype, float32 or wider."""
+    dtype = torch.float64 if gradient.dtype == torch.float64 else torch.float32
+    flat = gradient.detach().reshape(-1).split(_CHUNK)
+    if reference is None:
+        yield from ((piece.to(dtype), None) for piece in flat)
+        return
+    expected = reference.detach().reshape(-1).split(_CHUNK)
+    for piece, other in zip(flat, expected, strict=True):
+        yield piece.to(dtype), other.to(dtype)
+
+
+def _root(variance: float) -> float:
+    """Take the root of a variance that rounding may have left just below zero."""
+    return math.sqrt(variance) if not variance < 0 else 0.0
+
+
+def _least(a: float, b: float) -> float:
+    """Return the smaller one, or NaN if either is."""
+    return math.nan if math.isnan(a) or math.isnan(b) else min(a, b)
+
+
+def _greatest(a: float, b: float) -> float:
+    """Return the larger one, or NaN if either is."""
+    return math.nan if math.isnan(a) or math.isnan(b) else max(a, b)

@@ -1,0 +1,147 @@
+"""From samples to figures: which samples count, and what they say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradbench.measure.sampling import Phase, Sample
+from gradbench.measure.statistics import (
+    Interval,
+    Times,
+    noise_floor,
+    ratio_interval,
+    slow_rounds,
+    time_interval,
+)
+
+Key = tuple[str, Phase]
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What the isolated samples of a block say.
+
+    Args:
+        times: Interval of the seconds per call, by cell and phase.
+        host_s: Median seconds until the calls had returned, by cell and phase.
+        device_s: Median seconds between events, by cell and phase; empty on CPU.
+        speedups: Interval of the baseline's update time over the cell's, by cell.
+        noise_floor: Largest departure from 1 that the twin's interval admits.
+        disturbed: Number of disturbed update samples, by cell.
+        contended: Too few samples were clean, so that all of them count.
+        disturbed_samples: For each sample in order, whether it is disturbed.
+    """
+
+    times: dict[Key, Interval]
+    host_s: dict[Key, float]
+    device_s: dict[Key, float]
+    speedups: dict[str, Interval]
+    noise_floor: float | None
+    disturbed: dict[str, int]
+    contended: bool
+    disturbed_samples: list[bool]
+
+    def converged(self, cell: str, precision: float) -> bool:
+        """Say whether a cell's speedup is known to a precision."""
+        interval = self.speedups.get(cell)
+        return interval is not None and interval.half_width <= precision
+
+
+def estimate(
+    samples: Sequence[Sample], *, baseline: str, twin: str, control: str
+) -> Estimates:
+    """Turn a block's isolated samples into figures.
+
+    A sample is disturbed if the process was switched out in it, or if the bandwidth control of
+    its round was slow. Where fewer than half of the update samples are clean, leaving the others
+    out would choose what to believe; then all count.
+
+    Args:
+        samples: Samples of the isolated protocol.
+        baseline: Cell that speedups refer to.
+        twin: The baseline's second appearance.
+        control: The bandwidth control.
+
+    Returns:
+        The figures.
+    """
+    slow = slow_rounds(_grid(samples, (control, "update")))
+    disturbed = [s.switched or bool(slow[s.replicate, s.round]) for s in samples]
+    updates = [d for s, d in zip(samples, disturbed, strict=True) if s.phase == "update"]
+    contended = 2 * sum(updates) > len(updates)
+    kept = [s for s, d in zip(samples, disturbed, strict=True) if contended or not d]
+    keys = sorted({(s.cell, s.phase) for s in samples})
+    shape = slow.shape
+    grids: dict[Key, Times] = {key: _grid(kept, key, shape) for key in keys}
+    base = grids.get((baseline, "update"), np.empty(shape))
+    ratios = {
+        cell: ratio_interval(base, grid)
+        for (cell, phase), grid in grids.items()
+        if phase == "update" and cell not in (baseline, control)
+    }
+    speedups = {cell: ratio for cell, ratio in ratios.items() if ratio is not None}
+    if (baseline, "update") in grids:
+        speedups[baseline] = Interval(1.0, 1.0, 1.0)
+    times = {key: time_interval(grid) for key, grid in grids.items()}
+    return Estimates(
+        times={key: interval for key, interval in times.items() if interval is not None},
+        host_s=_medians(kept, keys, "host_s"),
+        device_s=_medians(kept, keys, "device_s"),
+        speedups=speedups,
+        noise_floor=noise_floor(speedups.get(twin)),
+        disturbed={
+            cell: sum(
+                d
+                for s, d in zip(samples, disturbed, strict=True)
+                if s.cell == cell and s.phase == "update"
+            )
+            for cell, phase in keys
+            if phase == "update"
+        },
+        contended=contended,
+        disturbed_samples=disturbed,
+    )
+
+
+def medians_by_phase(samples: Sequence[Sample]) -> dict[Key, float]:
+    """Take the median seconds of each cell and phase.
+
+    Args:
+        samples: Samples of the training protocol.
+
+    Returns:
+        Medians of the samples in which the process was not switched out; of all samples where
+        there is none such.
+    """
+    keys = sorted({(s.cell, s.phase) for s in samples})
+    clean = _medians([s for s in samples if not s.switched], keys, "seconds")
+    return {**_medians(samples, keys, "seconds"), **clean}
+
+
+def _grid(
+    samples: Sequence[Sample], key: Key, shape: tuple[int, ...] | None = None
+) -> NDArray[np.float64]:
+    """Lay out a cell's and phase's seconds as replicates × rounds, NaN where there is none."""
+    if shape is None:
+        replicates = max((s.replicate for s in samples), default=-1) + 1
+        shape = (replicates, max((s.round for s in samples), default=-1) + 1)
+    grid = np.full(shape, math.nan)
+    for sample in samples:
+        if (sample.cell, sample.phase) == key:
+            grid[sample.replicate, sample.round] = sample.seconds
+    return grid
+
+
+def _medians(samples: Sequence[Sample], keys: Sequence[Key], figure: str) -> dict[Key, float]:
+    """Take the median of a figure for each key that has it."""
+    values: dict[Key, list[float]] = {key: [] for key in keys}
+    for sample in samples:
+        value = getattr(sample, figure)
+        if value is not None:
+            values[sample.cell, sample.phase].append(value)
+    return {key: float(np.median(found)) for key, found in values.items() if found}

@@ -1,0 +1,188 @@
+"""The isolated protocol: ``update`` and ``zero`` alone, interleaved, on fresh replicates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from gradbench.devices.base import Device
+from gradbench.measure.contender import Contender
+from gradbench.measure.estimates import Estimates, estimate
+from gradbench.measure.roofline import BandwidthControl
+from gradbench.measure.sampling import Arm, Rounds, Sample, calibrate, quiet_interpreter
+from gradbench.measure.tensors import Tensors
+from gradbench.rules.base import Rule
+from gradbench.strategies.base import Strategy
+from gradbench.zeroing.base import Zeroing
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """How the isolated protocol runs.
+
+    Args:
+        budget_s: Seconds it may take.
+        precision: Relative half-width of every speedup's interval at which it stops.
+        sample_s: Shortest duration of a sample, in seconds.
+        replicates: Parts the budget is divided into, each on fresh allocations.
+        min_replicates: Replicates taken whatever the budget.
+    """
+
+    budget_s: float
+    precision: float
+    sample_s: float
+    replicates: int
+    min_replicates: int
+
+
+@dataclass
+class IsolatedResult:
+    """What the isolated protocol measured.
+
+    Args:
+        samples: All samples.
+        estimates: What they say.
+        rounds: Number of rounds over all replicates.
+        replicates: Number of replicates.
+        stopped_by: ``precision`` or ``budget``.
+        sampling_s: Seconds inside timed and untimed calls.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    estimates: Estimates | None = None
+    rounds: int = 0
+    replicates: int = 0
+    stopped_by: str = "budget"
+    sampling_s: float = 0.0
+
+
+def measure_isolated(
+    device: Device,
+    rule: Rule,
+    allocate: Callable[[], Tensors],
+    contenders: Sequence[Contender],
+    control: BandwidthControl,
+    settings: Isolation,
+    order: np.random.Generator,
+    progress: Callable[[float], None],
+) -> IsolatedResult:
+    """Time updates and zeroings until they are known precisely enough or the budget is spent.
+
+    Args:
+        device: Where.
+        rule: What the strategies carry out.
+        allocate: Makes a replicate's tensors.
+        contenders: Verified cells, baseline and twin among them, none that updates in backward.
+        control: The bandwidth control.
+        settings: When to stop.
+        order: Source of the random order within rounds.
+        progress: Told the fraction done, in [0, 1].
+
+    Returns:
+        Samples and estimates.
+    """
+    result = IsolatedResult()
+    baseline = next(c.cell.name for c in contenders if c.cell.role == "baseline")
+    calls: list[int] = []
+    start = time.perf_counter()
+    with quiet_interpreter():
+        while True:
+            arms, release = _arms(device, rule, allocate(), contenders, control)
+            if not calls:
+                calibrated = [calibrate(device, arm, settings.sample_s) for arm in arms]
+                calls = [count for count, _ in calibrated]
+                result.sampling_s += sum(spent for _, spent in calibrated)
+            rounds = Rounds(device, arms, calls, order)
+            slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
+            round_ = 0
+            while round_ == 0 or time.perf_counter() - start < slot_end:
+                result.samples += rounds.take(result.replicates, round_)
+                round_ += 1
+                progress(min((time.perf_counter() - start) / max(settings.budget_s, 1e-9), 1.0))
+            release()
+            result.rounds += round_
+            result.replicates += 1
+            result.sampling_s += rounds.sampling_s
+            if result.replicates < settings.min_replicates:
+                continue
+            result.estimates = estimate(
+                result.samples, baseline=baseline, twin="twin", control="bandwidth"
+            )
+            names = [c.cell.name for c in contenders]
+            if all(result.estimates.converged(name, settings.precision) for name in names):
+                result.stopped_by = "precision"
+                return result
+            if time.perf_counter() - start >= settings.budget_s:
+                return result
+
+
+def _arms(
+    device: Device,
+    rule: Rule,
+    tensors: Tensors,
+    contenders: Sequence[Contender],
+    control: BandwidthControl,
+) -> tuple[list[Arm], Callable[[], None]]:
+    """Bind every contender and zeroing to one replicate; return the arms and their release."""
+    arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
+    releases = []
+    zeroings: dict[str, tuple[str, Zeroing]] = {}
+    for contender in contenders:
+        step, release = bind_with_gradients(contender.strategy, contender.zeroing, rule, tensors)
+        arms.append(Arm(contender.cell.name, "update", step))
+        releases.append(release)
+        zeroings.setdefault(contender.cell.zeroing, (contender.cell.name, contender.zeroing))
+    # Zeroings write elsewhere: zeros in the shared gradients would let the state decay into
+    # subnormal numbers, and those are slow.
+    spent = [torch.zeros_like(gradient) for gradient in tensors.gradients]
+    arms += [_zero_arm(name, zeroing, tensors, spent) for name, zeroing in zeroings.values()]
+
+    def release_all() -> None:
+        for release in releases:
+            release()
+
+    return arms, release_all
+
+
+def bind_with_gradients(
+    strategy: Strategy, zeroing: Zeroing, rule: Rule, tensors: Tensors
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Bind a strategy to parameters whose gradients are as its zeroing and backward leave them.
+
+    Args:
+        strategy: What to bind.
+        zeroing: Where it releases gradients, they are foreign to the strategy's own memory.
+        rule: What the strategy carries out.
+        tensors: What it is carried out on.
+
+    Returns:
+        The step and the release.
+    """
+    parameters = tensors.parameters()
+    binding = strategy.bind(rule, parameters, tensors.slots)
+    for parameter, gradient in zip(parameters, tensors.gradients, strict=True):
+        if zeroing.releases or parameter.grad is None:
+            parameter.grad = gradient
+        else:
+            parameter.grad.copy_(gradient)
+    return binding.step, binding.release
+
+
+def _zero_arm(name: str, zeroing: Zeroing, tensors: Tensors, spent: Sequence[Tensor]) -> Arm:
+    """Make the arm of a zeroing on gradients of its own."""
+    parameters = [Parameter(value) for value in tensors.values]
+
+    def attach() -> None:
+        for parameter, gradient in zip(parameters, spent, strict=True):
+            # A copy nobody else holds: giving memory back is part of what releasing costs.
+            parameter.grad = gradient.clone() if zeroing.releases else gradient
+
+    attach()
+    clear = zeroing.bind(parameters)
+    return Arm(name, "zero", clear, restore=attach if zeroing.releases else None)

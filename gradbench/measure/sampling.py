@@ -1,0 +1,186 @@
+"""Interleaved sampling: rounds of one sample per arm, in random order."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gradbench.devices.base import Device, Timing
+
+Phase = Literal["forward", "backward", "update", "zero", "step"]
+Protocol = Literal["isolated", "training"]
+
+SWITCH_PERIOD_S = 0.010
+"""A sample may be switched out once per so many seconds: an idle kernel does that by itself."""
+
+_MAX_CALLS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Something that is timed in every round.
+
+    Args:
+        cell: Name of the cell it belongs to.
+        phase: What is timed.
+        call: What to time.
+        restore: Puts back, outside the clock, what one call used up; then a sample is one call.
+    """
+
+    cell: str
+    phase: Phase
+    call: Callable[[], object]
+    restore: Callable[[], object] | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One timed group of calls.
+
+    Args:
+        cell: Name of the cell.
+        protocol: How it was timed.
+        replicate: Number of the replicate, or of the training pass.
+        round: Number of the round within it, or of the training step.
+        phase: What was timed.
+        calls: Back-to-back calls.
+        seconds: Wall time per call, in seconds.
+        host_s: Time per call until the calls had returned, in seconds.
+        device_s: Time per call between events on the device, in seconds; None on CPU.
+        switched: Whether the process was switched out more than an idle machine does.
+    """
+
+    cell: str
+    protocol: Protocol
+    replicate: int
+    round: int
+    phase: Phase
+    calls: int
+    seconds: float
+    host_s: float
+    device_s: float | None
+    switched: bool
+
+    @classmethod
+    def of(
+        cls,
+        timing: Timing,
+        *,
+        cell: str,
+        protocol: Protocol,
+        replicate: int,
+        round_: int,
+        phase: Phase,
+        calls: int,
+    ) -> Sample:
+        """Divide a group's timing by its calls."""
+        return cls(
+            cell=cell,
+            protocol=protocol,
+            replicate=replicate,
+            round=round_,
+            phase=phase,
+            calls=calls,
+            seconds=timing.wall_s / calls,
+            host_s=timing.host_s / calls,
+            device_s=None if timing.device_s is None else timing.device_s / calls,
+            switched=timing.switches > timing.wall_s / SWITCH_PERIOD_S,
+        )
+
+
+@contextmanager
+def quiet_interpreter() -> Iterator[None]:
+    """Keep Python's garbage collector out of the clock."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def calibrate(device: Device, arm: Arm, shortest_s: float) -> tuple[int, float]:
+    """Find how many calls make a sample last long enough for the clock.
+
+    Args:
+        device: Its clock is used.
+        arm: What to call.
+        shortest_s: Shortest duration of a sample, in seconds.
+
+    Returns:
+        The number of calls, and the seconds spent in calls on the way.
+    """
+    if arm.restore is not None:
+        return 1, 0.0
+    calls, spent = 1, device.time(arm.call, 1).wall_s
+    while calls < _MAX_CALLS:
+        wall_s = device.time(arm.call, calls).wall_s
+        spent += wall_s
+        if wall_s >= shortest_s:
+            break
+        # Aim a little over, never more than tenfold from one noisy reading.
+        wanted = 1.2 * calls * shortest_s / max(wall_s, 1e-9)
+        calls = min(max(int(wanted), calls + 1), 10 * calls, _MAX_CALLS)
+    return calls, spent
+
+
+@dataclass
+class Rounds:
+    """Takes rounds of samples over a set of arms.
+
+    Args:
+        device: Its clock is used.
+        arms: What to time.
+        calls: Calls per sample of each arm.
+        order: Source of the random order.
+        sampling_s: Seconds spent inside timed and untimed calls so far.
+    """
+
+    device: Device
+    arms: Sequence[Arm]
+    calls: Sequence[int]
+    order: np.random.Generator
+    sampling_s: float = 0.0
+
+    def take(self, replicate: int, round_: int) -> list[Sample]:
+        """Take one sample of every arm, in random order.
+
+        Args:
+            replicate: Number of the replicate.
+            round_: Number of the round.
+
+        Returns:
+            The samples.
+        """
+        samples = []
+        for index in self.order.permutation(len(self.arms)):
+            arm, calls = self.arms[index], self.calls[index]
+            # The untimed call pays for what the predecessor evicted from the caches.
+            untimed = self._group(arm, 1)
+            timing = self._group(arm, calls)
+            self.sampling_s += untimed.wall_s + timing.wall_s
+            samples.append(
+                Sample.of(
+                    timing,
+                    cell=arm.cell,
+                    protocol="isolated",
+                    replicate=replicate,
+                    round_=round_,
+                    phase=arm.phase,
+                    calls=calls,
+                )
+            )
+        return samples
+
+    def _group(self, arm: Arm, calls: int) -> Timing:
+        """Time a group, on what the last one used up."""
+        if arm.restore is not None:
+            arm.restore()
+        return self.device.time(arm.call, calls)

@@ -1,0 +1,191 @@
+"""The training protocol: real steps, each phase timed, every gradient looked at."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from gradbench.devices.base import Device
+from gradbench.gradients import gradient_statistics
+from gradbench.measure.contender import Contender
+from gradbench.measure.sampling import Phase, Sample, quiet_interpreter
+from gradbench.measure.trajectory import Trajectory
+from gradbench.models.base import Batch, loss
+from gradbench.rules.base import Rule
+
+
+@dataclass
+class TrainingResult:
+    """What the training protocol saw.
+
+    Args:
+        samples: Phases of every timed step.
+        gradients: A row per tensor and step of the first pass, without block and run.
+        sampling_s: Seconds inside the phases, the untimed first step's included.
+    """
+
+    samples: list[Sample] = field(default_factory=list)
+    gradients: list[dict[str, Any]] = field(default_factory=list)
+    sampling_s: float = 0.0
+
+
+@dataclass
+class Training:
+    """A module that every contender trains from the same start.
+
+    Args:
+        device: Its clock is used.
+        rule: What the strategies carry out.
+        module: What is trained.
+        batch: The batch of every step.
+        trained: Names of the parameters that get a gradient.
+        steps: Timed steps per pass, after one untimed.
+        seed: Seed of a step's random numbers, plus the step's number.
+        references: The float64 run, by whether the zeroing accumulates; empty without one.
+    """
+
+    device: Device
+    rule: Rule
+    module: nn.Module
+    batch: Batch
+    trained: Sequence[str]
+    steps: int
+    seed: int
+    references: Mapping[bool, Trajectory]
+
+    def __post_init__(self) -> None:
+        state = [*self.module.parameters(), *self.module.buffers()]
+        self._state = [tensor.detach() for tensor in state]
+        self._initial = [tensor.clone() for tensor in self._state]
+        named = dict(self.module.named_parameters())
+        self._parameters = [named[name] for name in self.trained]
+        self._slots = [
+            {name: torch.zeros_like(p, requires_grad=False) for name in self.rule.slots}
+            for p in self._parameters
+        ]
+
+    def measure(
+        self,
+        contenders: Sequence[Contender],
+        budget_s: float,
+        order: np.random.Generator,
+        progress: Callable[[float], None],
+    ) -> TrainingResult:
+        """Let every contender train, in random order, pass after pass while the budget lasts.
+
+        Args:
+            contenders: Verified cells.
+            budget_s: Seconds after which no further pass begins; the first is always made.
+            order: Source of the random order.
+            progress: Told the fraction done, in [0, 1].
+
+        Returns:
+            Samples and gradient statistics.
+        """
+        result = TrainingResult()
+        start = time.perf_counter()
+        pass_ = 0
+        with quiet_interpreter():
+            while pass_ == 0 or time.perf_counter() - start < budget_s:
+                for done, index in enumerate(order.permutation(len(contenders))):
+                    self._train(contenders[index], pass_, result)
+                    spent = (time.perf_counter() - start) / max(budget_s, 1e-9)
+                    progress(min(max(done / len(contenders) if pass_ == 0 else 0, spent), 1.0))
+                pass_ += 1
+        return result
+
+    def _train(self, contender: Contender, pass_: int, result: TrainingResult) -> None:
+        """Take one pass of steps with one contender."""
+        self._reset()
+        binding = contender.strategy.bind(self.rule, self._parameters, self._slots)
+        clear = contender.zeroing.bind(self._parameters)
+        held: list[Tensor] = []
+
+        def forward() -> None:
+            held.append(loss(self.module, self.batch))
+
+        def backward() -> None:
+            held.pop().backward()
+
+        phases: dict[Phase, Callable[[], object]] = {
+            "forward": forward,
+            "backward": backward,
+            "update": binding.step,
+            "zero": clear,
+        }
+        try:
+            for step in range(1 + self.steps):
+                torch.manual_seed(self.seed + step)
+                samples = []
+                for phase, call in phases.items():
+                    timing = self.device.time(call, 1)
+                    result.sampling_s += timing.wall_s
+                    samples.append(
+                        Sample.of(
+                            timing,
+                            cell=contender.cell.name,
+                            protocol="training",
+                            replicate=pass_,
+                            round_=step,
+                            phase=phase,
+                            calls=1,
+                        )
+                    )
+                    if phase == "backward" and pass_ == 0:
+                        result.gradients += self._statistics(contender, step)
+                if step > 0:
+                    result.samples += [*samples, _whole(samples)]
+        finally:
+            binding.release()
+
+    def _reset(self) -> None:
+        """Put module and state back to where they began."""
+        for parameter in self.module.parameters():
+            parameter.grad = None
+        torch._foreach_copy_(self._state, self._initial)
+        for row in self._slots:
+            for tensor in row.values():
+                tensor.zero_()
+
+    def _statistics(self, contender: Contender, step: int) -> list[dict[str, Any]]:
+        """Look at every parameter's gradient."""
+        trajectory = self.references.get(contender.zeroing.accumulates)
+        reference = trajectory.gradients[step] if trajectory else {}
+        rows = []
+        for name, parameter in self.module.named_parameters():
+            row = {"cell": contender.cell.name, "step": step, "tensor": name}
+            rows.append({**row, **_describe(parameter, reference.get(name))})
+        return rows
+
+
+def _describe(parameter: Parameter, reference: Tensor | None) -> dict[str, Any]:
+    """Summarise one parameter's gradient, if it has one."""
+    gradient = parameter.grad
+    if gradient is None or gradient.numel() == 0:
+        return {"present": gradient is not None, "elements": parameter.numel()}
+    return {"present": True, **asdict(gradient_statistics(gradient, reference))}
+
+
+def _whole(phases: Sequence[Sample]) -> Sample:
+    """Add the phases of a step up."""
+    first = phases[0]
+    device_s = [s.device_s for s in phases if s.device_s is not None]
+    return Sample(
+        cell=first.cell,
+        protocol="training",
+        replicate=first.replicate,
+        round=first.round,
+        phase="step",
+        calls=1,
+        seconds=sum(s.seconds for s in phases),
+        host_s=sum(s.host_s for s in phases),
+        device_s=sum(device_s) if device_s else None,
+        switched=any(s.switched for s in phases),
+    )

@@ -1,0 +1,155 @@
+"""Blocks and cells, and how a configuration becomes a block."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import socket
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from gradbench.config import BadRequest, check_measurement
+
+Role = Literal["candidate", "baseline", "twin", "bandwidth"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One strategy with one zeroing inside a block, or a control.
+
+    Args:
+        strategy: Name of the strategy; empty for the bandwidth control.
+        zeroing: Name of the zeroing; empty for the bandwidth control.
+        role: What it is for.
+    """
+
+    strategy: str
+    zeroing: str
+    role: Role = "candidate"
+
+    @property
+    def name(self) -> str:
+        """Unique within the block, such as ``foreach/set_to_none`` or ``twin``."""
+        controls = self.role in ("twin", "bandwidth")
+        return self.role if controls else f"{self.strategy}/{self.zeroing}"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Everything that is measured together: one model, device, dtype, threads and rule.
+
+    Args:
+        run: Name of the run.
+        host: Name of the machine.
+        model: Name of the model.
+        device: Name of the device.
+        dtype: Name of the floating type.
+        threads: Threads of CPU operators; None is PyTorch's own choice.
+        rule: Name of the rule.
+        seed: Seed of everything random.
+        cells: Baseline, candidates, twin and bandwidth control, in this order.
+        options: Resolved nodes ``model``, ``rule``, ``strategy``, ``zeroing``, ``device`` and
+            ``measurement``; the strategies include the baseline's.
+    """
+
+    run: str
+    host: str
+    model: str
+    device: str
+    dtype: str
+    threads: int | None
+    rule: str
+    seed: int
+    cells: tuple[Cell, ...]
+    options: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """File-system name: readable parts, then a digest of all that would change the figures."""
+        resolved = [self.threads, self.seed, [cell.name for cell in self.cells], self.options]
+        digest = hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:8]
+        parts = (self.host, self.device, self.model, self.rule, self.dtype, digest)
+        return "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts)
+
+    @property
+    def default_zeroing(self) -> str:
+        """The baseline's zeroing, with which every strategy is measured in a star."""
+        return self.cells[0].zeroing
+
+
+def plan_block(config: DictConfig) -> Block:
+    """Turn a composed configuration into a block.
+
+    Args:
+        config: A job's configuration, of type :class:`gradbench.config.Config`.
+
+    Returns:
+        The block, resolved and free of Hydra.
+
+    Raises:
+        BadRequest: A mandatory value is missing, or nothing is asked for.
+    """
+    try:
+        resolved = OmegaConf.to_container(
+            config, resolve=True, throw_on_missing=True, enum_to_str=True
+        )
+    except MissingMandatoryValue as error:
+        key = getattr(error, "full_key", None) or "a value"
+        hint = " (package.module:function)" if key == "model.factory" else ""
+        raise BadRequest(f"{key} is missing: give {key}=VALUE{hint}") from error
+    assert isinstance(resolved, dict)
+    options: dict[str, Any] = {str(key): value for key, value in resolved.items()}
+    for group in ("strategy", "zeroing"):
+        if not options[group]:
+            raise BadRequest(f"{group} is empty: choose at least one, such as {group}=all")
+    if options["threads"] is not None and not 1 <= options["threads"] <= 4096:
+        raise BadRequest(f"threads={options['threads']}: choose a number from 1 to 4096")
+    if not 0 <= options["seed"] < 2**63:
+        raise BadRequest(f"seed={options['seed']}: choose a number from 0 to 2**63 - 1")
+    if options["run"] in ("", ".", "..") or "/" in options["run"] or os.sep in options["run"]:
+        raise BadRequest(f"run={options['run']!r}: choose a folder name, such as run=first")
+    check_measurement(options["measurement"])
+    if len(options["baseline"]) != 1:
+        raise BadRequest("strategy@baseline must be one strategy, such as strategy@baseline=foreach")
+    baseline = next(iter(options["baseline"]))
+    names = {group: str(options[group].pop("name")) for group in ("model", "rule", "device")}
+    cells = _cells(list(options["strategy"]), list(options["zeroing"]), baseline)
+    return Block(
+        run=str(options["run"]),
+        host=host_name(),
+        dtype=str(options["dtype"]),
+        threads=options["threads"],
+        seed=int(options["seed"]),
+        cells=cells,
+        options={
+            "model": options["model"],
+            "rule": options["rule"],
+            "strategy": {**options["baseline"], **options["strategy"]},
+            "zeroing": options["zeroing"],
+            "device": options["device"],
+            "measurement": options["measurement"],
+        },
+        **names,
+    )
+
+
+def _cells(strategies: list[str], zeroings: list[str], baseline: str) -> tuple[Cell, ...]:
+    """Cross strategies with zeroings; the baseline with the first zeroing leads, controls close."""
+    asked = [Cell(strategy, zeroing) for strategy in strategies for zeroing in zeroings]
+    candidates = [c for c in asked if (c.strategy, c.zeroing) != (baseline, zeroings[0])]
+    return (
+        Cell(baseline, zeroings[0], "baseline"),
+        *candidates,
+        Cell(baseline, zeroings[0], "twin"),
+        Cell("", "", "bandwidth"),
+    )
+
+
+def host_name() -> str:
+    """Return the name of this machine, as rows and files carry it."""
+    return socket.gethostname() or "localhost"

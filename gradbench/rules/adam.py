@@ -1,0 +1,115 @@
+"""Adam."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from gradbench.rules.base import Count, Slots, check_fraction, check_positive
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − lr·m̂/(√v̂ + ε).
+
+    With the bias corrections m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ). The steps use the paper's
+    "efficient order": p ← p − lrₜ·m/(√v + ε√(1−β₂ᵗ)) with lrₜ = lr·√(1−β₂ᵗ)/(1−β₁ᵗ), the same
+    number with a pass over memory less.
+
+    Args:
+        lr: Learning rate.
+        beta1: Decay β₁ of the first moment, in [0, 1).
+        beta2: Decay β₂ of the second moment, in [0, 1).
+        eps: ε, keeps the quotient finite.
+
+    Raises:
+        ValueError: An option lies outside its bounds.
+
+    Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1 and the
+    end of section 2.
+    """
+
+    lr: float
+    beta1: float
+    beta2: float
+    eps: float
+
+    slots: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
+    accesses: ClassVar[int] = 7
+    roundings: ClassVar[int] = 12
+
+    def __post_init__(self) -> None:
+        check_positive(lr=self.lr, eps=self.eps)
+        check_fraction(beta1=self.beta1, beta2=self.beta2)
+
+    @property
+    def conditioning(self) -> float:
+        # 1 − βᵗ cancels most at t = 1; √(1−β₂ᵗ) halves its share.
+        return 1 / (1 - self.beta1) + 0.5 / (1 - self.beta2)
+
+    def reference(
+        self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        m = self.beta1 * slots["exp_avg"] + (1 - self.beta1) * gradient
+        v = self.beta2 * slots["exp_avg_sq"] + (1 - self.beta2) * gradient * gradient
+        m_hat = m / (1 - self.beta1**count)
+        v_hat = v / (1 - self.beta2**count)
+        parameter = parameter - self.lr * m_hat / (v_hat**0.5 + self.eps)
+        return parameter, {"exp_avg": m, "exp_avg_sq": v}
+
+    def step(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> None:
+        m, denominator, lr = self._quotient(gradient, slots, count)
+        if isinstance(lr, Tensor):  # addcdiv_ takes only a host number as its value
+            parameter.addcdiv_(m, denominator.div_(-lr))
+        else:
+            parameter.addcdiv_(m, denominator, value=-lr)
+
+    def change(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> Tensor:
+        m, denominator, lr = self._quotient(gradient, slots, count)
+        return torch.div(m, denominator, out=denominator).mul_(-lr)
+
+    def _quotient(
+        self, gradient: Tensor, slots: Slots, count: Count
+    ) -> tuple[Tensor, Tensor, float | Tensor]:
+        """Advance the moments; return m, √v + ε√(1−β₂ᵗ) in fresh memory, and lrₜ."""
+        m, v = slots["exp_avg"], slots["exp_avg_sq"]
+        m.lerp_(gradient, 1 - self.beta1)
+        v.mul_(self.beta2).addcmul_(gradient, gradient, value=1 - self.beta2)
+        root, lr = self._corrections(count)
+        return m, v.sqrt().add_(self.eps * root), lr
+
+    def step_list(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        slots: Mapping[str, Sequence[Tensor]],
+        count: Count,
+    ) -> None:
+        m, v = slots["exp_avg"], slots["exp_avg_sq"]
+        torch._foreach_lerp_(m, gradients, 1 - self.beta1)
+        torch._foreach_mul_(v, self.beta2)
+        torch._foreach_addcmul_(v, gradients, gradients, 1 - self.beta2)
+        root, lr = self._corrections(count)
+        denominators = torch._foreach_sqrt(v)
+        torch._foreach_add_(denominators, self.eps * root)
+        if isinstance(lr, Tensor):
+            torch._foreach_div_(denominators, -lr)
+            torch._foreach_addcdiv_(parameters, m, denominators)
+        else:
+            torch._foreach_addcdiv_(parameters, m, denominators, -lr)
+
+    def _corrections(self, count: Count) -> tuple[float | Tensor, float | Tensor]:
+        """Return √(1−β₂ᵗ) and lrₜ."""
+        root = (1 - self.beta2**count) ** 0.5
+        return root, self.lr * root / (1 - self.beta1**count)
+
+    def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.Adam:
+        return torch.optim.Adam(
+            parameters,
+            lr=self.lr,
+            betas=(self.beta1, self.beta2),
+            eps=self.eps,
+            **implementation,
+        )

@@ -1,0 +1,141 @@
+"""What a rule, the mathematics of an update, gives to every strategy."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+Slots: TypeAlias = Mapping[str, Tensor]
+"""One parameter's state: tensor of the parameter's shape by torch.optim's own name for it."""
+
+Count: TypeAlias = int | Tensor
+"""Number of this update, from 1; a 0-dim float64 tensor where the step may not read the host."""
+
+
+class Rule(Protocol):
+    """The mathematics of an update, composable with every strategy.
+
+    Attributes:
+        slots: Names of the state tensors, as torch.optim names them; they start at zero.
+        accesses: Memory accesses per element and update that no implementation can avoid:
+            each of parameter, gradient and slots read once, parameter and slots written once.
+        roundings: Rounded operations between a gradient and the change it makes.
+        conditioning: Relative error of the change per unit of relative error in a power of a
+            decay rate; zero for rules without bias correction.
+    """
+
+    slots: ClassVar[tuple[str, ...]]
+    accesses: ClassVar[int]
+    roundings: ClassVar[int]
+
+    @property
+    def lr(self) -> float:
+        """Learning rate."""
+        ...
+
+    @property
+    def conditioning(self) -> float:
+        """See the attributes above."""
+        ...
+
+    def reference(
+        self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute one update purely, as the paper writes it; meant for float64.
+
+        Args:
+            parameter: Any shape, float64.
+            gradient: Shape of ``parameter``, float64.
+            slots: State before the update, float64.
+            count: Number of this update, from 1.
+
+        Returns:
+            The parameter and the state after the update; the arguments are left alone.
+        """
+        ...
+
+    def step(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> None:
+        """Update one tensor in place.
+
+        Args:
+            parameter: Any shape; written.
+            gradient: Shape and dtype of ``parameter``; only read.
+            slots: State of the parameter; written.
+            count: Number of this update, from 1.
+        """
+        ...
+
+    def change(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> Tensor:
+        """Compute what is added to one tensor, out of place; the state advances in place.
+
+        Args:
+            parameter: Any shape; only read.
+            gradient: Shape and dtype of ``parameter``; only read.
+            slots: State of the parameter; written.
+            count: Number of this update, from 1.
+
+        Returns:
+            The new value less the old one, freshly allocated.
+        """
+        ...
+
+    def step_list(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        slots: Mapping[str, Sequence[Tensor]],
+        count: Count,
+    ) -> None:
+        """Update a list of tensors in place with ``torch._foreach_*``.
+
+        Args:
+            parameters: Tensors of one dtype and device; written.
+            gradients: A gradient for each parameter; only read.
+            slots: For each name a tensor per parameter; written.
+            count: Number of this update, from 1.
+        """
+        ...
+
+    def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> Optimizer:
+        """Construct the torch.optim optimizer that means the same.
+
+        Args:
+            parameters: What it updates.
+            implementation: ``foreach``, ``fused``, ``capturable`` as torch.optim takes them.
+
+        Returns:
+            The optimizer, with no state yet.
+
+        Raises:
+            TypeError: The optimizer does not take one of ``implementation``.
+        """
+        ...
+
+
+def check_positive(**values: object) -> None:
+    """Check that options are positive finite numbers.
+
+    Args:
+        values: Options by name.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e30:
+            raise ValueError(f"rule.{name}={value}: choose a positive number")
+
+
+def check_fraction(**values: object) -> None:
+    """Check that options are numbers in [0, 1).
+
+    Args:
+        values: Options by name.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
+            raise ValueError(f"rule.{name}={value}: choose a number from 0 to below 1")

@@ -1,0 +1,57 @@
+"""Stochastic gradient descent."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from gradbench.rules.base import Count, Slots, check_positive
+
+
+@dataclass(frozen=True)
+class Sgd:
+    """Gradient descent: p ← p − lr·g.
+
+    Args:
+        lr: Learning rate.
+
+    Raises:
+        ValueError: ``lr`` is no positive number.
+
+    Source: Robbins and Monro, A Stochastic Approximation Method, 1951.
+    """
+
+    lr: float
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    accesses: ClassVar[int] = 3
+    roundings: ClassVar[int] = 1
+    conditioning: ClassVar[float] = 0.0
+
+    def __post_init__(self) -> None:
+        check_positive(lr=self.lr)
+
+    def reference(
+        self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        return parameter - self.lr * gradient, {}
+
+    def step(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> None:
+        parameter.sub_(gradient, alpha=self.lr)
+
+    def change(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> Tensor:
+        return gradient * -self.lr
+
+    def step_list(
+        self,
+        parameters: Sequence[Tensor],
+        gradients: Sequence[Tensor],
+        slots: Mapping[str, Sequence[Tensor]],
+        count: Count,
+    ) -> None:
+        torch._foreach_sub_(parameters, gradients, alpha=self.lr)
+
+    def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.SGD:
+        return torch.optim.SGD(parameters, lr=self.lr, **implementation)

@@ -1,0 +1,63 @@
+"""The list step captured in a CUDA graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn import Parameter
+
+from gradbench.plan import Block
+from gradbench.rules.base import Rule, Slots
+from gradbench.strategies.base import Binding, Strategy, columns
+from gradbench.strategies.gathering import gather
+
+
+class CudaGraph(Strategy):
+    """Capture the rule's list step once and replay it: one launch per update.
+
+    The graph reads gradients at fixed addresses, so ``.grad`` points there, and gradients that
+    backward allocates anew are gathered before each replay. The count is a tensor on the device:
+    a host number would be frozen into the graph, and with it the bias corrections.
+
+    Source: documentation of torch.cuda.graph, "CUDA Graphs" in CUDA semantics.
+    """
+
+    def supports(self, block: Block, rule: Rule) -> str | None:
+        return None if block.device == "cuda" else f"needs CUDA, the device is {block.device}"
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        static = [torch.zeros_like(parameter) for parameter in parameters]
+        state = columns(rule, slots)
+        count = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
+        _warm_up(rule, parameters[0], slots[0])
+        graph = torch.cuda.CUDAGraph()
+        with torch.no_grad(), torch.cuda.graph(graph):
+            count.add_(1)
+            rule.step_list(parameters, static, state, count)
+        for parameter, target in zip(parameters, static, strict=True):
+            if parameter.grad is not None:
+                target.copy_(parameter.grad)
+            parameter.grad = target
+
+        def step() -> None:
+            gather(parameters, static)
+            graph.replay()
+
+        def release() -> None:
+            for parameter in parameters:
+                parameter.grad = None
+
+        return Binding(step, release)
+
+
+@torch.no_grad()
+def _warm_up(rule: Rule, parameter: Parameter, slots: Slots) -> None:
+    """Run the kernels on copies, on a side stream: the first run of a kernel cannot be captured."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        copies = {name: [torch.zeros_like(tensor)] for name, tensor in slots.items()}
+        count = torch.ones((), dtype=torch.float64, device=parameter.device)
+        rule.step_list([parameter.clone()], [torch.ones_like(parameter)], copies, count)
+    torch.cuda.current_stream().wait_stream(stream)

@@ -1,0 +1,20 @@
+"""By hand through ``p.detach()``, in place."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.nn import Parameter
+
+from gradbench.rules.base import Count, Rule, Slots
+from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.by_hand import loop
+
+
+class Detach(Strategy):
+    """``p.detach().sub_(g, alpha=lr)``: in place, seen by autograd's version counter."""
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        def apply(parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
+            rule.step(parameter.detach(), gradient, state, count)
+
+        return Binding(loop(apply, parameters, slots))

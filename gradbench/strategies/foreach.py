@@ -1,0 +1,27 @@
+"""By hand with ``torch._foreach_*`` kernels."""
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn import Parameter
+
+from gradbench.rules.base import Rule, Slots
+from gradbench.strategies.base import Binding, Strategy, columns
+
+
+class Foreach(Strategy):
+    """The rule's list step under ``torch.no_grad()``; every parameter must have a gradient."""
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        state = columns(rule, slots)
+        count = 0
+
+        @torch.no_grad()
+        def step() -> None:
+            nonlocal count
+            count += 1
+            # A missing gradient is a TypeError of the kernel, not a silent skip.
+            gradients = [parameter.grad for parameter in parameters]
+            rule.step_list(parameters, gradients, state, count)  # type: ignore[arg-type]
+
+        return Binding(step)

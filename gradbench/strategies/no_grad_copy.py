@@ -1,0 +1,21 @@
+"""By hand under ``torch.no_grad()`` with ``copy_``."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from gradbench.rules.base import Count, Rule, Slots
+from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.by_hand import loop
+
+
+class NoGradCopy(Strategy):
+    """``with torch.no_grad(): p.copy_(p - lr * g)``: two temporaries and a copy."""
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        def apply(parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
+            parameter.copy_(parameter + rule.change(parameter, gradient, state, count))
+
+        return Binding(torch.no_grad()(loop(apply, parameters, slots)))

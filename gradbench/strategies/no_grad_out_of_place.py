@@ -1,0 +1,21 @@
+"""By hand under ``torch.no_grad()``, with a temporary."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from gradbench.rules.base import Count, Rule, Slots
+from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.by_hand import loop
+
+
+class NoGradOutOfPlace(Strategy):
+    """``with torch.no_grad(): p -= lr * g``: the change is a temporary, the parameter stays."""
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        def apply(parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
+            parameter.add_(rule.change(parameter, gradient, state, count))
+
+        return Binding(torch.no_grad()(loop(apply, parameters, slots)))

@@ -1,0 +1,67 @@
+"""``optimizer.step()`` of torch.optim, in each of its implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn import Parameter
+
+from gradbench.plan import Block
+from gradbench.rules.base import Rule, Slots
+from gradbench.strategies.base import Binding, Strategy
+
+
+@dataclass(frozen=True)
+class Optimizer(Strategy):
+    """``optimizer.step()``; what is None is left to PyTorch.
+
+    Args:
+        foreach: Whether to use the foreach implementation; False with the others None is the
+            for-loop.
+        fused: Whether to use the fused implementation.
+        capturable: Whether the step count lives on the device, so that a CUDA graph can capture
+            the step.
+
+    Source: documentation of torch.optim, "Algorithms".
+    """
+
+    foreach: bool | None = None
+    fused: bool | None = None
+    capturable: bool | None = None
+
+    @property
+    def implementation(self) -> dict[str, bool]:
+        """The keywords given to torch.optim."""
+        options = {"foreach": self.foreach, "fused": self.fused, "capturable": self.capturable}
+        return {name: value for name, value in options.items() if value is not None}
+
+    @property
+    def float32_count(self) -> bool:
+        return bool(self.capturable)
+
+    def supports(self, block: Block, rule: Rule) -> str | None:
+        if self.capturable and block.device != "cuda":
+            return f"capturable=True needs CUDA, the device is {block.device}"
+        probe = torch.zeros(1, dtype=getattr(torch, block.dtype), requires_grad=True)
+        try:
+            rule.optimizer([probe], **self.implementation)
+        except TypeError:
+            name = type(rule.optimizer([probe])).__name__
+            return f"torch.optim.{name} takes no {' or '.join(self.implementation)}"
+        except RuntimeError as error:
+            return str(error)
+        return None
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        optimizer = rule.optimizer(parameters, **self.implementation)
+        for parameter, row in zip(parameters, slots, strict=True):
+            # The moments every strategy of the block uses, at zero as torch.optim would start its
+            # own. The count is where torch.optim puts it; SGD has none and ignores it.
+            device = parameter.device if self.fused or self.capturable else "cpu"
+            count = torch.zeros((), dtype=torch.float32, device=device)
+            optimizer.state[parameter] = {**row, "step": count}
+        step: Any = optimizer.step
+        return Binding(step)
