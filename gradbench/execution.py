@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from gradbench.measure.isolated import (
     measure_isolated,
 )
 from gradbench.measure.roofline import BandwidthControl
-from gradbench.measure.tensors import Tensors
+from gradbench.measure.tensors import Tensors, Verifiable
 from gradbench.measure.training import Training, TrainingResult
 from gradbench.measure.trajectory import Trajectory, follow, trained_parameters
 from gradbench.measure.verification import Verdict, verify
@@ -79,7 +79,8 @@ class Measured:
         counts: Launches and memory by cell.
         isolated: The isolated protocol's result.
         training: The training protocol's result.
-        compile_s: Seconds inside first calls, where torch.compile compiles.
+        compile_s: Seconds that first calls took longer than later ones: torch.compile's work.
+        verification_s: Seconds inside the verified updates.
     """
 
     outcomes: list[Outcome]
@@ -92,12 +93,18 @@ class Measured:
     isolated: IsolatedResult | None = None
     training: TrainingResult | None = None
     compile_s: float = 0.0
+    verification_s: float = 0.0
 
     @property
     def sampling_s(self) -> float:
-        """Seconds inside timed calls and the untimed warm-up calls before them."""
+        """Seconds inside timed calls and the warm-up calls before them.
+
+        The verified updates are warm-up calls, timed to choose the design. What the first of them
+        took longer, mostly torch.compile's work, is in ``compile_s`` as well.
+        """
         results = (self.isolated, self.training)
-        return sum(result.sampling_s for result in results if result is not None)
+        timed = sum(result.sampling_s for result in results if result is not None)
+        return self.verification_s + timed
 
 
 def instantiate_axes(block: Block) -> Axes:
@@ -167,10 +174,10 @@ def _build(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
     try:
         with torch.device("meta"):
             elements = sum(p.numel() for p in axes.model.build()[0].parameters())
-    except (RuntimeError, NotImplementedError):
-        elements = 0  # not every module can be built without memory; then it is tried for real
-    except ValueError as error:
-        raise BadRequest(str(error)) from error
+    except UnavailableModel:
+        raise
+    except Exception:  # not every factory can do without memory; what is wrong shows just below
+        elements = 0
     needed, free = _bytes_needed(axes.rule, elements, dtype), axes.device.free_bytes()
     if needed > free:
         raise UnavailableModel(
@@ -208,7 +215,7 @@ class _Measurement:
         named = dict(module.named_parameters())
         self._shapes = [named[name].shape for name in self._trained]
         self._outcomes: dict[str, Outcome] = {}
-        self._compile_s = 0.0
+        self._compile_s = self._verification_s = 0.0
 
     def run(self) -> Measured:
         """Verify, time, count and train."""
@@ -216,11 +223,11 @@ class _Measurement:
         if not self._trained:
             reason = "no parameter of the model gets a gradient"
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
-        tensors = self._allocate()
+        tensors = Verifiable(self._allocate())
         design = self._verify(tensors)
         contenders = self._contenders("ok")
         timed = [c for c in contenders if not c.strategy.in_backward]
-        control = BandwidthControl.matching(self._axes.rule, tensors.elements, self._dtype)
+        control = BandwidthControl.matching(self._axes.rule, tensors.tensors.elements, self._dtype)
         baseline = block.cells[0].name
         isolated = counts = training = None
         if self._outcomes[baseline].status == "ok":
@@ -240,6 +247,7 @@ class _Measurement:
             isolated=isolated,
             training=training,
             compile_s=self._compile_s,
+            verification_s=self._verification_s,
         )
 
     @property
@@ -261,16 +269,17 @@ class _Measurement:
             self._contender(o.cell) for o in outcomes if o.status == status and o.cell.strategy
         ]
 
-    def _verify(self, tensors: Tensors) -> str:
+    def _verify(self, tensors: Verifiable) -> str:
         """Verify the star's cells, and the product's where the budget holds it."""
         block = self._block
         star = [
             cell
             for cell in block.cells
-            if cell.strategy == block.cells[0].strategy or cell.zeroing == block.default_zeroing
+            if cell.role in ("baseline", "candidate")
+            and (cell.strategy == block.cells[0].strategy or cell.zeroing == block.default_zeroing)
         ]
         round_s = self._verify_cells(star, tensors)
-        product = [c for c in block.cells if c not in star and c.strategy]
+        product = [c for c in block.cells if c.role == "candidate" and c not in star]
         per_strategy = round_s / max(len(star), 1)
         whole_s = per_strategy * (len(star) + len(product)) * self._settings["product_rounds"]
         if product and whole_s * self._settings["replicates"] > self._isolated_budget_s:
@@ -285,14 +294,17 @@ class _Measurement:
         else:
             self._verify_cells(product, tensors)
             design = "product"
-        for cell in block.cells:  # controls compute nothing that could be wrong
-            self._outcomes.setdefault(cell.name, Outcome(cell, "ok"))
+        for cell in block.cells:
+            if cell.role == "twin":  # the baseline once more
+                self._outcomes[cell.name] = replace(self._outcomes[block.cells[0].name], cell=cell)
+            elif cell.role == "bandwidth":  # computes nothing that could be wrong
+                self._outcomes[cell.name] = Outcome(cell, "ok")
         return design
 
     def _unsupported(self, cell: Cell) -> str | None:
         return self._axes.strategies[cell.strategy].supports(self._block, self._axes.rule)
 
-    def _verify_cells(self, cells: Sequence[Cell], tensors: Tensors) -> float:
+    def _verify_cells(self, cells: Sequence[Cell], tensors: Verifiable) -> float:
         """Verify cells; return the seconds that one round of samples of them would take."""
         round_s = 0.0
         for done, cell in enumerate(cells):
@@ -316,11 +328,13 @@ class _Measurement:
                 continue
             status = "ok" if verdict.reason is None else "wrong"
             self._outcomes[cell.name] = Outcome(cell, status, verdict.reason, verdict)
-            self._compile_s += max(verdict.first_step_s - verdict.last_step_s, 0.0)
-            round_s += verdict.last_step_s + max(verdict.last_step_s, self._settings["sample_s"])
+            first_s, last_s = verdict.step_s[0], verdict.step_s[-1]
+            self._compile_s += max(first_s - last_s, 0.0)
+            self._verification_s += sum(verdict.step_s)
+            round_s += last_s + max(last_s, self._settings["sample_s"])
         return round_s
 
-    def _count(self, contenders: Sequence[Contender], tensors: Tensors) -> dict[str, Counts]:
+    def _count(self, contenders: Sequence[Contender], tensors: Verifiable) -> dict[str, Counts]:
         """Count launches and memory, once for each strategy and fate of the gradients."""
         self._report(0.15, "counting launches and memory")
         known: dict[tuple[str, bool], Counts] = {}
@@ -329,7 +343,7 @@ class _Measurement:
             key = (contender.cell.strategy, contender.zeroing.releases)
             if key not in known:
                 step, release = bind_with_gradients(
-                    contender.strategy, contender.zeroing, self._axes.rule, tensors
+                    contender.strategy, contender.zeroing, self._axes.rule, tensors.tensors
                 )
                 step()
                 known[key] = self._axes.device.count(step)

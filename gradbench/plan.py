@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
 
 from gradbench.config import BadRequest, check_measurement
 
@@ -98,8 +98,9 @@ def plan_block(config: DictConfig) -> Block:
         resolved = OmegaConf.to_container(
             config, resolve=True, throw_on_missing=True, enum_to_str=True
         )
-    except MissingMandatoryValue as error:
-        key = getattr(error, "full_key", None) or "a value"
+    except (MissingMandatoryValue, InterpolationToMissingValueError) as error:
+        found = re.search(r"mandatory value: (\S+)", str(error))
+        key = found[1] if found else "a value"
         hint = " (package.module:function)" if key == "model.factory" else ""
         raise BadRequest(f"{key} is missing: give {key}=VALUE{hint}") from error
     assert isinstance(resolved, dict)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timezone
 from typing import Any
 
 import torch
 
-import gradbench
 from gradbench.execution import Measured, Outcome
+from gradbench.identity import identity
 from gradbench.measure.estimates import medians_by_phase
 from gradbench.measure.roofline import traffic_bytes
 from gradbench.measure.sampling import Phase, Sample
@@ -18,40 +17,6 @@ from gradbench.plan import Block, Cell
 from gradbench.rules.base import Rule
 
 Row = dict[str, Any]
-
-
-def now() -> str:
-    """Return the time as rows carry it: ISO 8601, UTC, to the second."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def identity(block: Block, cell: Cell) -> Row:
-    """Name a cell by what is known before anything is measured.
-
-    Args:
-        block: The cell's block.
-        cell: The cell.
-
-    Returns:
-        The identifying columns of ``cells``.
-    """
-    return {
-        "run": block.run,
-        "block": block.name,
-        "cell": cell.name,
-        "role": cell.role,
-        "model": block.model,
-        "device": block.device,
-        "dtype": block.dtype,
-        "threads": block.threads,
-        "seed": block.seed,
-        "rule": block.rule,
-        "strategy": cell.strategy,
-        "zeroing": cell.zeroing,
-        "host": block.host,
-        "gradbench_version": gradbench.__version__,
-        "recorded_at": now(),
-    }
 
 
 def cell_rows(block: Block, rule: Rule, measured: Measured) -> list[Row]:
@@ -97,7 +62,7 @@ class _Figures:
             "design": measured.design,
             "status": outcome.status,
             "reason": outcome.reason,
-            "torch_version": torch.__version__,
+            "torch_version": str(torch.__version__),
         }
         if measured.shapes:
             row |= {"parameters": self._elements, "tensors": len(measured.shapes)}

@@ -119,15 +119,18 @@ def calibrate(device: Device, arm: Arm, shortest_s: float) -> tuple[int, float]:
     """
     if arm.restore is not None:
         return 1, 0.0
-    calls, spent = 1, device.time(arm.call, 1).wall_s
+    calls, spent, first = 1, 0.0, True
     while calls < _MAX_CALLS:
         wall_s = device.time(arm.call, calls).wall_s
         spent += wall_s
-        if wall_s >= shortest_s:
+        # The first call may have set something up; only a very long one is believed.
+        if wall_s >= shortest_s and (not first or wall_s >= 100 * shortest_s):
             break
-        # Aim a little over, never more than tenfold from one noisy reading.
-        wanted = 1.2 * calls * shortest_s / max(wall_s, 1e-9)
-        calls = min(max(int(wanted), calls + 1), 10 * calls, _MAX_CALLS)
+        if wall_s < shortest_s:
+            # Aim a little over, never more than tenfold from one noisy reading.
+            wanted = 1.2 * calls * shortest_s / max(wall_s, 1e-9)
+            calls = min(max(int(wanted), calls + 1), 10 * calls, _MAX_CALLS)
+        first = False
     return calls, spent
 
 

@@ -14,6 +14,8 @@ from gradbench.rules.base import Rule
 _GUARD_BYTES = 64
 """Guard before and after each parameter: a cache line, so that alignment stays as it was."""
 _GUARD_VALUE = 7.0
+_PATTERN = 1_000_003
+"""Random numbers drawn per tensor; a prime, so that no row of a matrix repeats another."""
 _SAMPLED = 1_000_000
 """Elements that are compared with the reference; rules are element-wise, so they stand for all."""
 
@@ -23,21 +25,17 @@ class Tensors:
     """What all strategies of a block share in one replicate, so that memory favours none.
 
     Args:
-        values: Storage of each parameter.
-        initial: Its values before any update; signed, magnitudes in lr·[2, 4), so that one update
+        values: Storage of each parameter; signed, magnitudes in lr·[2, 4), so that one update
             changes every element, whatever the dtype.
         gradients: Known gradients, signed, magnitudes in [½, 1).
         slots: State of each parameter.
         guarded: Buffer around each parameter.
-        positions: Flat indices of each parameter's elements that are compared.
     """
 
     values: list[Tensor]
-    initial: list[Tensor]
     gradients: list[Tensor]
     slots: list[dict[str, Tensor]]
     guarded: list[Tensor]
-    positions: list[Tensor]
 
     @classmethod
     def allocate(
@@ -69,10 +67,7 @@ class Tensors:
         for gradient in gradients:
             _fill_signed(gradient, 0.5, 1.0)
         slots = [{name: torch.zeros_like(v) for name in rule.slots} for v in values]
-        total = sum(shape.numel() for shape in shapes)
-        positions = [_positions(shape.numel(), total, device) for shape in shapes]
-        initial = [value.clone() for value in values]
-        return cls(values, initial, gradients, slots, guarded, positions)
+        return cls(values, gradients, slots, guarded)
 
     @property
     def elements(self) -> int:
@@ -83,13 +78,6 @@ class Tensors:
         """Make parameters over the shared storage, with no gradient, for one cell."""
         return [Parameter(value) for value in self.values]
 
-    def reset(self) -> None:
-        """Put parameters and state back to where they began."""
-        torch._foreach_copy_(self.values, self.initial)
-        for row in self.slots:
-            for tensor in row.values():
-                tensor.zero_()
-
     def guards_intact(self) -> bool:
         """Say whether nothing next to a parameter was written."""
         for buffer, value in zip(self.guarded, self.values, strict=True):
@@ -99,17 +87,51 @@ class Tensors:
                 return False
         return True
 
+
+class Verifiable:
+    """A replicate's tensors with what it takes to verify one cell after another on them.
+
+    Args:
+        tensors: Freshly allocated.
+    """
+
+    def __init__(self, tensors: Tensors) -> None:
+        self.tensors = tensors
+        self.gradients, self.slots = tensors.gradients, tensors.slots
+        self.initial = [value.clone() for value in tensors.values]
+        self.arriving = [torch.empty_like(gradient) for gradient in tensors.gradients]
+        self._positions = [
+            _positions(value.numel(), tensors.elements, value.device) for value in tensors.values
+        ]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Floating type of the tensors."""
+        return self.initial[0].dtype
+
+    def reset(self) -> None:
+        """Put parameters and state back to where they began."""
+        torch._foreach_copy_(self.tensors.values, self.initial)
+        for row in self.slots:
+            for tensor in row.values():
+                tensor.zero_()
+
     def sampled(self, tensors: Sequence[Tensor]) -> Tensor:
         """Gather the compared elements of tensors shaped like the parameters, into one vector."""
         return torch.cat(
-            [t.detach().reshape(-1)[p] for t, p in zip(tensors, self.positions, strict=True)]
+            [t.detach().reshape(-1)[p] for t, p in zip(tensors, self._positions, strict=True)]
         )
 
 
 def _fill_signed(tensor: Tensor, low: float, high: float) -> None:
-    """Fill with magnitudes in [low, high) and random signs."""
-    tensor.uniform_(low, high)
-    tensor.mul_(torch.empty_like(tensor).bernoulli_(0.5).mul_(2).sub_(1))
+    """Fill with magnitudes in [low, high) and random signs, repeated beyond ``_PATTERN``."""
+    flat = tensor.view(-1)
+    pattern = flat[:_PATTERN]
+    pattern.uniform_(low, high)
+    pattern.mul_(torch.empty_like(pattern).bernoulli_(0.5).mul_(2).sub_(1))
+    for start in range(_PATTERN, flat.numel(), _PATTERN):
+        piece = flat[start : start + _PATTERN]
+        piece.copy_(pattern[: piece.numel()])
 
 
 def _positions(elements: int, total: int, device: torch.device) -> Tensor:

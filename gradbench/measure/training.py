@@ -21,6 +21,11 @@ from gradbench.models.base import Batch, loss
 from gradbench.rules.base import Rule
 
 
+_LATER_STEPS = 10
+"""Timed steps of a pass after the first: it looks at no gradients, so that it can be longer and
+spend less of its time on starting over."""
+
+
 @dataclass
 class TrainingResult:
     """What the training protocol saw.
@@ -46,7 +51,7 @@ class Training:
         module: What is trained.
         batch: The batch of every step.
         trained: Names of the parameters that get a gradient.
-        steps: Timed steps per pass, after one untimed.
+        steps: Timed steps of the first pass, after one untimed.
         seed: Seed of a step's random numbers, plus the step's number.
         references: The float64 run, by whether the zeroing accumulates; empty without one.
     """
@@ -121,7 +126,7 @@ class Training:
             "zero": clear,
         }
         try:
-            for step in range(1 + self.steps):
+            for step in range(1 + (self.steps if pass_ == 0 else max(self.steps, _LATER_STEPS))):
                 torch.manual_seed(self.seed + step)
                 samples = []
                 for phase, call in phases.items():

@@ -12,6 +12,9 @@ from torch import Tensor, nn
 from gradbench.models.base import Batch, loss, place
 from gradbench.rules.base import Rule
 
+_PIECE = 1 << 16
+"""Elements updated at a time; rules are element-wise."""
+
 
 @dataclass(frozen=True)
 class Trajectory:
@@ -65,8 +68,9 @@ def follow(
     kept = torch.promote_types(first.dtype, torch.float32)
     twin, twin_batch = place(copy.deepcopy(module), batch, first.device, torch.float64)
     parameters = dict(twin.named_parameters())
-    slots: dict[str, Mapping[str, Tensor]] = {
-        name: {slot: torch.zeros_like(p) for slot in rule.slots} for name, p in parameters.items()
+    slots = {
+        name: {slot: torch.zeros_like(p.detach()) for slot in rule.slots}
+        for name, p in parameters.items()
     }
     record = []
     for step in range(steps):
@@ -75,13 +79,23 @@ def follow(
         present = {name: p for name, p in parameters.items() if p.grad is not None}
         record.append({name: _gradient(p).to(kept, copy=True) for name, p in present.items()})
         for name, parameter in present.items():
-            value, slots[name] = rule.reference(
-                parameter.detach(), _gradient(parameter), slots[name], step + 1
-            )
-            parameter.data = value
+            _update(rule, parameter.detach(), _gradient(parameter), slots[name], step + 1)
         if not accumulates:
             twin.zero_grad(set_to_none=True)
     return Trajectory(record)
+
+
+def _update(
+    rule: Rule, parameter: Tensor, gradient: Tensor, slots: Mapping[str, Tensor], count: int
+) -> None:
+    """Follow the reference in place, in pieces whose temporaries stay in the cache."""
+    pieces = [t.view(-1).split(_PIECE) for t in (parameter, gradient.contiguous(), *slots.values())]
+    for value, slope, *state in zip(*pieces, strict=True):
+        before = dict(zip(slots, state, strict=True))
+        following, after = rule.reference(value, slope, before, count)
+        value.copy_(following)
+        for name, tensor in before.items():
+            tensor.copy_(after[name])
 
 
 def _gradient(parameter: Tensor) -> Tensor:

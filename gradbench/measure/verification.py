@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.measure.tensors import Tensors
+from gradbench.measure.tensors import Verifiable
 from gradbench.reference import tolerance_ulps, trajectory, ulp_error
 from gradbench.rules.base import Rule
 from gradbench.strategies.base import Strategy
@@ -19,6 +19,8 @@ from gradbench.zeroing.base import Zeroing
 _FACTORS = (1.0, 0.5, 2.0)
 """Gradients change from update to update: under a constant one, Adam's bias correction hides a
 wrong decay rate. Powers of two are exact; one sign per element keeps the tolerance's promise."""
+
+_PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -29,31 +31,34 @@ class Verdict:
         reason: What is wrong; None where the cell is right.
         max_ulp_error: Largest error of the parameters, in ulps.
         tolerance_ulps: Largest error of a right strategy, in ulps.
-        first_step_s: Seconds inside the first step, in which some strategies set themselves up.
-        last_step_s: Seconds inside the last step: a first guess of what an update takes.
+        step_s: Seconds inside each update. Some strategies set themselves up in the first one; the
+            last one is a first guess of what an update takes.
     """
 
     reason: str | None
     max_ulp_error: float
     tolerance_ulps: float
-    first_step_s: float
-    last_step_s: float
+    step_s: list[float]
 
 
-def backward(parameters: Sequence[Parameter], gradients: Sequence[Tensor]) -> None:
+def backward(
+    parameters: Sequence[Parameter], gradients: Sequence[Tensor], *, keep: bool
+) -> None:
     """Let autograd accumulate known gradients, hooks and all.
 
     Args:
         parameters: Leaves.
         gradients: What arrives at each.
+        keep: Leave ``gradients`` alone; otherwise autograd takes them for its own where ``.grad``
+            is None, as it does with what a real backward pass computes.
     """
     outputs = [parameter.view_as(parameter) for parameter in parameters]
-    # Copies: where .grad is None, autograd keeps the tensor that arrives instead of copying it.
-    torch.autograd.backward(outputs, [gradient.clone() for gradient in gradients])
+    arriving = [gradient.clone() if keep else gradient for gradient in gradients]
+    torch.autograd.backward(outputs, arriving)
 
 
 def verify(
-    strategy: Strategy, zeroing: Zeroing, rule: Rule, tensors: Tensors, updates: int
+    strategy: Strategy, zeroing: Zeroing, rule: Rule, tensors: Verifiable, updates: int
 ) -> Verdict:
     """Take updates from known gradients and compare with the rule's float64 reference.
 
@@ -71,52 +76,64 @@ def verify(
         The verdict.
     """
     tensors.reset()
-    dtype = tensors.values[0].dtype
-    parameters = tensors.parameters()
+    dtype = tensors.dtype
+    parameters = tensors.tensors.parameters()
     binding = strategy.bind(rule, parameters, tensors.slots)
     clear = zeroing.bind(parameters)
-    known = [gradient.clone() for gradient in tensors.gradients]
-    expected: list[Tensor] = []
+    total = [torch.zeros_like(g) for g in tensors.gradients] if zeroing.accumulates else []
     seen: list[Tensor] = []
     step_s: list[float] = []
     touched = False
     for update in range(updates):
-        torch._foreach_copy_(known, tensors.gradients)
-        torch._foreach_mul_(known, _FACTORS[update % len(_FACTORS)])
-        if zeroing.accumulates and expected:
-            torch._foreach_add_(expected, known)
-        else:
-            expected = [gradient.clone() for gradient in known] if zeroing.accumulates else known
-        backward(parameters, known)
+        factor = _FACTORS[update % len(_FACTORS)]
+        for arriving, gradient in zip(tensors.arriving, tensors.gradients, strict=True):
+            torch.mul(gradient, factor, out=arriving)
+        if zeroing.accumulates:
+            torch._foreach_add_(total, tensors.arriving)
+        backward(parameters, tensors.arriving, keep=not zeroing.releases)
         start = time.perf_counter()
         binding.step()
         step_s.append(time.perf_counter() - start)
-        seen.append(tensors.sampled(expected))
-        touched = touched or not _same(parameters, expected)
+        expected = total if zeroing.accumulates else tensors.gradients
+        scale = 1.0 if zeroing.accumulates else factor
+        seen.append(tensors.sampled(expected) * scale)
+        touched = touched or not _same(parameters, expected, scale)
         clear()
     tolerance = tolerance_ulps(rule, updates, dtype, strategy.float32_count)
-    reference, scale = trajectory(rule, tensors.sampled(tensors.initial), seen)
-    error = ulp_error(tensors.sampled(parameters), reference, scale, dtype)
-    unwritten = sum(
-        int((parameter.detach() == before).sum())
-        for parameter, before in zip(parameters, tensors.initial, strict=True)
-    )
+    reference, magnitude = trajectory(rule, tensors.sampled(tensors.initial), seen)
+    error = ulp_error(tensors.sampled(parameters), reference, magnitude, dtype)
+    unwritten = _unwritten(parameters, tensors.initial)
     binding.release()
     reason = None
     if unwritten:
-        reason = f"{unwritten} of {tensors.elements} elements were never written"
+        reason = f"{unwritten} of {tensors.tensors.elements} elements were never written"
     elif error > tolerance:
         reason = f"values are off by {error:.3g} ulp after {updates} updates (at most {tolerance:g})"
     elif touched:
         reason = "the update or the zeroing changed .grad: it is not bitwise what backward left"
-    elif not tensors.guards_intact():
+    elif not tensors.tensors.guards_intact():
         reason = "memory next to a parameter was written"
-    return Verdict(reason, error, tolerance, step_s[0], step_s[-1])
+    return Verdict(reason, error, tolerance, step_s)
 
 
-def _same(parameters: Sequence[Parameter], expected: Sequence[Tensor]) -> bool:
-    """Say whether every gradient is bitwise what it should be."""
+def _same(parameters: Sequence[Parameter], expected: Sequence[Tensor], factor: float) -> bool:
+    """Say whether every gradient is bitwise what it should be, up to an exact factor."""
     return all(
-        parameter.grad is not None and torch.equal(parameter.grad, gradient)
+        parameter.grad is not None
+        and all(torch.equal(a, b * factor) for a, b in _pieces(parameter.grad, gradient))
         for parameter, gradient in zip(parameters, expected, strict=True)
     )
+
+
+def _unwritten(parameters: Sequence[Parameter], initial: Sequence[Tensor]) -> int:
+    """Count the elements that are what they were."""
+    return sum(
+        int((after == before).sum())
+        for parameter, start in zip(parameters, initial, strict=True)
+        for after, before in _pieces(parameter.detach(), start)
+    )
+
+
+def _pieces(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Cut two tensors of a shape into pieces whose temporaries stay in the cache."""
+    return zip(a.reshape(-1).split(_PIECE), b.reshape(-1).split(_PIECE), strict=True)

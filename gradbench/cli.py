@@ -1,0 +1,225 @@
+"""The command line: verbs, and as the default verb the Hydra app."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from gradbench.config import BadRequest, configuration_folder, groups
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gradbench.sweep import Sweep
+
+DONE, BAD_CELLS, BAD_REQUEST, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+
+def _epilog() -> str:
+    """List the groups and their options, from the folders themselves."""
+    lines = [f"{group}=[bold]{', '.join(options)}[/]" for group, options in groups().items()]
+    scalars = "dtype=…, seed=…, threads=…, run=NAME, output=FOLDER"
+    examples = "\n\n".join(
+        (
+            "python -m gradbench",
+            "python -m gradbench model=gpt2 rule=adamw",
+            "python -m gradbench +sweep=quick",
+            r"python -m gradbench 'strategy=\[no_grad,foreach]' zeroing=all",
+            "python -m gradbench model=custom model.factory=package.module:function",
+        )
+    )
+    return (
+        "[bold]Groups[/] (OVERRIDES of run; [italic]sweep[/] with a +)\n\n"
+        + "\n\n".join([*lines, scalars])
+        + f"\n\n[bold]Examples[/]\n\n{examples}"
+    )
+
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode="rich",
+    no_args_is_help=False,
+    epilog=_epilog(),
+    help="Is an update of PyTorch parameters right, how fast is it, and which one to use.",
+)
+
+
+@app.callback()
+def _verbs() -> None:
+    pass
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(context: typer.Context) -> None:
+    """Measure blocks: OVERRIDES choose them, in Hydra's grammar. The default verb."""
+    raise typer.Exit(_run(context.args))
+
+
+@app.command()
+def summary(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of results.")] = None,
+) -> None:
+    """Print the tables of stored runs, other people's too."""
+    import pandas as pd
+
+    from gradbench.results.load import load
+
+    console = _console()
+    chosen = paths or [Path("results")]
+    for path in chosen:
+        if not path.exists():
+            _refuse(f"no such folder: {path}")
+    cells = pd.concat([load(path) for path in chosen], ignore_index=True)
+    if cells.empty:
+        _refuse(f"no cells below {', '.join(map(str, chosen))}: give a folder of results")
+    _print_summary(console, cells)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command line.
+
+    Args:
+        arguments: What follows ``python -m gradbench``.
+
+    Returns:
+        Exit status: 0 done; 1 a cell failed or is wrong; 2 the request is wrong; 130 or 143
+        interrupted.
+    """
+    verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    first = arguments[0] if arguments else ""
+    chosen = list(arguments) if first in {*verbs, "--help", "-h"} else ["run", *arguments]
+    try:
+        app(["--help" if argument == "-h" else argument for argument in chosen])
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else BAD_CELLS
+    return DONE
+
+
+def _console() -> Console:
+    """Return the screen; a file or pipe gets lines wide enough for the tables."""
+    width = None if sys.stdout.isatty() else 120
+    return Console(width=width)
+
+
+def _refuse(message: str) -> NoReturn:
+    """End with the one message a wrong request gets."""
+    Console(stderr=True, soft_wrap=True).print(f"gradbench: {message}", markup=False)
+    raise typer.Exit(BAD_REQUEST)
+
+
+def _run(overrides: list[str]) -> int:
+    """Hand overrides to Hydra, then sum up what there is."""
+    # Imported here: --help must not wait for Hydra and pyarrow.
+    from gradbench.screen import Screen
+    from gradbench.sweep import Sweep
+
+    screen = Screen(_console())
+    sweep = Sweep(overrides, screen)
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        _hydra(sweep, overrides)
+    except KeyboardInterrupt as end:
+        screen.end()
+        sweep.record("interrupted")
+        _print_continue(sweep)
+        return TERMINATED if isinstance(end, _Terminated) else INTERRUPTED
+    except BadRequest as error:
+        sweep.error = error
+    finally:
+        screen.end()
+    if sweep.error is not None:
+        if sweep.finished:  # a request that was wrong from the start leaves nothing
+            sweep.record("failed")
+        _refuse(str(sweep.error))
+    return _sum_up(sweep)
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: what a scheduler sends before it takes the machine away."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated
+
+
+def _hydra(sweep: Sweep, overrides: list[str]) -> None:
+    """Let Hydra compose the jobs and call the sweep's task for each."""
+    import hydra
+    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from gradbench.config import Config
+    from gradbench.refusal import explain
+
+    ConfigStore.instance().store(name="schema", node=Config)
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing, and we explain
+    if not any(override.startswith("run=") for override in overrides):
+        overrides = [*overrides, f"run={datetime.now():%Y-%m-%d_%H-%M-%S}"]
+    with tempfile.TemporaryDirectory(prefix="gradbench-") as scratch:
+        # Hydra keeps a multirun.yaml; the table `runs` holds the configuration of every block.
+        if not any(override.startswith("hydra.sweep.dir=") for override in overrides):
+            overrides = [*overrides, f"hydra.sweep.dir={scratch}"]
+        # Hydra's parser takes flags only before the first override.
+        sys.argv = ["gradbench", *sorted(overrides, key=_is_override)]
+        application = hydra.main(
+            version_base="1.3", config_path=str(configuration_folder()), config_name="config"
+        )(sweep.job)
+        try:
+            application()
+        except (HydraException, OmegaConfBaseException) as error:
+            raise BadRequest(explain(error)) from error
+
+
+def _is_override(argument: str) -> bool:
+    """Tell overrides, such as ``a.b=c``, ``+a=b`` and ``~a``, from flags and their values."""
+    return re.match(r"[+~]|[\w./@-]+=", argument) is not None and not argument.startswith("-")
+
+
+def _sum_up(sweep: Sweep) -> int:
+    """Print the tables of the command's blocks and where they are; return the exit status."""
+    if sweep.store is None:  # --cfg, --info and the like measure nothing
+        return DONE
+    import pandas as pd
+
+    from gradbench.results.load import load
+
+    paths = [sweep.store.path("cells", block) for block in sweep.blocks]
+    cells = pd.concat([load(path) for path in paths], ignore_index=True)
+    bad = cells["status"].isin(["failed", "wrong"])
+    sweep.record("failed" if (cells["status"] == "failed").any() else "done")
+    console = _console()
+    _print_summary(console, cells)
+    folder = sweep.store.folder
+    console.print(f"\nwritten: {folder}", markup=False, highlight=False)
+    console.print(f"again:   python -m gradbench summary {folder}", markup=False, highlight=False)
+    return BAD_CELLS if bad.any() else DONE
+
+
+def _print_summary(console: Console, cells: pd.DataFrame) -> None:  # type: ignore[name-defined]  # noqa: F821
+    from gradbench.report.summary import status_lines, summary_tables
+
+    for table in summary_tables(cells):
+        console.print(table)
+    for line in status_lines(cells):
+        console.print(line, markup=False, highlight=False)
+
+
+def _print_continue(sweep: Sweep) -> None:
+    """Say how to go on after an interruption."""
+    if sweep.store is None:
+        return
+    given = [o for o in sweep.command if not o.startswith("run=")]
+    command = " ".join(["python -m gradbench", *given, f"run={sweep.store.folder.name}"])
+    Console(stderr=True, soft_wrap=True).print(
+        f"interrupted: finished blocks are kept; to continue: {command}", markup=False
+    )

@@ -1,0 +1,43 @@
+"""What a row of ``cells`` says before anything is measured."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import gradbench
+from gradbench.plan import Block, Cell
+
+
+def now() -> str:
+    """Return the time as rows carry it: ISO 8601, UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def identity(block: Block, cell: Cell) -> dict[str, Any]:
+    """Name a cell by what is known before anything is measured.
+
+    Args:
+        block: The cell's block.
+        cell: The cell.
+
+    Returns:
+        The identifying columns of ``cells``.
+    """
+    return {
+        "run": block.run,
+        "block": block.name,
+        "cell": cell.name,
+        "role": cell.role,
+        "model": block.model,
+        "device": block.device,
+        "dtype": block.dtype,
+        "threads": block.threads,
+        "seed": block.seed,
+        "rule": block.rule,
+        "strategy": cell.strategy,
+        "zeroing": cell.zeroing,
+        "host": block.host,
+        "gradbench_version": gradbench.__version__,
+        "recorded_at": now(),
+    }

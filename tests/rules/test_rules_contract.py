@@ -1,0 +1,86 @@
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from gradbench.rules.base import Rule
+from tests.conftest import make, options
+
+RULES = sorted(options("rule"))
+GRADIENTS = (1.0, 0.5, 2.0, -1.0)
+
+
+def start() -> tuple[Tensor, list[Tensor]]:
+    torch.manual_seed(0)
+    value, gradient = torch.randn(5, 3).double(), torch.randn(5, 3).double()
+    return value, [gradient * factor for factor in GRADIENTS]
+
+
+def reference(rule: Rule) -> Tensor:
+    value, gradients = start()
+    slots = {name: torch.zeros_like(value) for name in rule.slots}
+    for count, gradient in enumerate(gradients, start=1):
+        value, slots = rule.reference(value, gradient, slots, count)
+    return value
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_reference_is_what_torch_optim_means(name: str) -> None:
+    rule: Rule = make("rule", name)
+    value, gradients = start()
+    parameter = Parameter(value.clone())
+    optimizer = rule.optimizer([parameter], foreach=False)
+    for gradient in gradients:
+        parameter.grad = gradient
+        optimizer.step()
+    torch.testing.assert_close(parameter.detach(), reference(rule), rtol=1e-12, atol=1e-14)
+    assert set(rule.slots) <= set(optimizer.state[parameter])
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_reference_leaves_its_arguments_alone(name: str) -> None:
+    rule: Rule = make("rule", name)
+    value, gradients = start()
+    slots = {slot: torch.ones_like(value) for slot in rule.slots}
+    before = [value.clone(), gradients[0].clone()]
+    rule.reference(value, gradients[0], slots, 1)
+    assert torch.equal(value, before[0])
+    assert torch.equal(gradients[0], before[1])
+    assert all(bool((tensor == 1).all()) for tensor in slots.values())
+
+
+@pytest.mark.parametrize("as_tensor", [False, True], ids=["int", "tensor"])
+@pytest.mark.parametrize("form", ["step", "change", "step_list"])
+@pytest.mark.parametrize("name", RULES)
+def test_each_form_follows_the_reference(name: str, form: str, as_tensor: bool) -> None:
+    rule: Rule = make("rule", name)
+    value, gradients = start()
+    slots = {slot: torch.zeros_like(value) for slot in rule.slots}
+    for number, gradient in enumerate(gradients, start=1):
+        count = torch.tensor(float(number), dtype=torch.float64) if as_tensor else number
+        kept = gradient.clone()
+        if form == "step":
+            rule.step(value, gradient, slots, count)
+        elif form == "change":
+            value = value + rule.change(value, gradient, slots, count)
+        else:
+            rule.step_list([value], [gradient], {k: [v] for k, v in slots.items()}, count)
+        assert torch.equal(gradient, kept)
+    torch.testing.assert_close(value, reference(rule), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_accesses_count_parameter_gradient_and_state(name: str) -> None:
+    rule: Rule = make("rule", name)
+    assert rule.accesses == 3 + 2 * len(rule.slots)
+
+
+@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("lr", [0, -1.0, float("nan"), "fast", True, None])
+def test_learning_rate_is_checked(name: str, lr: object) -> None:
+    option = {**options("rule")[name], "lr": lr}
+    target = option.pop("_target_")
+    from hydra.utils import get_class
+
+    with pytest.raises(ValueError, match=r"rule\.lr"):
+        get_class(target)(**option)

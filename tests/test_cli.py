@@ -1,0 +1,190 @@
+"""The command line as a person uses it: in a process of its own, in an empty folder."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import gradbench
+from gradbench.config import groups
+from tests.conftest import FACTORIES, TINY
+
+ROOT = str(Path(__file__).parents[1])
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([ROOT, str(FACTORIES)])}
+COMMAND = [sys.executable, "-m", "gradbench"]
+
+
+def gradbench_command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=240
+    )
+
+
+def test_help_lists_verbs_and_groups(tmp_path: Path) -> None:
+    for flag in ("--help", "-h"):
+        answer = gradbench_command(flag, cwd=tmp_path)
+        assert answer.returncode == 0
+        words = answer.stdout.replace(",", " ").replace("=", " ").split()
+        assert {"run", "summary"} <= set(words)
+        for group, options in groups().items():
+            assert {group, *options} <= set(words), group
+
+
+def test_help_needs_neither_torch_nor_pandas(tmp_path: Path) -> None:
+    code = (
+        "import sys; from gradbench.cli import main; main(['--help']); "
+        "heavy = {'torch', 'pandas', 'pyarrow', 'scipy'} & set(sys.modules); sys.exit(bool(heavy))"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, cwd=tmp_path)
+    assert answer.returncode == 0
+
+
+def test_the_parent_imports_no_torch(tmp_path: Path) -> None:
+    arguments = [*TINY, "strategy=[no_grad]"]
+    code = (
+        f"import sys; from gradbench.cli import main; status = main({arguments!r}); "
+        "sys.exit(status or 'torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, cwd=tmp_path)
+    assert answer.returncode == 0
+
+
+def test_a_block_is_measured_stored_and_kept(tmp_path: Path) -> None:
+    arguments = [*TINY, "run=first", "strategy=[no_grad,flat]"]
+    first = gradbench_command(*arguments, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    assert "no_grad" in first.stdout
+    assert "speedup" in first.stdout
+    assert "results/first" in first.stdout
+    cells = gradbench.load(tmp_path / "results")
+    assert set(cells["run"]) == {"first"}
+    stored = {file: file.stat().st_mtime_ns for file in (tmp_path / "results").rglob("*.parquet")}
+    again = gradbench_command(*arguments, cwd=tmp_path)
+    assert again.returncode == 0
+    assert "kept" in again.stdout
+    for file, changed in stored.items():
+        assert file.stat().st_mtime_ns == changed, file
+    runs = gradbench.load(tmp_path / "results", "runs")
+    assert list(runs["blocks_measured"]) == [1, 0]
+    assert list(runs["blocks_kept"]) == [0, 1]
+    assert set(runs["state"]) == {"done"}
+    assert 0 < runs["sampling_fraction"][0] < 1
+    summary = gradbench_command("summary", "results/first", cwd=tmp_path)
+    assert summary.returncode == 0
+    assert "no_grad" in summary.stdout
+
+
+def test_a_sweep_is_a_block_per_combination(tmp_path: Path) -> None:
+    overrides = ["-m", "rule=sgd,adam", "strategy=[no_grad]", "zeroing=[set_to_none]", "run=s"]
+    answer = gradbench_command(*TINY, *overrides, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "[2/2]" in answer.stdout
+    cells = gradbench.load(tmp_path)
+    assert sorted(cells["rule"].unique()) == ["adam", "sgd"]
+    assert list((tmp_path / "results" / "s").rglob("*.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["model=bogus"], ["model=bogus", "mlp_small", "gpt2"]),
+        (["strategy=[no_grad,bogus]"], ["strategy=bogus", "no_grad", "foreach"]),
+        (["+sweep=bogus"], ["sweep=bogus", "quick", "all"]),
+        (["-m", "rule=sgd,bogus"], ["rule=bogus", "adamw"]),
+        (["dtype=int8"], ["int8", "float32", "bfloat16"]),
+        (["seed=abc"], ["seed", "abc"]),
+        (["measurment=quick"], ["measurment", "measurement"]),
+        (["measurement.budget=3"], ["measurement.budget", "measurement"]),
+        (["rule.foo=1"], ["rule.foo", "rule"]),
+        (["rule.lr=fast"], ["rule.lr", "fast", "positive number"]),
+        (["threads=0"], ["threads=0", "1"]),
+        (["strategy=[]"], ["strategy", "at least one"]),
+        (["model=custom"], ["model.factory", "package.module:function"]),
+        (["model=custom", "model.factory=nowhere:make"], ["nowhere"]),
+        (["model=custom", "model.factory=gradbench_factories:absent"], ["absent"]),
+        (["model=custom", "model.factory=gradbench_factories:not_a_pair"], ["module", "batch"]),
+        (["strategy=[cuda_graph]"], ["CUDA"]),
+        (["device=cuda", "device.index=99"], ["CUDA"]),
+        (["output=a_file/below"], ["a_file", "output="]),
+        (["model=linear model=linear"], ["grammar"]),
+        (["nonsense"], ["nonsense"]),
+        (["summary", "nowhere"], ["nowhere"]),
+    ],
+)
+def test_bad_request_gets_one_message_and_leaves_nothing(
+    tmp_path: Path, arguments: list[str], named: list[str]
+) -> None:
+    (tmp_path / "a_file").write_text("")
+    verb = arguments[0] == "summary"
+    overrides = [] if verb else [o for o in TINY if not any(o.startswith("model") for o in arguments)]
+    if any(argument.startswith("model") for argument in arguments):
+        overrides = list(TINY[1:])
+    if any(argument.startswith("strategy=[cuda") for argument in arguments):
+        overrides += ["strategy@baseline=cuda_graph"]
+    answer = gradbench_command(*arguments, *overrides, cwd=tmp_path)
+    assert answer.returncode == 2, answer.stdout + answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert answer.stderr.startswith("gradbench: ")
+    assert len(answer.stderr.strip().splitlines()) == 1, answer.stderr
+    for word in named:
+        assert word in answer.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["a_file"]
+
+
+def test_failed_cells_exit_1_and_the_sweep_goes_on(tmp_path: Path) -> None:
+    answer = gradbench_command(
+        *TINY[1:],
+        "-m",
+        "model=custom",
+        "model.factory=gradbench_factories:killed,gradbench_factories:fine",
+        "strategy=[no_grad]",
+        cwd=tmp_path,
+    )
+    assert answer.returncode == 1, answer.stderr
+    assert "SIGKILL" in answer.stdout
+    cells = gradbench.load(tmp_path)
+    assert set(cells["status"]) == {"failed", "ok"}
+
+
+def test_a_failed_block_is_measured_again(tmp_path: Path) -> None:
+    common = [*TINY[1:], "model=custom", "strategy=[no_grad]", "run=r"]
+    module = tmp_path / "mine.py"
+    module.write_text("def make():\n    raise RuntimeError('not yet')\n")
+    assert gradbench_command(*common, "model.factory=mine:make", cwd=tmp_path).returncode == 1
+    module.write_text(
+        "import torch\ndef make():\n    return torch.nn.Linear(3, 2), torch.randn(4, 3)\n"
+    )
+    assert gradbench_command(*common, "model.factory=mine:make", cwd=tmp_path).returncode == 0
+    assert set(gradbench.load(tmp_path)["status"]) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["INT", "TERM"]
+)
+def test_interrupted_sweep_keeps_finished_blocks(
+    tmp_path: Path, sent: signal.Signals, status: int
+) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, *TINY, "-m", "rule=sgd,adam", "seed=range(50)", "run=r", "strategy=[no_grad]"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list(tmp_path.rglob("cells/*.parquet")):
+        time.sleep(0.05)
+    os.killpg(process.pid, sent) if sent == signal.SIGINT else process.send_signal(sent)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == status, errors
+    assert "run=r" in errors
+    assert "Traceback" not in errors
+    assert set(gradbench.load(tmp_path)["status"]) == {"ok"}
+    assert set(gradbench.load(tmp_path, "runs")["state"]) == {"interrupted"}
+    assert not list(tmp_path.rglob("*.partial"))

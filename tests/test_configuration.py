@@ -1,0 +1,42 @@
+import pytest
+from hydra.utils import get_class
+from omegaconf import OmegaConf
+
+from gradbench.config import configuration_folder, groups
+from tests.conftest import Compose, options
+
+AXES = ("model", "rule", "strategy", "zeroing", "device")
+EVERY = [(group, name) for group in AXES for name in groups()[group] if name != "all"]
+
+
+@pytest.mark.parametrize(("group", "name"), EVERY)
+def test_option_composes_and_names_a_class(composed: Compose, group: str, name: str) -> None:
+    listed = group in ("strategy", "zeroing")
+    needs = ["model.factory=a:b"] if name == "custom" else []
+    config = composed(f"{group}={f'[{name}]' if listed else name}", *needs)
+    node = config[group][name] if listed else config[group]
+    assert get_class(node["_target_"])
+    if not listed and name not in ("custom", "huggingface"):
+        assert node["name"] == name
+
+
+@pytest.mark.parametrize("group", ["strategy", "zeroing"])
+def test_all_lists_every_option(group: str) -> None:
+    listed = OmegaConf.load(configuration_folder() / group / "all.yaml")["defaults"]
+    assert sorted(listed) == sorted(options(group))
+
+
+def test_options_share_no_name() -> None:
+    for group in ("strategy", "zeroing"):
+        assert sorted(options(group)) == [name for name in groups()[group] if name != "all"]
+
+
+@pytest.mark.parametrize("name", groups()["measurement"])
+def test_measurement_composes(composed: Compose, name: str) -> None:
+    assert composed(f"measurement={name}").measurement.budget_s > 0
+
+
+@pytest.mark.parametrize("name", groups()["sweep"])
+def test_sweep_composes(composed: Compose, name: str) -> None:
+    config = composed(f"+sweep={name}")
+    assert len(config.strategy) >= 8

@@ -1,0 +1,66 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradbench.reference import tolerance_ulps, trajectory, ulp_error
+from gradbench.rules.base import Rule
+from tests.conftest import make
+
+finite = st.floats(-1e30, 1e30).filter(lambda x: abs(x) > 1e-30)
+
+
+@given(finite, st.integers(0, 50))
+def test_ulp_error_counts_representable_numbers(value: float, steps: int) -> None:
+    start = np.float32(value)
+    moved = start
+    for _ in range(steps):
+        moved = np.nextafter(moved, np.float32(0), dtype=np.float32)
+    same_binade = math.frexp(float(moved))[1] == math.frexp(float(start))[1]
+    expected = torch.tensor([float(start)], dtype=torch.float64)
+    error = ulp_error(torch.tensor([float(moved)]), expected, expected.abs(), torch.float32)
+    assert error == pytest.approx(steps) if same_binade else error <= steps
+
+
+def test_ulp_error_of_nothing_and_of_nan() -> None:
+    one = torch.ones(1, dtype=torch.float64)
+    assert ulp_error(torch.empty(0), torch.empty(0), torch.empty(0), torch.float32) == 0
+    assert ulp_error(torch.tensor([math.nan]), one, one, torch.float32) == math.inf
+    assert ulp_error(torch.tensor([math.inf]), one, one, torch.float32) == math.inf
+
+
+def test_scale_sets_the_unit_where_the_result_cancels() -> None:
+    rule: Rule = make("rule", "sgd")
+    start = torch.tensor([0.01])
+    value, scale = trajectory(rule, start, [torch.tensor([1.0])])
+    assert float(value) == pytest.approx(0.0, abs=1e-8)
+    assert float(scale) == pytest.approx(0.01)
+
+
+def test_tolerance_grows_with_updates_and_roundings() -> None:
+    sgd: Rule = make("rule", "sgd")
+    adam: Rule = make("rule", "adam")
+    assert tolerance_ulps(sgd, 2, torch.float32, False) == 1 * 3 + 2
+    assert tolerance_ulps(adam, 2, torch.float32, False) == 12 * 3 + 2
+    assert tolerance_ulps(adam, 2, torch.float32, True) == pytest.approx(38 + 2 * 510)
+    assert tolerance_ulps(sgd, 2, torch.float32, True) == 5
+
+
+def test_float32_count_is_within_its_tolerance() -> None:
+    """Bias corrections from a float32 count, as torch.optim's capturable form computes them."""
+    rule: Rule = make("rule", "adam")
+    gradients = [torch.tensor([0.7]), torch.tensor([0.35])]
+    expected, scale = trajectory(rule, torch.tensor([0.003]), gradients)
+    m = v = torch.zeros(1)
+    p, beta1, beta2 = torch.tensor([0.003]), 0.9, 0.999
+    for count, g in enumerate(gradients, start=1):
+        t = torch.tensor(float(count))
+        m, v = m.lerp(g, 1 - beta1), v * beta2 + (1 - beta2) * g * g
+        step = 0.001 / (1 - beta1**t)
+        p = p - step * m / (v.sqrt() / (1 - beta2**t).sqrt() + 1e-8)
+    error = ulp_error(p, expected, scale, torch.float32)
+    assert error > tolerance_ulps(rule, 2, torch.float32, False)
+    assert error <= tolerance_ulps(rule, 2, torch.float32, True)

@@ -1,0 +1,32 @@
+import pytest
+import torch
+from torch.nn import Parameter
+
+from gradbench.zeroing.base import Zeroing
+from tests.conftest import make, options
+
+
+@pytest.mark.parametrize("name", sorted(options("zeroing")))
+def test_zeroing_does_what_it_says(name: str) -> None:
+    zeroing: Zeroing = make("zeroing", name)
+    parameters = [Parameter(torch.ones(3)), Parameter(torch.ones(2, 2)), Parameter(torch.ones(1))]
+    for parameter in parameters[:2]:
+        parameter.grad = torch.full_like(parameter, 5.0)
+    held = [parameter.grad for parameter in parameters[:2]]
+    zeroing.bind(parameters)()
+    assert parameters[2].grad is None
+    for parameter, before in zip(parameters, held, strict=False):
+        if zeroing.releases:
+            assert parameter.grad is None
+            continue
+        assert parameter.grad is before
+        assert parameter.grad is not None
+        expected = 5.0 if zeroing.accumulates else 0.0
+        assert bool((parameter.grad == expected).all())
+
+
+@pytest.mark.parametrize("name", sorted(options("zeroing")))
+def test_zeroing_without_any_gradient(name: str) -> None:
+    parameters = [Parameter(torch.ones(3))]
+    make("zeroing", name).bind(parameters)()
+    assert parameters[0].grad is None
