@@ -1,20 +1,17 @@
-"""What a worker does with a block: build, verify, time, count, train, and the rows of it all."""
+"""What a worker does with a block: build, verify, time, count, train."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from torch import nn
 
-from gradbench.config import BadRequest
-from gradbench.devices.base import Counts, Device
+from gradbench.axes import Axes, instantiate_axes
+from gradbench.building import build_model
+from gradbench.devices.base import Counts
 from gradbench.measure.contender import Contender
 from gradbench.measure.isolated import (
     IsolatedResult,
@@ -26,119 +23,13 @@ from gradbench.measure.roofline import BandwidthControl
 from gradbench.measure.tensors import Tensors, Verifiable
 from gradbench.measure.training import Training, TrainingResult
 from gradbench.measure.trajectory import Trajectory, follow, trained_parameters
-from gradbench.measure.verification import Verdict, verify
-from gradbench.models.base import Batch, Model, UnavailableModel, place
+from gradbench.measure.verification import verify
+from gradbench.measured import Measured, Outcome
+from gradbench.models.base import Batch, UnavailableModel
 from gradbench.plan import Block, Cell
-from gradbench.rules.base import Rule
-from gradbench.strategies.base import Strategy
-from gradbench.zeroing.base import Zeroing
 
 Report = Callable[[float, str], None]
 """Told the fraction of the block that is done, and what is being done."""
-
-
-@dataclass(frozen=True)
-class Axes:
-    """The block's options as objects."""
-
-    model: Model
-    rule: Rule
-    device: Device
-    strategies: dict[str, Strategy]
-    zeroings: dict[str, Zeroing]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a cell before it was timed.
-
-    Args:
-        cell: Which cell.
-        status: ok, wrong, skipped or failed.
-        reason: Why the status is not ok.
-        verdict: What verification found; None where it did not take place.
-    """
-
-    cell: Cell
-    status: str
-    reason: str | None = None
-    verdict: Verdict | None = None
-
-
-@dataclass(frozen=True)
-class Measured:
-    """All that was seen of a block.
-
-    Args:
-        outcomes: One for each cell, in the block's order.
-        device_name: Name of the hardware; None where there is none.
-        threads: Threads of CPU operators.
-        design: product or star; None where nothing was measured.
-        shapes: Shape of each tensor that an update writes.
-        control: The bandwidth control; None where nothing was measured.
-        counts: Launches and memory by cell.
-        isolated: The isolated protocol's result.
-        training: The training protocol's result.
-        compile_s: Seconds that first calls took longer than later ones: torch.compile's work.
-        verification_s: Seconds inside the verified updates.
-    """
-
-    outcomes: list[Outcome]
-    device_name: str | None = None
-    threads: int | None = None
-    design: str | None = None
-    shapes: Sequence[torch.Size] = ()
-    control: BandwidthControl | None = None
-    counts: dict[str, Counts] | None = None
-    isolated: IsolatedResult | None = None
-    training: TrainingResult | None = None
-    compile_s: float = 0.0
-    verification_s: float = 0.0
-
-    @property
-    def sampling_s(self) -> float:
-        """Seconds inside timed calls and the warm-up calls before them.
-
-        The verified updates are warm-up calls, timed to choose the design. What the first of them
-        took longer, mostly torch.compile's work, is in ``compile_s`` as well.
-        """
-        results = (self.isolated, self.training)
-        timed = sum(result.sampling_s for result in results if result is not None)
-        return self.verification_s + timed
-
-
-def instantiate_axes(block: Block) -> Axes:
-    """Make the objects that a block's options name.
-
-    Args:
-        block: The block.
-
-    Returns:
-        The objects.
-
-    Raises:
-        BadRequest: An option is not what its object takes.
-    """
-
-    def make(group: str, options: Any) -> Any:
-        try:
-            return instantiate(options)
-        except (InstantiationException, ValueError, TypeError) as error:
-            cause = error.__cause__ or error
-            raise BadRequest(f"{group}: {cause}") from error
-
-    options = block.options
-    return Axes(
-        model=make(f"model={block.model}", options["model"]),
-        rule=make(f"rule={block.rule}", options["rule"]),
-        device=make(f"device={block.device}", options["device"]),
-        strategies={
-            name: make(f"strategy={name}", option) for name, option in options["strategy"].items()
-        },
-        zeroings={
-            name: make(f"zeroing={name}", option) for name, option in options["zeroing"].items()
-        },
-    )
 
 
 def measure_block(block: Block, report: Report) -> Measured:
@@ -162,43 +53,10 @@ def measure_block(block: Block, report: Report) -> Measured:
         return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
     report(0.0, "building the model")
     try:
-        module, batch = _build(block, axes)
+        module, batch = build_model(block, axes)
     except UnavailableModel as unavailable:
         return Measured([Outcome(cell, "skipped", str(unavailable)) for cell in block.cells])
     return _Measurement(block, axes, module, batch, report).run()
-
-
-def _build(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
-    """Build and place the model, if its tensors will fit."""
-    dtype = getattr(torch, block.dtype)
-    try:
-        with torch.device("meta"):
-            elements = sum(p.numel() for p in axes.model.build()[0].parameters())
-    except UnavailableModel:
-        raise
-    except Exception:  # not every factory can do without memory; what is wrong shows just below
-        elements = 0
-    needed, free = _bytes_needed(axes.rule, elements, dtype), axes.device.free_bytes()
-    if needed > free:
-        raise UnavailableModel(
-            f"needs about {needed / 1e9:.1f} GB for {elements} parameters, {free / 1e9:.1f} GB free"
-        )
-    torch.manual_seed(block.seed)
-    try:
-        module, batch = axes.model.build()
-    except ValueError as error:
-        raise BadRequest(str(error)) from error
-    return place(module, batch, axes.device.torch_device, dtype)
-
-
-def _bytes_needed(rule: Rule, elements: int, dtype: torch.dtype) -> int:
-    """Estimate the block's peak: the larger one of the isolated and the float64 run's."""
-    slots, size = len(rule.slots), dtype.itemsize
-    # Module; values, their start, gradients, spent and restored ones; flat's own; temporaries.
-    isolated = (1 + (5 + slots) + (2 + slots) + 4) * size
-    # Module; the float64 copy, its gradient, state and following values; two gradients kept.
-    trajectory = size + (3 + 2 * slots) * 8 + 3 * max(size, 4)
-    return elements * max(isolated, trajectory)
 
 
 class _Measurement:
@@ -265,9 +123,7 @@ class _Measurement:
     def _contenders(self, status: str) -> list[Contender]:
         """List the cells of a status that carry out updates, the bandwidth control left out."""
         outcomes = self._outcomes.values()
-        return [
-            self._contender(o.cell) for o in outcomes if o.status == status and o.cell.strategy
-        ]
+        return [self._contender(o.cell) for o in outcomes if o.status == status and o.cell.strategy]
 
     def _verify(self, tensors: Verifiable) -> str:
         """Verify the star's cells, and the product's where the budget holds it."""
@@ -354,7 +210,9 @@ class _Measurement:
     def _isolated_budget_s(self) -> float:
         return float(self._settings["budget_s"] * (1 - self._settings["training_share"]))
 
-    def _isolate(self, contenders: Sequence[Contender], control: BandwidthControl) -> IsolatedResult:
+    def _isolate(
+        self, contenders: Sequence[Contender], control: BandwidthControl
+    ) -> IsolatedResult:
         settings = self._settings
         isolation = Isolation(
             budget_s=self._isolated_budget_s,
@@ -408,5 +266,3 @@ class _Measurement:
             )
             for accumulates in accumulating
         }
-
-

@@ -116,7 +116,9 @@ def plan_block(config: DictConfig) -> Block:
         raise BadRequest(f"run={options['run']!r}: choose a folder name, such as run=first")
     check_measurement(options["measurement"])
     if len(options["baseline"]) != 1:
-        raise BadRequest("strategy@baseline must be one strategy, such as strategy@baseline=foreach")
+        raise BadRequest(
+            "strategy@baseline must be one strategy, such as strategy@baseline=foreach"
+        )
     baseline = next(iter(options["baseline"]))
     names = {group: str(options[group].pop("name")) for group in ("model", "rule", "device")}
     cells = _cells(list(options["strategy"]), list(options["zeroing"]), baseline)

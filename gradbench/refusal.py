@@ -25,11 +25,20 @@ def explain(error: Exception) -> str:
     if option and option[1] in groups():
         group, name = option.groups()
         return f"{group}={name}: choose from {', '.join(groups()[group])}"
-    key = re.search(r"Could not override '([^']*)'", text) or re.search(r"Key '(\w+)' (?:is )?not in", text)
+    key = re.search(r"Could not override '([^']*)'", text) or re.search(
+        r"Key '(\w+)' (?:is )?not in", text
+    )
     if key:
         return f"{key[1]} is not an option; {_known_keys(key[1])}"
     kept = [line.strip() for line in text.splitlines() if line.strip()]
-    noise = ("full_key", "object_type", "reference_type", "Config search path", "provider=", "To append")
+    noise = (
+        "full_key",
+        "object_type",
+        "reference_type",
+        "Config search path",
+        "provider=",
+        "To append",
+    )
     message = "; ".join(line for line in kept if not line.startswith(noise))
     full_key = re.search(r"full_key: (\S+)", text)
     return f"{message} (at {full_key[1]})" if full_key and full_key[1] not in message else message

@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from gradbench.execution import Measured, Outcome
 from gradbench.identity import identity
 from gradbench.measure.estimates import medians_by_phase
 from gradbench.measure.roofline import traffic_bytes
 from gradbench.measure.sampling import Phase, Sample
 from gradbench.measure.statistics import Interval
+from gradbench.measured import Measured, Outcome
 from gradbench.plan import Block, Cell
 from gradbench.rules.base import Rule
 

@@ -148,9 +148,7 @@ def failed_rows(block: Block, reason: str) -> list[dict[str, Any]]:
     Returns:
         Rows of ``cells``, each failed.
     """
-    return [
-        {**identity(block, cell), "status": "failed", "reason": reason} for cell in block.cells
-    ]
+    return [{**identity(block, cell), "status": "failed", "reason": reason} for cell in block.cells]
 
 
 def _live(
@@ -183,7 +181,8 @@ def _measure_and_store(block: Block, store: Store, sender: Connection, alone: bo
     import torch
 
     from gradbench import rows
-    from gradbench.execution import instantiate_axes, measure_block
+    from gradbench.axes import instantiate_axes
+    from gradbench.execution import measure_block
 
     last = 0.0
 

@@ -20,7 +20,12 @@ COMMAND = [sys.executable, "-m", "gradbench"]
 
 def gradbench_command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, timeout=240
+        [*COMMAND, *arguments],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
 
 
@@ -120,7 +125,9 @@ def test_bad_request_gets_one_message_and_leaves_nothing(
 ) -> None:
     (tmp_path / "a_file").write_text("")
     verb = arguments[0] == "summary"
-    overrides = [] if verb else [o for o in TINY if not any(o.startswith("model") for o in arguments)]
+    overrides = (
+        [] if verb else [o for o in TINY if not any(o.startswith("model") for o in arguments)]
+    )
     if any(argument.startswith("model") for argument in arguments):
         overrides = list(TINY[1:])
     if any(argument.startswith("strategy=[cuda") for argument in arguments):

@@ -49,7 +49,7 @@ class Cpu:
     def count(self, call: Callable[[], object]) -> Counts:
         with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as trace:
             call()
-        events = trace.profiler.kineto_results.events()  # type: ignore[union-attr]
+        events = trace.profiler.kineto_results.events()
         launches = sum(event.name().startswith("aten::") for event in events)
         held = peak = 0
         memory = (event for event in events if event.name() == "[memory]")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 import torch
-from torch.autograd import DeviceType
+from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from gradbench.devices.base import Counts, Timing
@@ -77,6 +77,6 @@ class Cuda:
         with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace:
             call()
             torch.cuda.synchronize(self.index)
-        events = trace.profiler.kineto_results.events()  # type: ignore[union-attr]
+        events = trace.profiler.kineto_results.events()
         launches = sum(event.device_type() == DeviceType.CUDA for event in events)
         return Counts(launches, peak)

@@ -52,9 +52,7 @@ class Estimates:
         return interval is not None and interval.half_width <= precision
 
 
-def estimate(
-    samples: Sequence[Sample], *, baseline: str, twin: str, control: str
-) -> Estimates:
+def estimate(samples: Sequence[Sample], *, baseline: str, twin: str, control: str) -> Estimates:
     """Turn a block's isolated samples into figures.
 
     A sample is disturbed if the process was switched out in it, or if the bandwidth control of

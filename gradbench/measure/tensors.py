@@ -141,4 +141,5 @@ def _positions(elements: int, total: int, device: torch.device) -> Tensor:
     share = max(1, round(_SAMPLED * elements / total))
     chosen = torch.randint(elements, (share,), device=device)
     ends = torch.tensor([0, elements - 1], device=device) if elements else chosen
-    return torch.cat([chosen, ends]).unique()
+    unique: Tensor = torch.cat([chosen, ends]).unique()
+    return unique

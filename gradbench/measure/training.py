@@ -20,7 +20,6 @@ from gradbench.measure.trajectory import Trajectory
 from gradbench.models.base import Batch, loss
 from gradbench.rules.base import Rule
 
-
 _LATER_STEPS = 10
 """Timed steps of a pass after the first: it looks at no gradients, so that it can be longer and
 spend less of its time on starting over."""

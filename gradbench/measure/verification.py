@@ -41,9 +41,7 @@ class Verdict:
     step_s: list[float]
 
 
-def backward(
-    parameters: Sequence[Parameter], gradients: Sequence[Tensor], *, keep: bool
-) -> None:
+def backward(parameters: Sequence[Parameter], gradients: Sequence[Tensor], *, keep: bool) -> None:
     """Let autograd accumulate known gradients, hooks and all.
 
     Args:
@@ -108,7 +106,9 @@ def verify(
     if unwritten:
         reason = f"{unwritten} of {tensors.tensors.elements} elements were never written"
     elif error > tolerance:
-        reason = f"values are off by {error:.3g} ulp after {updates} updates (at most {tolerance:g})"
+        reason = (
+            f"values are off by {error:.3g} ulp after {updates} updates (at most {tolerance:g})"
+        )
     elif touched:
         reason = "the update or the zeroing changed .grad: it is not bitwise what backward left"
     elif not tensors.tensors.guards_intact():

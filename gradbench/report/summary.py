@@ -72,7 +72,7 @@ def _figures(row: dict[Any, Any]) -> list[str | Text]:
     if row["role"] == "baseline":
         ratio, interval = Text("1"), Text("")
     else:
-        lost = not _known(floor) or low <= 1 + floor and high >= 1 / (1 + floor)
+        lost = not _known(floor) or (low <= 1 + floor and high >= 1 / (1 + floor))
         ratio = Text(f"{speedup:.2f}", style="dim" if lost else "bold")
         interval = Text(f"{low:.2f} – {high:.2f}" if high < 1e3 else "unknown")
     update_s = row["update_s"]
@@ -103,7 +103,7 @@ def format_seconds(seconds: float | None) -> str:
     for scale, unit in _UNITS:
         if seconds >= scale or scale == _UNITS[-1][0]:
             value = seconds / scale
-            digits = max(0, 2 - int(math.floor(math.log10(value)))) if value > 0 else 0
+            digits = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
             return f"{value:.{digits}f} {unit}"
     raise AssertionError("the last unit takes everything")
 

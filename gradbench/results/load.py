@@ -57,7 +57,8 @@ def load(path: str | Path = "results", table: str = "cells") -> pd.DataFrame:
         tables.append(content.select(schema.names))
     if unreadable:
         warnings.warn("left out: " + "; ".join(unreadable), UnreadableResults, stacklevel=2)
-    return pa.concat_tables(tables or [schema.empty_table()]).to_pandas()
+    frame: pd.DataFrame = pa.concat_tables(tables or [schema.empty_table()]).to_pandas()
+    return frame
 
 
 def _files(root: Path, table: str) -> list[Path]:

@@ -50,7 +50,9 @@ def _interval(name: str, unit: str, description: str) -> tuple[Column, Column, C
 _IDENTITY = (
     Column("run", _TEXT, "", "Name of the run."),
     Column("block", _TEXT, "", "Name of the block, also the file's name."),
-    Column("cell", _TEXT, "", "Name of the cell within the block: `strategy/zeroing` or a control."),
+    Column(
+        "cell", _TEXT, "", "Name of the cell within the block: `strategy/zeroing` or a control."
+    ),
 )
 
 _CELLS = (
@@ -100,7 +102,9 @@ _CELLS = (
     Column("stopped_by", _TEXT, "", "What ended the block's sampling: precision or budget."),
     Column("max_ulp_error", _REAL, "ulp", "Largest error of the verified updates."),
     Column("tolerance_ulps", _REAL, "ulp", "Largest error that a right strategy may have."),
-    Column("launches", _INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."),
+    Column(
+        "launches", _INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."
+    ),
     Column("peak_extra_bytes", _INT, "bytes", "Peak memory an update allocates beyond its own."),
     Column("traffic_bytes", _INT, "bytes", "Memory traffic no implementation can avoid."),
     Column("bandwidth_bytes_per_s", _REAL, "bytes/s", "`traffic_bytes` over `update_s`."),
@@ -156,7 +160,9 @@ _RUNS = (
     Column("wall_s", _REAL, "s", "Duration of the command."),
     Column("sampling_s", _REAL, "s", "Time inside timed and warm-up calls, first calls included."),
     Column("sampling_fraction", _REAL, "", "`sampling_s` over `wall_s`."),
-    Column("compile_s", _REAL, "s", "Part of `sampling_s` in which first calls set up and compile."),
+    Column(
+        "compile_s", _REAL, "s", "Part of `sampling_s` in which first calls set up and compile."
+    ),
     Column("python_version", _TEXT, "", "Version of Python."),
     Column("torch_version", _TEXT, "", "Version of PyTorch; null if no block was measured."),
     Column("gradbench_version", _TEXT, "", "Version of gradbench."),

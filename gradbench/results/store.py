@@ -82,7 +82,9 @@ class Store:
         if not path.is_file():
             return False
         try:
-            statuses = set(pq.read_table(path, columns=["status"], partitioning=None)["status"].to_pylist())
+            statuses = set(
+                pq.read_table(path, columns=["status"], partitioning=None)["status"].to_pylist()
+            )
         except (pa.ArrowException, OSError, KeyError):
             return False  # not readable: measured again, and written over
         return bool(statuses - {"skipped"}) and "failed" not in statuses

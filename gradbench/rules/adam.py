@@ -82,9 +82,9 @@ class Adam:
 
     def step_list(
         self,
-        parameters: Sequence[Tensor],
-        gradients: Sequence[Tensor],
-        slots: Mapping[str, Sequence[Tensor]],
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
         count: Count,
     ) -> None:
         m, v = slots["exp_avg"], slots["exp_avg_sq"]

@@ -68,9 +68,9 @@ class AdamW:
 
     def step_list(
         self,
-        parameters: Sequence[Tensor],
-        gradients: Sequence[Tensor],
-        slots: Mapping[str, Sequence[Tensor]],
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
         count: Count,
     ) -> None:
         torch._foreach_mul_(parameters, 1 - self.lr * self.weight_decay)

@@ -82,9 +82,9 @@ class Rule(Protocol):
 
     def step_list(
         self,
-        parameters: Sequence[Tensor],
-        gradients: Sequence[Tensor],
-        slots: Mapping[str, Sequence[Tensor]],
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
         count: Count,
     ) -> None:
         """Update a list of tensors in place with ``torch._foreach_*``.

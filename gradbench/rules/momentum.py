@@ -52,9 +52,9 @@ class Momentum:
 
     def step_list(
         self,
-        parameters: Sequence[Tensor],
-        gradients: Sequence[Tensor],
-        slots: Mapping[str, Sequence[Tensor]],
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
         count: Count,
     ) -> None:
         buffers = slots["momentum_buffer"]

@@ -46,9 +46,9 @@ class Sgd:
 
     def step_list(
         self,
-        parameters: Sequence[Tensor],
-        gradients: Sequence[Tensor],
-        slots: Mapping[str, Sequence[Tensor]],
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
         count: Count,
     ) -> None:
         torch._foreach_sub_(parameters, gradients, alpha=self.lr)

@@ -33,7 +33,7 @@ class Compiled(Strategy):
         return None
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        compiled = _compile(rule)
+        compiled = _compile(rule)  # type: ignore[arg-type]  # rules are frozen, so hashable
         rows = [
             (parameter, _line(parameter.detach()), {k: _line(v) for k, v in state.items()})
             for parameter, state in zip(parameters, slots, strict=True)

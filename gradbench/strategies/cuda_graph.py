@@ -34,7 +34,7 @@ class CudaGraph(Strategy):
         graph = torch.cuda.CUDAGraph()
         with torch.no_grad(), torch.cuda.graph(graph):
             count.add_(1)
-            rule.step_list(parameters, static, state, count)
+            rule.step_list(list(parameters), static, state, count)
         for parameter, target in zip(parameters, static, strict=True):
             if parameter.grad is not None:
                 target.copy_(parameter.grad)

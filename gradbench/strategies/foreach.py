@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
@@ -13,6 +14,7 @@ class Foreach(Strategy):
     """The rule's list step under ``torch.no_grad()``; every parameter must have a gradient."""
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        written: list[Tensor] = list(parameters)
         state = columns(rule, slots)
         count = 0
 
@@ -22,6 +24,6 @@ class Foreach(Strategy):
             count += 1
             # A missing gradient is a TypeError of the kernel, not a silent skip.
             gradients = [parameter.grad for parameter in parameters]
-            rule.step_list(parameters, gradients, state, count)  # type: ignore[arg-type]
+            rule.step_list(written, gradients, state, count)  # type: ignore[arg-type]
 
         return Binding(step)

@@ -103,7 +103,9 @@ def test_switched_out_more_than_an_idle_machine_is_disturbed() -> None:
     assert sample(0.2, 100)
 
 
-def samples_of(cell: str, seconds: list[list[float]], switched: set[tuple[int, int]]) -> list[Sample]:
+def samples_of(
+    cell: str, seconds: list[list[float]], switched: set[tuple[int, int]]
+) -> list[Sample]:
     return [
         _sample(cell, "update", r, k, value, (r, k) in switched)
         for r, row in enumerate(seconds)

@@ -1,0 +1,62 @@
+"""The options of a block as objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from gradbench.config import BadRequest
+from gradbench.devices.base import Device
+from gradbench.models.base import Model
+from gradbench.plan import Block
+from gradbench.rules.base import Rule
+from gradbench.strategies.base import Strategy
+from gradbench.zeroing.base import Zeroing
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The block's options as objects."""
+
+    model: Model
+    rule: Rule
+    device: Device
+    strategies: dict[str, Strategy]
+    zeroings: dict[str, Zeroing]
+
+
+def instantiate_axes(block: Block) -> Axes:
+    """Make the objects that a block's options name.
+
+    Args:
+        block: The block.
+
+    Returns:
+        The objects.
+
+    Raises:
+        BadRequest: An option is not what its object takes.
+    """
+
+    def make(group: str, options: Any) -> Any:
+        try:
+            return instantiate(options)
+        except (InstantiationException, ValueError, TypeError) as error:
+            cause = error.__cause__ or error
+            raise BadRequest(f"{group}: {cause}") from error
+
+    options = block.options
+    return Axes(
+        model=make(f"model={block.model}", options["model"]),
+        rule=make(f"rule={block.rule}", options["rule"]),
+        device=make(f"device={block.device}", options["device"]),
+        strategies={
+            name: make(f"strategy={name}", option) for name, option in options["strategy"].items()
+        },
+        zeroings={
+            name: make(f"zeroing={name}", option) for name, option in options["zeroing"].items()
+        },
+    )

@@ -1,0 +1,57 @@
+"""Building a block's model, if it will fit."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from gradbench.axes import Axes
+from gradbench.config import BadRequest
+from gradbench.models.base import Batch, UnavailableModel, place
+from gradbench.plan import Block
+from gradbench.rules.base import Rule
+
+
+def build_model(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
+    """Build the model and place it on the block's device.
+
+    Args:
+        block: Gives dtype and seed.
+        axes: Give model, rule and device.
+
+    Returns:
+        The module and its batch, in the block's dtype.
+
+    Raises:
+        UnavailableModel: It cannot be built here, or what measuring it takes will not fit.
+        BadRequest: Its options are wrong.
+    """
+    dtype = getattr(torch, block.dtype)
+    try:
+        with torch.device("meta"):
+            elements = sum(p.numel() for p in axes.model.build()[0].parameters())
+    except UnavailableModel:
+        raise
+    except Exception:  # not every factory can do without memory; what is wrong shows just below
+        elements = 0
+    needed, free = _bytes_needed(axes.rule, elements, dtype), axes.device.free_bytes()
+    if needed > free:
+        raise UnavailableModel(
+            f"needs about {needed / 1e9:.1f} GB for {elements} parameters, {free / 1e9:.1f} GB free"
+        )
+    torch.manual_seed(block.seed)
+    try:
+        module, batch = axes.model.build()
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    return place(module, batch, axes.device.torch_device, dtype)
+
+
+def _bytes_needed(rule: Rule, elements: int, dtype: torch.dtype) -> int:
+    """Estimate the block's peak: the larger one of the isolated and the float64 run's."""
+    slots, size = len(rule.slots), dtype.itemsize
+    # Module; values, their start, gradients, spent and restored ones; flat's own; temporaries.
+    isolated = (1 + (5 + slots) + (2 + slots) + 4) * size
+    # Module; the float64 copy, its gradient, state and following values; two gradients kept.
+    trajectory = size + (3 + 2 * slots) * 8 + 3 * max(size, 4)
+    return elements * max(isolated, trajectory)
