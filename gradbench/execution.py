@@ -22,7 +22,7 @@ from gradbench.measure.isolated import (
 from gradbench.measure.roofline import BandwidthControl
 from gradbench.measure.tensors import Tensors, Verifiable
 from gradbench.measure.training import Training, TrainingResult
-from gradbench.measure.trajectory import Trajectory, follow, trained_parameters
+from gradbench.measure.trajectory import Gradients, Reference, trained_parameters
 from gradbench.measure.verification import verify
 from gradbench.measured import Measured, Outcome
 from gradbench.models.base import Batch, UnavailableModel
@@ -252,17 +252,11 @@ class _Measurement:
             lambda done: self._report(0.75 + 0.25 * done, "training"),
         )
 
-    def _references(self, accumulating: set[bool]) -> dict[bool, Trajectory]:
+    def _references(self, accumulating: set[bool]) -> dict[bool, list[Gradients]]:
         """Follow the float64 run for zeroings that clear and those that accumulate."""
-        settings = self._settings
+        steps = 1 + self._settings["training_steps"]
+        reference = Reference(self._module, self._batch, self._axes.rule, self._block.seed)
         return {
-            accumulates: follow(
-                self._module,
-                self._batch,
-                self._axes.rule,
-                1 + settings["training_steps"],
-                self._block.seed,
-                accumulates=accumulates,
-            )
-            for accumulates in accumulating
+            accumulates: reference.follow(steps, accumulates=accumulates)
+            for accumulates in sorted(accumulating)
         }

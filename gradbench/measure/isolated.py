@@ -109,6 +109,7 @@ def measure_isolated(
             result.rounds += round_
             result.replicates += 1
             result.sampling_s += rounds.sampling_s
+            del arms, release, rounds  # before the next replicate is allocated, not after
             if result.replicates < settings.min_replicates:
                 continue
             result.estimates = estimate(

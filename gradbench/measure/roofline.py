@@ -9,14 +9,14 @@ import torch
 from gradbench.rules.base import Rule
 
 _ACCESSES = 3
-_MOST_ELEMENTS = 1 << 26
+_MOST_ELEMENTS = 1 << 25
 
 
 @dataclass(frozen=True)
 class BandwidthControl:
     """In-place axpy, x ← x + αy, over about as many bytes as the rule must move.
 
-    Two reads and a write per element: the access pattern of the plainest update. Beyond 2²⁶
+    Two reads and a write per element: the access pattern of the plainest update. Beyond 2²⁵
     elements per vector the bandwidth no longer depends on the size.
 
     Args:

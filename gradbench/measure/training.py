@@ -16,7 +16,7 @@ from gradbench.devices.base import Device
 from gradbench.gradients import gradient_statistics
 from gradbench.measure.contender import Contender
 from gradbench.measure.sampling import Phase, Sample, quiet_interpreter
-from gradbench.measure.trajectory import Trajectory
+from gradbench.measure.trajectory import Gradients
 from gradbench.models.base import Batch, loss
 from gradbench.rules.base import Rule
 
@@ -62,7 +62,7 @@ class Training:
     trained: Sequence[str]
     steps: int
     seed: int
-    references: Mapping[bool, Trajectory]
+    references: Mapping[bool, list[Gradients]]
 
     def __post_init__(self) -> None:
         state = [*self.module.parameters(), *self.module.buffers()]
@@ -161,7 +161,7 @@ class Training:
     def _statistics(self, contender: Contender, step: int) -> list[dict[str, Any]]:
         """Look at every parameter's gradient."""
         trajectory = self.references.get(contender.zeroing.accumulates)
-        reference = trajectory.gradients[step] if trajectory else {}
+        reference = trajectory[step] if trajectory else {}
         rows = []
         for name, parameter in self.module.named_parameters():
             row = {"cell": contender.cell.name, "step": step, "tensor": name}

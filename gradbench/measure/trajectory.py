@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -16,17 +15,9 @@ _PIECE = 1 << 16
 """Elements updated at a time; rules are element-wise."""
 
 
-@dataclass(frozen=True)
-class Trajectory:
-    """Gradients along a float64 run.
-
-    Args:
-        gradients: For each training step the gradient in ``.grad`` after backward by parameter
-            name, rounded to the block's dtype or float32, whichever is wider; parameters that
-            get none are absent.
-    """
-
-    gradients: list[dict[str, Tensor]]
+Gradients = dict[str, Tensor]
+"""The gradient in ``.grad`` after backward by parameter name, rounded to the block's dtype or
+float32, whichever is wider; parameters that get none are absent."""
 
 
 def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
@@ -45,44 +36,63 @@ def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
     return names
 
 
-def follow(
-    module: nn.Module, batch: Batch, rule: Rule, steps: int, seed: int, *, accumulates: bool
-) -> Trajectory:
-    """Train a float64 copy with the rule's reference.
+class Reference:
+    """A float64 copy of a module, trained with the rule's reference.
 
     Args:
         module: Where to start from; left alone.
         batch: The batch of every step.
         rule: Whose reference updates the copy.
-        steps: Number of steps.
-        seed: Seed of the step's random numbers, plus the step's number.
-        accumulates: Whether gradients add up over the steps.
-
-    Returns:
-        The gradients.
-
-    Raises:
-        RuntimeError: The module does not run in float64.
+        seed: Seed of a step's random numbers, plus the step's number.
     """
-    first = next(module.parameters())
-    kept = torch.promote_types(first.dtype, torch.float32)
-    twin, twin_batch = place(copy.deepcopy(module), batch, first.device, torch.float64)
-    parameters = dict(twin.named_parameters())
-    slots = {
-        name: {slot: torch.zeros_like(p.detach()) for slot in rule.slots}
-        for name, p in parameters.items()
-    }
-    record = []
-    for step in range(steps):
-        torch.manual_seed(seed + step)
-        loss(twin, twin_batch).backward()
-        present = {name: p for name, p in parameters.items() if p.grad is not None}
-        record.append({name: _gradient(p).to(kept, copy=True) for name, p in present.items()})
-        for name, parameter in present.items():
-            _update(rule, parameter.detach(), _gradient(parameter), slots[name], step + 1)
-        if not accumulates:
-            twin.zero_grad(set_to_none=True)
-    return Trajectory(record)
+
+    def __init__(self, module: nn.Module, batch: Batch, rule: Rule, seed: int) -> None:
+        first = next(module.parameters())
+        self._kept = torch.promote_types(first.dtype, torch.float32)
+        self._module, self._rule, self._seed = module, rule, seed
+        self._twin, self._batch = place(copy.deepcopy(module), batch, first.device, torch.float64)
+        self._parameters = dict(self._twin.named_parameters())
+        self._slots = {
+            name: {slot: torch.zeros_like(p.detach()) for slot in rule.slots}
+            for name, p in self._parameters.items()
+        }
+
+    def follow(self, steps: int, *, accumulates: bool) -> list[Gradients]:
+        """Train from the start.
+
+        Args:
+            steps: Number of steps.
+            accumulates: Whether gradients add up over the steps.
+
+        Returns:
+            The gradients of each step.
+
+        Raises:
+            RuntimeError: The module does not run in float64.
+        """
+        self._restart()
+        record = []
+        for step in range(steps):
+            torch.manual_seed(self._seed + step)
+            loss(self._twin, self._batch).backward()
+            present = {n: p for n, p in self._parameters.items() if p.grad is not None}
+            record.append({n: _gradient(p).to(self._kept, copy=True) for n, p in present.items()})
+            if step + 1 == steps:
+                break  # nobody looks at the values after the last step
+            for name, parameter in present.items():
+                slots = self._slots[name]
+                _update(self._rule, parameter.detach(), _gradient(parameter), slots, step + 1)
+            if not accumulates:
+                self._twin.zero_grad(set_to_none=False)
+        return record
+
+    def _restart(self) -> None:
+        """Put values, buffers and state back to where they began."""
+        self._twin.load_state_dict(self._module.state_dict())
+        self._twin.zero_grad(set_to_none=True)
+        for row in self._slots.values():
+            for tensor in row.values():
+                tensor.zero_()
 
 
 def _update(
