@@ -13,12 +13,7 @@ from gradbench.axes import Axes, instantiate_axes
 from gradbench.building import build_model
 from gradbench.devices.base import Counts
 from gradbench.measure.contender import Contender
-from gradbench.measure.isolated import (
-    IsolatedResult,
-    Isolation,
-    bind_with_gradients,
-    measure_isolated,
-)
+from gradbench.measure.isolated import IsolatedResult, Isolation, measure_isolated
 from gradbench.measure.roofline import BandwidthControl
 from gradbench.measure.tensors import Tensors, Verifiable
 from gradbench.measure.training import Training, TrainingResult
@@ -73,10 +68,11 @@ class _Measurement:
         named = dict(module.named_parameters())
         self._shapes = [named[name].shape for name in self._trained]
         self._outcomes: dict[str, Outcome] = {}
+        self._counts: dict[tuple[str, bool], Counts] = {}
         self._compile_s = self._verification_s = 0.0
 
     def run(self) -> Measured:
-        """Verify, time, count and train."""
+        """Verify and count, time, train."""
         block, device = self._block, self._axes.device
         if not self._trained:
             reason = "no parameter of the model gets a gradient"
@@ -87,9 +83,8 @@ class _Measurement:
         timed = [c for c in contenders if not c.strategy.in_backward]
         control = BandwidthControl.matching(self._axes.rule, tensors.tensors.elements, self._dtype)
         baseline = block.cells[0].name
-        isolated = counts = training = None
+        isolated = training = None
         if self._outcomes[baseline].status == "ok":
-            counts = self._count(timed, tensors)
             del tensors  # the replicates allocate their own
             isolated = self._isolate(timed, control)
         if contenders:
@@ -101,7 +96,7 @@ class _Measurement:
             design=design,
             shapes=self._shapes,
             control=control,
-            counts=counts,
+            counts={c.cell.name: self._counts[self._key(c)] for c in timed},
             isolated=isolated,
             training=training,
             compile_s=self._compile_s,
@@ -177,6 +172,7 @@ class _Measurement:
                     self._axes.rule,
                     tensors,
                     self._settings["verify_updates"],
+                    self._axes.device.count if self._uncounted(contender) else None,
                 )
             except Exception as error:  # a cell's failure is a row, and the others go on
                 message = f"{type(error).__name__}: {str(error).splitlines()[0]}"
@@ -184,27 +180,21 @@ class _Measurement:
                 continue
             status = "ok" if verdict.reason is None else "wrong"
             self._outcomes[cell.name] = Outcome(cell, status, verdict.reason, verdict)
+            if verdict.counts is not None:
+                self._counts[self._key(contender)] = verdict.counts
             first_s, last_s = verdict.step_s[0], verdict.step_s[-1]
             self._compile_s += max(first_s - last_s, 0.0)
             self._verification_s += sum(verdict.step_s)
             round_s += last_s + max(last_s, self._settings["sample_s"])
         return round_s
 
-    def _count(self, contenders: Sequence[Contender], tensors: Verifiable) -> dict[str, Counts]:
-        """Count launches and memory, once for each strategy and fate of the gradients."""
-        self._report(0.15, "counting launches and memory")
-        known: dict[tuple[str, bool], Counts] = {}
-        tensors.reset()
-        for contender in contenders:
-            key = (contender.cell.strategy, contender.zeroing.releases)
-            if key not in known:
-                step, release = bind_with_gradients(
-                    contender.strategy, contender.zeroing, self._axes.rule, tensors.tensors
-                )
-                step()
-                known[key] = self._axes.device.count(step)
-                release()
-        return {c.cell.name: known[c.cell.strategy, c.zeroing.releases] for c in contenders}
+    def _uncounted(self, contender: Contender) -> bool:
+        """Say whether the cell's counts are not known yet; they depend on no more than the key."""
+        return not contender.strategy.in_backward and self._key(contender) not in self._counts
+
+    @staticmethod
+    def _key(contender: Contender) -> tuple[str, bool]:
+        return contender.cell.strategy, contender.zeroing.releases
 
     @property
     def _isolated_budget_s(self) -> float:

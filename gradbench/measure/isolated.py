@@ -15,7 +15,14 @@ from gradbench.devices.base import Device
 from gradbench.measure.contender import Contender
 from gradbench.measure.estimates import Estimates, estimate
 from gradbench.measure.roofline import BandwidthControl
-from gradbench.measure.sampling import Arm, Rounds, Sample, calibrate, quiet_interpreter
+from gradbench.measure.sampling import (
+    Arm,
+    Calibration,
+    Rounds,
+    Sample,
+    calibrate,
+    quiet_interpreter,
+)
 from gradbench.measure.tensors import Tensors
 from gradbench.rules.base import Rule
 from gradbench.strategies.base import Strategy
@@ -89,16 +96,15 @@ def measure_isolated(
     """
     result = IsolatedResult()
     baseline = next(c.cell.name for c in contenders if c.cell.role == "baseline")
-    calls: list[int] = []
+    calibrations: list[Calibration] = []
     start = time.perf_counter()
     with quiet_interpreter():
         while True:
             arms, release = _arms(device, rule, allocate(), contenders, control)
-            if not calls:
-                calibrated = [calibrate(device, arm, settings.sample_s) for arm in arms]
-                calls = [count for count, _ in calibrated]
-                result.sampling_s += sum(spent for _, spent in calibrated)
-            rounds = Rounds(device, arms, calls, order)
+            if not calibrations:
+                calibrations = [calibrate(device, arm, settings.sample_s) for arm in arms]
+                result.sampling_s += sum(calibration.spent_s for calibration in calibrations)
+            rounds = Rounds(device, arms, calibrations, order)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             round_ = 0
             while round_ == 0 or time.perf_counter() - start < slot_end:

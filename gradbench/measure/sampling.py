@@ -18,6 +18,10 @@ Protocol = Literal["isolated", "training"]
 SWITCH_PERIOD_S = 0.010
 """A sample may be switched out once per so many seconds: an idle kernel does that by itself."""
 
+COLD_S = 0.050
+"""A call this long is sampled without an untimed one before it: it moves far more bytes than any
+cache holds, so that it finds nothing of its own there, whoever went before."""
+
 _MAX_CALLS = 1 << 14
 
 
@@ -106,7 +110,22 @@ def quiet_interpreter() -> Iterator[None]:
             gc.enable()
 
 
-def calibrate(device: Device, arm: Arm, shortest_s: float) -> tuple[int, float]:
+@dataclass(frozen=True)
+class Calibration:
+    """How an arm is sampled.
+
+    Args:
+        calls: Back-to-back calls per sample.
+        warm_up: Whether an untimed call goes first.
+        spent_s: Seconds spent in calls to find this out.
+    """
+
+    calls: int
+    warm_up: bool
+    spent_s: float
+
+
+def calibrate(device: Device, arm: Arm, shortest_s: float) -> Calibration:
     """Find how many calls make a sample last long enough for the clock.
 
     Args:
@@ -115,10 +134,10 @@ def calibrate(device: Device, arm: Arm, shortest_s: float) -> tuple[int, float]:
         shortest_s: Shortest duration of a sample, in seconds.
 
     Returns:
-        The number of calls, and the seconds spent in calls on the way.
+        How to sample it.
     """
     if arm.restore is not None:
-        return 1, 0.0
+        return Calibration(1, warm_up=True, spent_s=0.0)
     calls, spent, first = 1, 0.0, True
     while calls < _MAX_CALLS:
         wall_s = device.time(arm.call, calls).wall_s
@@ -131,7 +150,7 @@ def calibrate(device: Device, arm: Arm, shortest_s: float) -> tuple[int, float]:
             wanted = 1.2 * calls * shortest_s / max(wall_s, 1e-9)
             calls = min(max(int(wanted), calls + 1), 10 * calls, _MAX_CALLS)
         first = False
-    return calls, spent
+    return Calibration(calls, warm_up=wall_s < COLD_S * calls, spent_s=spent)
 
 
 @dataclass
@@ -141,14 +160,14 @@ class Rounds:
     Args:
         device: Its clock is used.
         arms: What to time.
-        calls: Calls per sample of each arm.
+        calibrations: How each arm is sampled.
         order: Source of the random order.
         sampling_s: Seconds spent inside timed and untimed calls so far.
     """
 
     device: Device
     arms: Sequence[Arm]
-    calls: Sequence[int]
+    calibrations: Sequence[Calibration]
     order: np.random.Generator
     sampling_s: float = 0.0
 
@@ -164,11 +183,11 @@ class Rounds:
         """
         samples = []
         for index in self.order.permutation(len(self.arms)):
-            arm, calls = self.arms[index], self.calls[index]
-            # The untimed call pays for what the predecessor evicted from the caches.
-            untimed = self._group(arm, 1)
+            arm, calls = self.arms[index], self.calibrations[index].calls
+            if self.calibrations[index].warm_up:  # for what the predecessor evicted from the caches
+                self.sampling_s += self._group(arm, 1).wall_s
             timing = self._group(arm, calls)
-            self.sampling_s += untimed.wall_s + timing.wall_s
+            self.sampling_s += timing.wall_s
             samples.append(
                 Sample.of(
                     timing,

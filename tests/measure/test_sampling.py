@@ -7,7 +7,7 @@ import torch
 
 from gradbench.devices.base import Counts, Timing
 from gradbench.measure.estimates import estimate, medians_by_phase
-from gradbench.measure.sampling import Arm, Phase, Rounds, Sample, calibrate
+from gradbench.measure.sampling import Arm, Calibration, Phase, Rounds, Sample, calibrate
 
 
 @dataclass
@@ -39,25 +39,38 @@ class FakeDevice:
         return Counts(0, 0)
 
 
+def warm(calls: int) -> Calibration:
+    return Calibration(calls, warm_up=True, spent_s=0.0)
+
+
+def test_a_call_beyond_every_cache_goes_without_a_warm_up() -> None:
+    device = FakeDevice()
+    cold = Calibration(1, warm_up=False, spent_s=0.0)
+    arm = Arm("a", "update", lambda: None)
+    Rounds(device, [arm], [cold], np.random.default_rng(0)).take(0, 0)
+    assert device.groups == [1]
+
+
 @pytest.mark.parametrize("per_call_s", [1e-7, 3e-6, 1e-4, 0.1])
 def test_calibrated_sample_lasts_long_enough(per_call_s: float) -> None:
     device = FakeDevice(per_call_s)
-    calls, spent = calibrate(device, Arm("a", "update", lambda: None), 200e-6)
-    assert calls * per_call_s >= 200e-6
-    assert calls * per_call_s <= max(3e-3, per_call_s)
-    assert spent == pytest.approx(sum(device.groups) * per_call_s)
+    found = calibrate(device, Arm("a", "update", lambda: None), 200e-6)
+    assert found.calls * per_call_s >= 200e-6
+    assert found.calls * per_call_s <= max(3e-3, per_call_s)
+    assert found.spent_s == pytest.approx(sum(device.groups) * per_call_s)
+    assert found.warm_up is (per_call_s < 0.05)
 
 
 def test_what_consumes_is_sampled_one_call_at_a_time() -> None:
     arm = Arm("a", "zero", lambda: None, restore=lambda: None)
-    assert calibrate(FakeDevice(), arm, 200e-6) == (1, 0.0)
+    assert calibrate(FakeDevice(), arm, 200e-6) == Calibration(1, warm_up=True, spent_s=0.0)
 
 
 def test_a_round_samples_every_arm_once_after_an_untimed_call() -> None:
     log: list[str] = []
     arms = [Arm(name, "update", lambda name=name: log.append(name)) for name in "abc"]  # type: ignore[misc]
     device = FakeDevice()
-    rounds = Rounds(device, arms, [2, 1, 3], np.random.default_rng(0))
+    rounds = Rounds(device, arms, [warm(2), warm(1), warm(3)], np.random.default_rng(0))
     samples = rounds.take(replicate=1, round_=4)
     assert sorted(sample.cell for sample in samples) == ["a", "b", "c"]
     assert {name: log.count(name) for name in "abc"} == {"a": 3, "b": 2, "c": 4}
@@ -69,7 +82,7 @@ def test_order_is_random_and_seeded() -> None:
     arms = [Arm(str(i), "update", lambda: None) for i in range(8)]
 
     def orders(seed: int) -> list[list[str]]:
-        rounds = Rounds(FakeDevice(), arms, [1] * 8, np.random.default_rng(seed))
+        rounds = Rounds(FakeDevice(), arms, [warm(1)] * 8, np.random.default_rng(seed))
         return [[s.cell for s in rounds.take(0, r)] for r in range(3)]
 
     assert orders(0) == orders(0)
@@ -80,7 +93,7 @@ def test_order_is_random_and_seeded() -> None:
 def test_restore_precedes_every_call() -> None:
     log: list[str] = []
     arm = Arm("a", "zero", lambda: log.append("call"), restore=lambda: log.append("restore"))
-    Rounds(FakeDevice(), [arm], [1], np.random.default_rng(0)).take(0, 0)
+    Rounds(FakeDevice(), [arm], [warm(1)], np.random.default_rng(0)).take(0, 0)
     assert log == ["restore", "call", "restore", "call"]
 
 
