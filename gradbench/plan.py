@@ -53,6 +53,7 @@ class Block:
         rule: Name of the rule.
         seed: Seed of everything random.
         cells: Baseline, candidates, twin and bandwidth control, in this order.
+        asked: Names of the strategies asked for; the baseline's is there only if it was.
         options: Resolved nodes ``model``, ``rule``, ``strategy``, ``zeroing``, ``device`` and
             ``measurement``; the strategies include the baseline's.
     """
@@ -66,6 +67,7 @@ class Block:
     rule: str
     seed: int
     cells: tuple[Cell, ...]
+    asked: tuple[str, ...]
     options: dict[str, Any]
 
     @property
@@ -129,6 +131,7 @@ def plan_block(config: DictConfig) -> Block:
         threads=options["threads"],
         seed=int(options["seed"]),
         cells=cells,
+        asked=tuple(options["strategy"]),
         options={
             "model": options["model"],
             "rule": options["rule"],

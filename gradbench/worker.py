@@ -192,12 +192,14 @@ def _measure_and_store(block: Block, store: Store, sender: Connection, alone: bo
             last = time.monotonic()
             sender.send((fraction, text))
 
+    axes = instantiate_axes(block)
+    if alone:  # before the time is spent
+        _refuse_if_all([axes.strategies[name].supports(block, axes.rule) for name in block.asked])
     measured = measure_block(block, report)
-    asked = [o for o in measured.outcomes if o.cell.role in ("baseline", "candidate")]
-    if alone and all(outcome.status == "skipped" for outcome in asked):
-        reasons = sorted({o.reason for o in asked if o.reason})
-        raise BadRequest("nothing can run: " + "; ".join(reasons))
-    cells = rows.cell_rows(block, instantiate_axes(block).rule, measured)
+    if alone:  # a device or a model that is not there
+        outcomes = [o for o in measured.outcomes if o.cell.strategy in block.asked]
+        _refuse_if_all([o.reason if o.status == "skipped" else None for o in outcomes])
+    cells = rows.cell_rows(block, axes.rule, measured)
     if measured.isolated is not None or measured.training is not None:
         store.write(SAMPLE, block.name, rows.sample_rows(block, measured))
         store.write(GRADIENT, block.name, rows.gradient_rows(block, measured))
@@ -211,3 +213,10 @@ def _measure_and_store(block: Block, store: Store, sender: Connection, alone: bo
         torch_version=str(torch.__version__),  # torch's own type would bring torch along
         contended=any(row.get("contended") for row in cells),
     )
+
+
+def _refuse_if_all(reasons: list[str | None]) -> None:
+    """Refuse a request of which no cell can run."""
+    given = {reason for reason in reasons if reason is not None}
+    if given and None not in reasons:
+        raise BadRequest("nothing can run: " + "; ".join(sorted(given)))

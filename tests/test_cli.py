@@ -124,14 +124,9 @@ def test_bad_request_gets_one_message_and_leaves_nothing(
     tmp_path: Path, arguments: list[str], named: list[str]
 ) -> None:
     (tmp_path / "a_file").write_text("")
-    verb = arguments[0] == "summary"
-    overrides = (
-        [] if verb else [o for o in TINY if not any(o.startswith("model") for o in arguments)]
-    )
-    if any(argument.startswith("model") for argument in arguments):
-        overrides = list(TINY[1:])
-    if any(argument.startswith("strategy=[cuda") for argument in arguments):
-        overrides += ["strategy@baseline=cuda_graph"]
+    given = {argument.split("=")[0] for argument in arguments}
+    defaults = [override for override in TINY if override.split("=")[0] not in given]
+    overrides = [] if arguments[0] == "summary" else defaults
     answer = gradbench_command(*arguments, *overrides, cwd=tmp_path)
     assert answer.returncode == 2, answer.stdout + answer.stderr
     assert "Traceback" not in answer.stderr

@@ -35,7 +35,7 @@ class Compiled(Strategy):
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         compiled = _compile(rule)  # type: ignore[arg-type]  # rules are frozen, so hashable
         rows = [
-            (parameter, _line(parameter.detach()), {k: _line(v) for k, v in state.items()})
+            (parameter, _line(parameter), {k: _line(v) for k, v in state.items()})
             for parameter, state in zip(parameters, slots, strict=True)
         ]
         # On the host a Python count would be a new graph for every update; float64 keeps 1 − βᵗ.
@@ -59,5 +59,8 @@ def _compile(rule: Rule) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
 
 
 def _line(tensor: Tensor) -> Tensor:
-    """Flatten where that is a view, so that one graph serves every shape."""
-    return tensor.view(-1) if tensor.is_contiguous() else tensor
+    """Flatten where that moves nothing, so that one graph serves every shape.
+
+    ``.data`` forgets what the view is a view of: its rank would make a graph of its own.
+    """
+    return tensor.view(-1).data if tensor.is_contiguous() else tensor.data
