@@ -11,11 +11,10 @@ from torch import nn
 
 from gradbench.axes import Axes, instantiate_axes
 from gradbench.building import build_model
-from gradbench.devices.base import Counts
 from gradbench.measure.contender import Contender
 from gradbench.measure.isolated import IsolatedResult, Isolation, measure_isolated
 from gradbench.measure.roofline import BandwidthControl
-from gradbench.measure.tensors import Tensors, Verifiable
+from gradbench.measure.tensors import Tensors, Verifiable, cut_shape
 from gradbench.measure.training import Training, TrainingResult
 from gradbench.measure.trajectory import Gradients, Reference, trained_parameters
 from gradbench.measure.verification import verify
@@ -68,20 +67,19 @@ class _Measurement:
         named = dict(module.named_parameters())
         self._shapes = [named[name].shape for name in self._trained]
         self._outcomes: dict[str, Outcome] = {}
-        self._counts: dict[tuple[str, bool], Counts] = {}
         self._compile_s = self._verification_s = 0.0
 
     def run(self) -> Measured:
-        """Verify and count, time, train."""
+        """Verify, time and count, train."""
         block, device = self._block, self._axes.device
         if not self._trained:
             reason = "no parameter of the model gets a gradient"
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
-        tensors = Verifiable(self._allocate())
+        tensors = Verifiable(self._allocate(self._verified_shapes()))
         design = self._verify(tensors)
         contenders = self._contenders("ok")
         timed = [c for c in contenders if not c.strategy.in_backward]
-        control = BandwidthControl.matching(self._axes.rule, tensors.tensors.elements, self._dtype)
+        control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
         baseline = block.cells[0].name
         isolated = training = None
         if self._outcomes[baseline].status == "ok":
@@ -96,7 +94,6 @@ class _Measurement:
             design=design,
             shapes=self._shapes,
             control=control,
-            counts={c.cell.name: self._counts[self._key(c)] for c in timed},
             isolated=isolated,
             training=training,
             compile_s=self._compile_s,
@@ -107,9 +104,18 @@ class _Measurement:
     def _dtype(self) -> torch.dtype:
         return getattr(torch, self._block.dtype)  # type: ignore[no-any-return]
 
-    def _allocate(self) -> Tensors:
+    def _allocate(self, shapes: Sequence[torch.Size]) -> Tensors:
         device = self._axes.device.torch_device
-        return Tensors.allocate(self._shapes, self._dtype, device, self._axes.rule)
+        return Tensors.allocate(shapes, self._dtype, device, self._axes.rule)
+
+    @property
+    def _elements(self) -> int:
+        return sum(shape.numel() for shape in self._shapes)
+
+    def _verified_shapes(self) -> list[torch.Size]:
+        """Cut tensors along their first dimension to what verification takes of each."""
+        most = self._settings["verify_elements"]
+        return [shape if most is None else cut_shape(shape, most) for shape in self._shapes]
 
     def _contender(self, cell: Cell) -> Contender:
         axes = self._axes
@@ -172,7 +178,6 @@ class _Measurement:
                     self._axes.rule,
                     tensors,
                     self._settings["verify_updates"],
-                    self._axes.device.count if self._uncounted(contender) else None,
                 )
             except Exception as error:  # a cell's failure is a row, and the others go on
                 message = f"{type(error).__name__}: {str(error).splitlines()[0]}"
@@ -180,21 +185,12 @@ class _Measurement:
                 continue
             status = "ok" if verdict.reason is None else "wrong"
             self._outcomes[cell.name] = Outcome(cell, status, verdict.reason, verdict)
-            if verdict.counts is not None:
-                self._counts[self._key(contender)] = verdict.counts
             first_s, last_s = verdict.step_s[0], verdict.step_s[-1]
             self._compile_s += max(first_s - last_s, 0.0)
             self._verification_s += sum(verdict.step_s)
-            round_s += last_s + max(last_s, self._settings["sample_s"])
+            whole_s = last_s * self._elements / max(verdict.elements, 1)
+            round_s += whole_s + max(whole_s, self._settings["sample_s"])
         return round_s
-
-    def _uncounted(self, contender: Contender) -> bool:
-        """Say whether the cell's counts are not known yet; they depend on no more than the key."""
-        return not contender.strategy.in_backward and self._key(contender) not in self._counts
-
-    @staticmethod
-    def _key(contender: Contender) -> tuple[str, bool]:
-        return contender.cell.strategy, contender.zeroing.releases
 
     @property
     def _isolated_budget_s(self) -> float:
@@ -214,7 +210,7 @@ class _Measurement:
         return measure_isolated(
             self._axes.device,
             self._axes.rule,
-            self._allocate,
+            lambda: self._allocate(self._shapes),
             contenders,
             control,
             isolation,

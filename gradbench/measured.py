@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 
-from gradbench.devices.base import Counts
 from gradbench.measure.isolated import IsolatedResult
 from gradbench.measure.roofline import BandwidthControl
 from gradbench.measure.training import TrainingResult
@@ -43,7 +42,6 @@ class Measured:
         design: product or star; None where nothing was measured.
         shapes: Shape of each tensor that an update writes.
         control: The bandwidth control; None where nothing was measured.
-        counts: Launches and memory by cell.
         isolated: The isolated protocol's result.
         training: The training protocol's result.
         compile_s: Seconds that first calls took longer than later ones: torch.compile's work.
@@ -56,7 +54,6 @@ class Measured:
     design: str | None = None
     shapes: Sequence[torch.Size] = ()
     control: BandwidthControl | None = None
-    counts: dict[str, Counts] | None = None
     isolated: IsolatedResult | None = None
     training: TrainingResult | None = None
     compile_s: float = 0.0

@@ -69,6 +69,7 @@ class _Figures:
         if outcome.verdict is not None:
             row["max_ulp_error"] = outcome.verdict.max_ulp_error
             row["tolerance_ulps"] = outcome.verdict.tolerance_ulps
+            row["verified_elements"] = outcome.verdict.elements
         if outcome.status == "ok":
             row |= self._isolated(cell) | self._trained(cell) | self._counted(cell)
         return row
@@ -131,7 +132,8 @@ class _Figures:
         return {name: self._training.get((cell.name, phase)) for name, phase in columns.items()}
 
     def _counted(self, cell: Cell) -> Row:
-        counts = (self._measured.counts or {}).get(cell.name)
+        isolated = self._measured.isolated
+        counts = isolated.counts.get(cell.name) if isolated is not None else None
         if counts is None:
             return {}
         return {"launches": counts.launches, "peak_extra_bytes": counts.peak_extra_bytes}

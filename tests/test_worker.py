@@ -57,6 +57,22 @@ def test_a_block_leaves_all_its_tables(run: Callable[..., Finished], tmp_path: P
     assert (gradients["relative_error"] < 1e-5).all()
 
 
+def test_verification_of_a_part_is_said_and_counts_are_of_the_whole(
+    workers: Workers, plan: Plan, tmp_path: Path
+) -> None:
+    overrides = [*TINY[1:], "model=mlp_small", "strategy=[no_grad_copy]", "zeroing=[set_to_none]"]
+    for cut, folder in (("null", tmp_path / "whole"), ("2048", tmp_path / "part")):
+        block = plan(*overrides, f"measurement.verify_elements={cut}")
+        workers.run(block, Store(folder), lambda *_: None, alone=False)
+    whole = gradbench.load(tmp_path / "whole").set_index("cell").loc["no_grad_copy/set_to_none"]
+    part = gradbench.load(tmp_path / "part").set_index("cell").loc["no_grad_copy/set_to_none"]
+    assert whole["verified_elements"] == whole["parameters"] == part["parameters"]
+    assert part["verified_elements"] < part["parameters"] / 10
+    assert part["status"] == "ok"
+    assert part["launches"] == whole["launches"]
+    assert part["peak_extra_bytes"] == whole["peak_extra_bytes"] > 65536 * 4
+
+
 def test_unused_parameters_have_no_gradient_and_are_not_updated(
     run: Callable[..., Finished], tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.devices.base import Device
+from gradbench.devices.base import Counts, Device
 from gradbench.measure.contender import Contender
 from gradbench.measure.estimates import Estimates, estimate
 from gradbench.measure.roofline import BandwidthControl
@@ -59,6 +59,7 @@ class IsolatedResult:
         replicates: Number of replicates.
         stopped_by: ``precision`` or ``budget``.
         sampling_s: Seconds inside timed and untimed calls.
+        counts: What one update does, by cell.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -67,6 +68,7 @@ class IsolatedResult:
     replicates: int = 0
     stopped_by: str = "budget"
     sampling_s: float = 0.0
+    counts: dict[str, Counts] = field(default_factory=dict)
 
 
 def measure_isolated(
@@ -104,6 +106,7 @@ def measure_isolated(
             if not calibrations:
                 calibrations = [calibrate(device, arm, settings.sample_s) for arm in arms]
                 result.sampling_s += sum(calibration.spent_s for calibration in calibrations)
+                result.counts = _count(device, contenders, arms[1:])
             rounds = Rounds(device, arms, calibrations, order)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             round_ = 0
@@ -155,6 +158,20 @@ def _arms(
             release()
 
     return arms, release_all
+
+
+def _count(
+    device: Device, contenders: Sequence[Contender], arms: Sequence[Arm]
+) -> dict[str, Counts]:
+    """Count what updates do, once for each strategy and fate of the gradients."""
+    known: dict[tuple[str, bool], Counts] = {}
+    by_cell = {}
+    for contender, arm in zip(contenders, arms, strict=False):  # the zeroings' arms come after
+        key = (contender.cell.strategy, contender.zeroing.releases)
+        if key not in known:
+            known[key] = device.count(arm.call)
+        by_cell[contender.cell.name] = known[key]
+    return by_cell
 
 
 def bind_with_gradients(

@@ -123,6 +123,22 @@ class Verifiable:
         )
 
 
+def cut_shape(shape: torch.Size, most: int) -> torch.Size:
+    """Shorten a shape's first dimension until it holds no more than a number of elements.
+
+    Args:
+        shape: Of a tensor.
+        most: Elements; at least one slice is left, whatever it holds.
+
+    Returns:
+        The shape of the first slices, with as many dimensions.
+    """
+    if shape.numel() <= most:
+        return shape
+    slice_ = shape[1:].numel()
+    return torch.Size([max(most // slice_, 1), *shape[1:]])
+
+
 def _fill_signed(tensor: Tensor, low: float, high: float) -> None:
     """Fill with magnitudes in [low, high) and random signs, repeated beyond ``_PATTERN``."""
     flat = tensor.view(-1)

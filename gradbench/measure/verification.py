@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.devices.base import Counts
 from gradbench.measure.tensors import Verifiable
 from gradbench.reference import tolerance_ulps, trajectory, ulp_error
 from gradbench.rules.base import Rule
-from gradbench.strategies.base import Step, Strategy
+from gradbench.strategies.base import Strategy
 from gradbench.zeroing.base import Zeroing
 
 _FACTORS = (1.0, 0.5, 2.0)
@@ -34,14 +33,14 @@ class Verdict:
         tolerance_ulps: Largest error of a right strategy, in ulps.
         step_s: Seconds inside each update. Some strategies set themselves up in the first one; the
             last one is a first guess of what an update takes.
-        counts: What one more update does, if that was asked for.
+        elements: Elements that were updated and checked.
     """
 
     reason: str | None
     max_ulp_error: float
     tolerance_ulps: float
     step_s: list[float]
-    counts: Counts | None
+    elements: int
 
 
 def backward(parameters: Sequence[Parameter], gradients: Sequence[Tensor], *, keep: bool) -> None:
@@ -64,7 +63,6 @@ def verify(
     rule: Rule,
     tensors: Verifiable,
     updates: int,
-    count: Callable[[Step], Counts] | None = None,
 ) -> Verdict:
     """Take updates from known gradients and compare with the rule's float64 reference.
 
@@ -77,7 +75,6 @@ def verify(
         rule: What the strategy carries out.
         tensors: What it is carried out on; reset before, not after.
         updates: Number of updates.
-        count: Counts what one more update does, on the gradients of the last one.
 
     Returns:
         The verdict.
@@ -105,14 +102,11 @@ def verify(
         scale = 1.0 if zeroing.accumulates else factor
         seen.append(tensors.sampled(expected) * scale)
         touched = touched or not _same(parameters, expected, scale)
-        if update + 1 < updates:
-            clear()
+        clear()
     tolerance = tolerance_ulps(rule, updates, dtype, strategy.float32_count)
     reference, magnitude = trajectory(rule, tensors.sampled(tensors.initial), seen)
     error = ulp_error(tensors.sampled(parameters), reference, magnitude, dtype)
     unwritten = _unwritten(parameters, tensors.initial)
-    intact = tensors.tensors.guards_intact()
-    counts = None if count is None else count(binding.step)
     binding.release()
     reason = None
     if unwritten:
@@ -123,9 +117,9 @@ def verify(
         )
     elif touched:
         reason = "the update or the zeroing changed .grad: it is not bitwise what backward left"
-    elif not intact:
+    elif not tensors.tensors.guards_intact():
         reason = "memory next to a parameter was written"
-    return Verdict(reason, error, tolerance, step_s, counts)
+    return Verdict(reason, error, tolerance, step_s, tensors.tensors.elements)
 
 
 def _same(parameters: Sequence[Parameter], expected: Sequence[Tensor], factor: float) -> bool:
