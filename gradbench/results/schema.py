@@ -102,6 +102,7 @@ _CELLS = (
     Column("stopped_by", _TEXT, "", "What ended the block's sampling: precision or budget."),
     Column("max_ulp_error", _REAL, "ulp", "Largest error of the verified updates."),
     Column("tolerance_ulps", _REAL, "ulp", "Largest error that a right strategy may have."),
+    Column("verified_elements", _INT, "", "Elements verified, fewer than `parameters` if cut."),
     Column(
         "launches", _INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."
     ),
