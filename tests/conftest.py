@@ -27,8 +27,8 @@ def options(group: str) -> dict[str, Any]:
     for file in sorted((configuration_folder() / group).glob("*.yaml")):
         if file.stem == "all":
             continue
-        node = OmegaConf.load(file)
-        assert isinstance(node, DictConfig)
+        node = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
+        assert isinstance(node, dict)
         if "_target_" in node:
             found[file.stem] = {str(k): v for k, v in node.items() if k != "name"}
         else:
