@@ -19,6 +19,8 @@ from gradbench.config import BadRequest, configuration_folder, groups
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
+
     from gradbench.sweep import Sweep
 
 DONE, BAD_CELLS, BAD_REQUEST, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
@@ -84,17 +86,20 @@ def summary(
     _print_summary(console, cells)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line.
 
     Args:
-        arguments: What follows ``python -m gradbench``.
+        arguments: What follows ``python -m gradbench``; None takes them from ``sys.argv``, as the
+            installed command ``gradbench`` does.
 
     Returns:
         Exit status: 0 done; 1 a cell failed or is wrong; 2 the request is wrong; 130 or 143
         interrupted.
     """
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
+    if arguments is None:
+        arguments = sys.argv[1:]
     first = arguments[0] if arguments else ""
     chosen = list(arguments) if first in {*verbs, "--help", "-h"} else ["run", *arguments]
     try:
@@ -205,7 +210,7 @@ def _sum_up(sweep: Sweep) -> int:
     return BAD_CELLS if bad.any() else DONE
 
 
-def _print_summary(console: Console, cells: pd.DataFrame) -> None:  # type: ignore[name-defined]  # noqa: F821
+def _print_summary(console: Console, cells: pd.DataFrame) -> None:
     from gradbench.report.summary import status_lines, summary_tables
 
     for table in summary_tables(cells):

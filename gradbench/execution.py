@@ -180,7 +180,7 @@ class _Measurement:
                     self._settings["verify_updates"],
                 )
             except Exception as error:  # a cell's failure is a row, and the others go on
-                message = f"{type(error).__name__}: {str(error).splitlines()[0]}"
+                message = next(iter(f"{type(error).__name__}: {error}".splitlines()))
                 self._outcomes[cell.name] = Outcome(cell, "failed", message)
                 continue
             status = "ok" if verdict.reason is None else "wrong"

@@ -29,3 +29,13 @@ class Raises(Strategy):
             raise RuntimeError("no such kernel")
 
         return Binding(step)
+
+
+class RaisesNothingSaid(Strategy):
+    """Fails at the first step, without a message."""
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        def step() -> None:
+            raise AssertionError
+
+        return Binding(step)

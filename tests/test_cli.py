@@ -39,6 +39,15 @@ def test_help_lists_verbs_and_groups(tmp_path: Path) -> None:
             assert {group, *options} <= set(words), group
 
 
+def test_the_installed_command_takes_its_own_arguments(tmp_path: Path) -> None:
+    code = "import sys; sys.argv = ['gradbench', '--help']; from gradbench.cli import main; main()"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], env=ENVIRONMENT, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert answer.returncode == 0
+    assert "summary" in answer.stdout
+
+
 def test_help_needs_neither_torch_nor_pandas(tmp_path: Path) -> None:
     code = (
         "import sys; from gradbench.cli import main; main(['--help']); "

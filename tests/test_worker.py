@@ -182,6 +182,12 @@ def test_a_strategy_that_raises_fails_alone(run: Callable[..., Finished], tmp_pa
     assert any("no such kernel" in reason for reason in finished.reasons)
 
 
+def test_a_strategy_that_raises_without_a_word_fails_alone(run: Callable[..., Finished]) -> None:
+    finished = run("fine", "+strategy.broken._target_=tests.broken.RaisesNothingSaid")
+    assert finished.statuses == {"failed": 2, "ok": 9}
+    assert any("AssertionError" in reason for reason in finished.reasons)
+
+
 def test_a_wrong_option_is_refused(run: Callable[..., Finished], tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match=r"rule\.lr=fast"):
         run("fine", "rule.lr=fast")
