@@ -240,9 +240,5 @@ class _Measurement:
 
     def _references(self, accumulating: set[bool]) -> dict[bool, list[Gradients]]:
         """Follow the float64 run for zeroings that clear and those that accumulate."""
-        steps = 1 + self._settings["training_steps"]
         reference = Reference(self._module, self._batch, self._axes.rule, self._block.seed)
-        return {
-            accumulates: reference.follow(steps, accumulates=accumulates)
-            for accumulates in sorted(accumulating)
-        }
+        return reference.follow_both(1 + self._settings["training_steps"], accumulating)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 17
 """Elements per chunk: it stays in the cache over all passes, and float32 sums stay precise."""
 
 

@@ -26,7 +26,14 @@ from gradbench.plan import Block
 from gradbench.results.schema import CELL, GRADIENT, SAMPLE
 from gradbench.results.store import Store
 
-_PRELOADED = ["gradbench.execution", "gradbench.rows", "torch._inductor.compile_fx"]
+_PRELOADED = [
+    "gradbench.execution",
+    "gradbench.rows",
+    "gradbench.worker",
+    "pandas",
+    "pyarrow.parquet",
+    "torch._inductor.compile_fx",
+]
 
 Progress = Callable[[float, str], None]
 """Told the fraction of the block that is done, and what is being done."""

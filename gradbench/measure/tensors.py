@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from gradbench.reference import trajectory
 from gradbench.rules.base import Rule
 
 _GUARD_BYTES = 64
 """Guard before and after each parameter: a cache line, so that alignment stays as it was."""
 _GUARD_VALUE = 7.0
-_PATTERN = 1_000_003
+_PATTERN = 65_537
 """Random numbers drawn per tensor; a prime, so that no row of a matrix repeats another."""
 _SAMPLED = 1_000_000
 """Elements that are compared with the reference; rules are element-wise, so they stand for all."""
@@ -103,6 +105,7 @@ class Verifiable:
         self._positions = [
             _positions(value.numel(), tensors.elements, value.device) for value in tensors.values
         ]
+        self._truths: dict[tuple[Rule, tuple[float, ...], bool], tuple[Tensor, Tensor]] = {}
 
     @property
     def dtype(self) -> torch.dtype:
@@ -121,6 +124,26 @@ class Verifiable:
         return torch.cat(
             [t.detach().reshape(-1)[p] for t, p in zip(tensors, self._positions, strict=True)]
         )
+
+    def truth(
+        self, rule: Rule, factors: tuple[float, ...], *, accumulates: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Follow the rule's reference on the compared elements, once for all cells.
+
+        Args:
+            rule: Whose reference to follow.
+            factors: What ``gradients`` are multiplied by, for each update.
+            accumulates: Whether the products add up from update to update, in the tensors' dtype.
+
+        Returns:
+            Values and magnitudes of :func:`gradbench.reference.trajectory`.
+        """
+        key = (rule, factors, accumulates)
+        if key not in self._truths:
+            arriving = [self.sampled(self.gradients) * factor for factor in factors]
+            seen = list(accumulate(arriving)) if accumulates else arriving
+            self._truths[key] = trajectory(rule, self.sampled(self.initial), seen)
+        return self._truths[key]
 
 
 def cut_shape(shape: torch.Size, most: int) -> torch.Size:

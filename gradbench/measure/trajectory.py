@@ -86,6 +86,25 @@ class Reference:
                 self._twin.zero_grad(set_to_none=False)
         return record
 
+    def follow_both(self, steps: int, accumulating: set[bool]) -> dict[bool, list[Gradients]]:
+        """Train for zeroings that clear, for those that accumulate, or for both.
+
+        Args:
+            steps: Number of steps.
+            accumulating: Which of the two are wanted.
+
+        Returns:
+            The gradients of each step, by whether they add up over the steps.
+
+        Raises:
+            RuntimeError: The module does not run in float64.
+        """
+        if accumulating != {False, True} or steps > 2:
+            return {wanted: self.follow(steps, accumulates=wanted) for wanted in accumulating}
+        # The first update is the same for both, so the second backward pass is, too.
+        cleared = self.follow(steps, accumulates=False)
+        return {False: cleared, True: [cleared[0], *(_sum(cleared[0], g) for g in cleared[1:])]}
+
     def _restart(self) -> None:
         """Put values, buffers and state back to where they began."""
         self._twin.load_state_dict(self._module.state_dict())
@@ -113,3 +132,8 @@ def _gradient(parameter: Tensor) -> Tensor:
     if parameter.grad is None:
         raise RuntimeError("the parameter has no gradient")
     return parameter.grad
+
+
+def _sum(a: Gradients, b: Gradients) -> Gradients:
+    """Add gradients up; one that is absent adds nothing."""
+    return {name: a[name] + b[name] if name in a and name in b else (a | b)[name] for name in a | b}

@@ -10,8 +10,8 @@ class Verdict(str, Enum):
     """What an observation says of a claim.
 
     A claim that people make is ``confirmed`` or ``refuted``; behaviour that PyTorch documents is
-    ``as_documented``, or else a ``defect``, as is anything silently wrong. A case that cannot run on
-    this device or torch is ``skipped`` and its message says why.
+    ``as_documented``, or else a ``defect``, as is anything silently wrong. A case that cannot run
+    on this device or torch is ``skipped`` and its message says why.
     """
 
     confirmed = "confirmed"
