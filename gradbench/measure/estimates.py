@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -68,14 +69,18 @@ def estimate(samples: Sequence[Sample], *, baseline: str, twin: str, control: st
     Returns:
         The figures.
     """
-    slow = slow_rounds(_grid(samples, (control, "update")))
+    slow = slow_rounds(_grid([s for s in samples if (s.cell, s.phase) == (control, "update")]))
     disturbed = [s.switched or bool(slow[s.replicate, s.round]) for s in samples]
-    updates = [d for s, d in zip(samples, disturbed, strict=True) if s.phase == "update"]
-    contended = 2 * sum(updates) > len(updates)
+    updates = [(s.cell, d) for s, d in zip(samples, disturbed, strict=True) if s.phase == "update"]
+    marked = Counter(cell for cell, d in updates if d)
+    contended = 2 * marked.total() > len(updates)
     kept = [s for s, d in zip(samples, disturbed, strict=True) if contended or not d]
     keys = sorted({(s.cell, s.phase) for s in samples})
     shape = slow.shape
-    grids: dict[Key, Times] = {key: _grid(kept, key, shape) for key in keys}
+    by_key: dict[Key, list[Sample]] = {key: [] for key in keys}
+    for sample in kept:
+        by_key[sample.cell, sample.phase].append(sample)
+    grids: dict[Key, Times] = {key: _grid(found, shape) for key, found in by_key.items()}
     base = grids.get((baseline, "update"), np.empty(shape))
     ratios = {
         cell: ratio_interval(base, grid)
@@ -92,15 +97,7 @@ def estimate(samples: Sequence[Sample], *, baseline: str, twin: str, control: st
         device_s=_medians(kept, keys, "device_s"),
         speedups=speedups,
         noise_floor=noise_floor(speedups.get(twin)),
-        disturbed={
-            cell: sum(
-                d
-                for s, d in zip(samples, disturbed, strict=True)
-                if s.cell == cell and s.phase == "update"
-            )
-            for cell, phase in keys
-            if phase == "update"
-        },
+        disturbed={cell: marked[cell] for cell, phase in keys if phase == "update"},
         contended=contended,
         disturbed_samples=disturbed,
     )
@@ -121,17 +118,14 @@ def medians_by_phase(samples: Sequence[Sample]) -> dict[Key, float]:
     return {**_medians(samples, keys, "seconds"), **clean}
 
 
-def _grid(
-    samples: Sequence[Sample], key: Key, shape: tuple[int, ...] | None = None
-) -> NDArray[np.float64]:
-    """Lay out a cell's and phase's seconds as replicates × rounds, NaN where there is none."""
+def _grid(samples: Sequence[Sample], shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
+    """Lay out one arm's seconds as replicates × rounds, NaN where there is none."""
     if shape is None:
         replicates = max((s.replicate for s in samples), default=-1) + 1
         shape = (replicates, max((s.round for s in samples), default=-1) + 1)
     grid = np.full(shape, math.nan)
     for sample in samples:
-        if (sample.cell, sample.phase) == key:
-            grid[sample.replicate, sample.round] = sample.seconds
+        grid[sample.replicate, sample.round] = sample.seconds
     return grid
 
 
