@@ -40,23 +40,37 @@ def instantiate_axes(block: Block) -> Axes:
     Raises:
         BadRequest: An option is not what its object takes.
     """
-
-    def make(group: str, options: Any) -> Any:
-        try:
-            return instantiate(options)
-        except (InstantiationException, ValueError, TypeError) as error:
-            cause = error.__cause__ or error
-            raise BadRequest(f"{group}: {cause}") from error
-
     options = block.options
     return Axes(
-        model=make(f"model={block.model}", options["model"]),
-        rule=make(f"rule={block.rule}", options["rule"]),
-        device=make(f"device={block.device}", options["device"]),
+        model=instantiate_option(f"model={block.model}", options["model"]),
+        rule=instantiate_option(f"rule={block.rule}", options["rule"]),
+        device=instantiate_option(f"device={block.device}", options["device"]),
         strategies={
-            name: make(f"strategy={name}", option) for name, option in options["strategy"].items()
+            name: instantiate_option(f"strategy={name}", option)
+            for name, option in options["strategy"].items()
         },
         zeroings={
-            name: make(f"zeroing={name}", option) for name, option in options["zeroing"].items()
+            name: instantiate_option(f"zeroing={name}", option)
+            for name, option in options["zeroing"].items()
         },
     )
+
+
+def instantiate_option(name: str, options: dict[str, Any]) -> Any:
+    """Make the object that an option names.
+
+    Args:
+        name: The option as it is typed, for the message.
+        options: Its node, with its ``_target_``.
+
+    Returns:
+        The object.
+
+    Raises:
+        BadRequest: The option is not what its object takes.
+    """
+    try:
+        return instantiate(options)
+    except (InstantiationException, ValueError, TypeError) as error:
+        cause = error.__cause__ or error
+        raise BadRequest(f"{name}: {cause}") from error

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gradbench.sweep import Sweep
 
-DONE, BAD_CELLS, BAD_REQUEST, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+DONE, FAILED, BAD_REQUEST, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 
 
 def _epilog() -> str:
@@ -37,6 +37,7 @@ def _epilog() -> str:
             "python -m gradbench +sweep=quick",
             r"python -m gradbench 'strategy=\[no_grad,foreach]' zeroing=all",
             "python -m gradbench model=custom model.factory=package.module:function",
+            r"python -m gradbench 'experiment=\[article,observer_cost]'",
         )
     )
     return (
@@ -62,7 +63,7 @@ def _verbs() -> None:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run(context: typer.Context) -> None:
-    """Measure blocks: OVERRIDES choose them, in Hydra's grammar. The default verb."""
+    """Measure a block or run experiments: OVERRIDES, in Hydra's grammar, say which. The default."""
     raise typer.Exit(_run(context.args))
 
 
@@ -71,19 +72,20 @@ def summary(
     paths: Annotated[list[Path] | None, typer.Argument(help="Folders of results.")] = None,
 ) -> None:
     """Print the tables of stored runs, other people's too."""
-    import pandas as pd
-
-    from gradbench.results.load import load
+    from gradbench.results.schema import CELL, OBSERVATION
 
     console = _console()
     chosen = paths or [Path("results")]
     for path in chosen:
         if not path.exists():
             _refuse(f"no such folder: {path}")
-    cells = pd.concat([load(path) for path in chosen], ignore_index=True)
-    if cells.empty:
-        _refuse(f"no cells below {', '.join(map(str, chosen))}: give a folder of results")
-    _print_summary(console, cells)
+    cells, observations = (
+        _load([path for path in chosen if path.is_dir() or path.parent.name == table], table)
+        for table in (CELL, OBSERVATION)
+    )
+    if cells.empty and observations.empty:
+        _refuse(f"no results below {', '.join(map(str, chosen))}: give a folder of results")
+    _print_summary(console, cells, observations)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,8 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             installed command ``gradbench`` does.
 
     Returns:
-        Exit status: 0 done; 1 a cell failed or is wrong; 2 the request is wrong; 130 or 143
-        interrupted.
+        Exit status: 0 done; 1 a cell is wrong, or a cell or an experiment failed; 2 the
+        request is wrong; 130 or 143 interrupted.
     """
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
     if arguments is None:
@@ -105,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         app(["--help" if argument == "-h" else argument for argument in chosen])
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else BAD_CELLS
+        return end.code if isinstance(end.code, int) else FAILED
     return DONE
 
 
@@ -194,29 +196,45 @@ def _sum_up(sweep: Sweep) -> int:
     """Print the tables of the command's blocks and where they are; return the exit status."""
     if sweep.store is None:  # --cfg, --info and the like measure nothing
         return DONE
-    import pandas as pd
+    from gradbench.results.schema import CELL, OBSERVATION
 
-    from gradbench.results.load import load
-
-    paths = [sweep.store.path("cells", block) for block in sweep.blocks]
-    cells = pd.concat([load(path) for path in paths], ignore_index=True)
-    bad = cells["status"].isin(["failed", "wrong"])
-    sweep.record("failed" if (cells["status"] == "failed").any() else "done")
+    store = sweep.store
+    cells, observations = (
+        _load([store.path(table, name) for name in sweep.names(table)], table)
+        for table in (CELL, OBSERVATION)
+    )
+    failed = (cells["status"] == "failed").any() or (observations["verdict"] == "failed").any()
+    sweep.record("failed" if failed else "done")
     console = _console()
-    _print_summary(console, cells)
+    _print_summary(console, cells, observations)
     folder = sweep.store.folder
     console.print(f"\nwritten: {folder}", markup=False, highlight=False)
     console.print(f"again:   python -m gradbench summary {folder}", markup=False, highlight=False)
-    return BAD_CELLS if bad.any() else DONE
+    return FAILED if failed or (cells["status"] == "wrong").any() else DONE
 
 
-def _print_summary(console: Console, cells: pd.DataFrame) -> None:
+def _load(paths: Sequence[Path], table: str) -> pd.DataFrame:
+    """Load a table from several paths; its columns alone where there are none."""
+    import pandas as pd
+
+    from gradbench.results.load import load
+    from gradbench.results.schema import TABLES
+
+    if not paths:
+        return pd.DataFrame(columns=[column.name for column in TABLES[table]])
+    return pd.concat([load(path, table) for path in paths], ignore_index=True)
+
+
+def _print_summary(console: Console, cells: pd.DataFrame, observations: pd.DataFrame) -> None:
+    from gradbench.report.observations import observation_summaries, rows_of
     from gradbench.report.summary import status_lines, summary_tables
 
     for table in summary_tables(cells):
         console.print(table)
     for line in status_lines(cells):
         console.print(line, markup=False, highlight=False)
+    for summed_up in observation_summaries(rows_of(observations)):
+        console.print(summed_up)
 
 
 def _print_continue(sweep: Sweep) -> None:

@@ -1,4 +1,4 @@
-"""The typed schema of the configuration, and where ``conf/`` is."""
+"""The typed schema of the configuration, and where ``conf/`` and ``experiments/`` are."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Measurement:
         verify_elements: Most elements of a tensor that verification takes, whole slices of its
             first dimension; None takes them all.
         training_steps: Training steps per pass, timed after one untimed step.
-        time_limit_s: Seconds after which a block's worker is ended.
+        time_limit_s: Seconds after which the worker of a block or an experiment is ended.
     """
 
     budget_s: float = 20.0
@@ -90,7 +90,7 @@ def check_measurement(measurement: dict[str, Any]) -> None:
 
 @dataclass
 class Config:
-    """A job's configuration: one block.
+    """A job's configuration: one block, or experiments, or both.
 
     Args:
         run: Name of the run, a folder below ``output``.
@@ -105,6 +105,8 @@ class Config:
         device: Options of the device.
         baseline: The one strategy that speedups refer to.
         measurement: How the block is measured.
+        experiment: Experiments by name, each with its ``_target_``.
+        measure: Whether the block is measured; None measures it unless there are experiments.
     """
 
     run: str = MISSING
@@ -119,6 +121,8 @@ class Config:
     device: dict[str, Any] = field(default_factory=dict)
     baseline: dict[str, dict[str, Any]] = field(default_factory=dict)
     measurement: Measurement = field(default_factory=Measurement)
+    experiment: dict[str, dict[str, Any]] = field(default_factory=dict)
+    measure: bool | None = None
 
 
 def configuration_folder() -> Path:
@@ -135,6 +139,18 @@ def configuration_folder() -> Path:
         if (folder / "config.yaml").is_file():
             return folder
     raise FileNotFoundError(f"no conf/config.yaml in {package} or beside it: reinstall gradbench")
+
+
+def experiments_folder() -> Path:
+    """Find ``experiments/``: it lies beside ``conf/``, in a wheel and in a checkout.
+
+    Returns:
+        Absolute path of the folder.
+
+    Raises:
+        FileNotFoundError: There is no ``conf/``.
+    """
+    return configuration_folder().parent / "experiments"
 
 
 def groups() -> dict[str, list[str]]:

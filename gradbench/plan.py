@@ -7,6 +7,7 @@ import json
 import os
 import re
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,14 +75,46 @@ class Block:
     def name(self) -> str:
         """File-system name: readable parts, then a digest of all that would change the figures."""
         resolved = [self.threads, self.seed, [cell.name for cell in self.cells], self.options]
-        digest = hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:8]
-        parts = (self.host, self.device, self.model, self.rule, self.dtype, digest)
-        return "-".join(re.sub(r"[^\w.]+", "_", part) for part in parts)
+        parts = (self.host, self.device, self.model, self.rule, self.dtype)
+        return file_name(parts, resolved)
 
     @property
     def default_zeroing(self) -> str:
         """The baseline's zeroing, with which every strategy is measured in a star."""
         return self.cells[0].zeroing
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """Resolve a composed configuration and check what every job needs.
+
+    Args:
+        config: A job's configuration, of type :class:`gradbench.config.Config`.
+
+    Returns:
+        Its nodes by name, free of Hydra.
+
+    Raises:
+        BadRequest: A mandatory value is missing, or one is out of bounds.
+    """
+    try:
+        resolved = OmegaConf.to_container(
+            config, resolve=True, throw_on_missing=True, enum_to_str=True
+        )
+    except (MissingMandatoryValue, InterpolationToMissingValueError) as error:
+        found = re.search(r"mandatory value: (\S+)", str(error))
+        key = found[1] if found else "a value"
+        hint = " (package.module:function)" if key == "model.factory" else ""
+        raise BadRequest(f"{key} is missing: give {key}=VALUE{hint}") from error
+    assert isinstance(resolved, dict)
+    options: dict[str, Any] = {str(key): value for key, value in resolved.items()}
+    if options["threads"] is not None and not 1 <= options["threads"] <= 4096:
+        raise BadRequest(f"threads={options['threads']}: choose a number from 1 to 4096")
+    if not 0 <= options["seed"] < 2**63:
+        raise BadRequest(f"seed={options['seed']}: choose a number from 0 to 2**63 - 1")
+    if options["run"] in ("", ".", "..") or "/" in options["run"] or os.sep in options["run"]:
+        raise BadRequest(f"run={options['run']!r}: choose a folder name, such as run=first")
+    check_measurement(options["measurement"])
+    return options
 
 
 def plan_block(config: DictConfig) -> Block:
@@ -96,27 +129,10 @@ def plan_block(config: DictConfig) -> Block:
     Raises:
         BadRequest: A mandatory value is missing, or nothing is asked for.
     """
-    try:
-        resolved = OmegaConf.to_container(
-            config, resolve=True, throw_on_missing=True, enum_to_str=True
-        )
-    except (MissingMandatoryValue, InterpolationToMissingValueError) as error:
-        found = re.search(r"mandatory value: (\S+)", str(error))
-        key = found[1] if found else "a value"
-        hint = " (package.module:function)" if key == "model.factory" else ""
-        raise BadRequest(f"{key} is missing: give {key}=VALUE{hint}") from error
-    assert isinstance(resolved, dict)
-    options: dict[str, Any] = {str(key): value for key, value in resolved.items()}
+    options = resolve(config)
     for group in ("strategy", "zeroing"):
         if not options[group]:
             raise BadRequest(f"{group} is empty: choose at least one, such as {group}=all")
-    if options["threads"] is not None and not 1 <= options["threads"] <= 4096:
-        raise BadRequest(f"threads={options['threads']}: choose a number from 1 to 4096")
-    if not 0 <= options["seed"] < 2**63:
-        raise BadRequest(f"seed={options['seed']}: choose a number from 0 to 2**63 - 1")
-    if options["run"] in ("", ".", "..") or "/" in options["run"] or os.sep in options["run"]:
-        raise BadRequest(f"run={options['run']!r}: choose a folder name, such as run=first")
-    check_measurement(options["measurement"])
     if len(options["baseline"]) != 1:
         raise BadRequest(
             "strategy@baseline must be one strategy, such as strategy@baseline=foreach"
@@ -159,3 +175,17 @@ def _cells(strategies: list[str], zeroings: list[str], baseline: str) -> tuple[C
 def host_name() -> str:
     """Return the name of this machine, as rows and files carry it."""
     return socket.gethostname() or "localhost"
+
+
+def file_name(parts: Sequence[str], resolved: object) -> str:
+    """Name a file by readable parts and a digest of everything that would change its content.
+
+    Args:
+        parts: What a person looks for.
+        resolved: What decides the content; JSON can write it.
+
+    Returns:
+        The parts, safe for any file system, and eight hexadecimal digits, joined by hyphens.
+    """
+    digest = hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:8]
+    return "-".join(re.sub(r"[^\w.]+", "_", part) for part in (*parts, digest))

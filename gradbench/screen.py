@@ -1,4 +1,4 @@
-"""What a person sees while blocks are measured: a bar with an ETA, or plain lines."""
+"""What a person sees while a command works: a bar with an ETA, or plain lines."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ from gradbench.worker import Finished
 
 
 class Screen:
-    """Progress over blocks and inside the block.
+    """Progress over tasks, which are blocks and experiments, and inside the task.
 
     Args:
-        console: Where to; anything that is no terminal gets one plain line per block.
+        console: Where to; anything that is no terminal gets one plain line per task.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress: Progress | None = None
-        self._blocks: TaskID | None = None
+        self._tasks: TaskID | None = None
         self._inside: TaskID | None = None
         self._total = 1
         self._done = 0
         self._measured = 0
         self._start = time.monotonic()
 
-    def begin(self, total: int, folder: Path) -> None:
-        """Show that blocks are about to be measured.
+    def begin(self, blocks: int, experiments: int, folder: Path) -> None:
+        """Show that blocks and experiments are about to run.
 
         Args:
-            total: Number of blocks.
+            blocks: Number of blocks.
+            experiments: Number of experiments, each device counted.
             folder: Where their tables go.
         """
-        self._total, self._start = total, time.monotonic()
-        plural = "block" if total == 1 else "blocks"
-        self._console.print(f"{total} {plural} → {folder}", highlight=False)
+        self._total, self._start = blocks + experiments, time.monotonic()
+        counts = ((blocks, "block"), (experiments, "experiment"))
+        parts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n]
+        self._console.print(f"{' and '.join(parts)} → {folder}", highlight=False)
         if self._console.is_terminal:
             self._progress = Progress(
                 TextColumn("{task.description}"),
@@ -48,55 +50,55 @@ class Screen:
                 console=self._console,
                 transient=True,
             )
-            self._blocks = self._progress.add_task("blocks", total=total, note="")
+            self._tasks = self._progress.add_task("all", total=self._total, note="")
             self._inside = self._progress.add_task("", total=1.0, note="")
             self._progress.start()
 
-    def block_begins(self, label: str) -> None:
-        """Show which block is being measured.
+    def begins(self, label: str) -> None:
+        """Show which task begins.
 
         Args:
-            label: Model, rule and device.
+            label: Names the task.
         """
         if self._progress is not None and self._inside is not None:
             self._progress.reset(self._inside, description=label, completed=0, note="starting")
 
-    def block_advances(self, fraction: float, text: str) -> None:
-        """Show how far the block is.
+    def advances(self, fraction: float, text: str) -> None:
+        """Show how far the task is.
 
         Args:
             fraction: In [0, 1].
             text: What is being done.
         """
-        if self._progress is None or self._inside is None or self._blocks is None:
+        if self._progress is None or self._inside is None or self._tasks is None:
             return
         self._progress.update(self._inside, completed=fraction, note=text)
         self._progress.update(
-            self._blocks, completed=self._done + fraction, note=self._eta(fraction)
+            self._tasks, completed=self._done + fraction, note=self._eta(fraction)
         )
 
-    def block_ends(self, label: str, result: Finished, seconds: float) -> None:
-        """Show what became of a block.
+    def ends(self, label: str, result: Finished, seconds: float) -> None:
+        """Show what became of a task.
 
         Args:
-            label: Model, rule and device.
+            label: Names the task.
             result: What the worker said.
             seconds: How long it took.
         """
         self._measured += 1
         counts = ", ".join(f"{n} {status}" for status, n in sorted(result.statuses.items()))
         busy = "  [yellow]the machine was busy[/]" if result.contended else ""
-        self._block_over(f"{label}: {counts}; {seconds:.1f} s{busy}")
+        self._over(f"{label}: {counts}; {seconds:.1f} s{busy}")
         for reason in result.reasons[:3]:
             self._console.print(f"    {reason}", markup=False, highlight=False)
 
-    def block_kept(self, label: str) -> None:
-        """Show that a block was there already.
+    def kept(self, label: str) -> None:
+        """Show that a task was done already.
 
         Args:
-            label: Model, rule and device.
+            label: Names the task.
         """
-        self._block_over(f"{label}: kept")
+        self._over(f"{label}: kept")
 
     def end(self) -> None:
         """Take the bar away."""
@@ -104,18 +106,18 @@ class Screen:
             self._progress.stop()
             self._progress = None
 
-    def _block_over(self, line: str) -> None:
+    def _over(self, line: str) -> None:
         self._done += 1
         eta = self._eta(0.0)
         tail = f"; {eta}" if eta and self._done < self._total else ""
         self._console.print(
             f"[{self._done}/{self._total}] ".replace("[", "\\[") + line + tail, highlight=False
         )
-        if self._progress is not None and self._blocks is not None:
-            self._progress.update(self._blocks, completed=self._done, note=eta)
+        if self._progress is not None and self._tasks is not None:
+            self._progress.update(self._tasks, completed=self._done, note=eta)
 
     def _eta(self, fraction: float) -> str:
-        """Guess the time left from the pace so far; blocks that were kept took none."""
+        """Guess the time left from the pace so far; what was kept took none."""
         advanced = self._measured + fraction
         if advanced < 0.05:
             return ""

@@ -1,10 +1,12 @@
-"""A command's blocks, one after another: what is missing is measured, what is there is kept."""
+"""A command's tasks, one after another: what is missing is done, what is there is kept."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
+import re
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -20,22 +22,28 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import gradbench
+from gradbench.block_task import BlockTask
 from gradbench.config import BadRequest
 from gradbench.identity import now
+from gradbench.observing.task import TrialTask
+from gradbench.observing.trial import plan_trials
 from gradbench.plan import host_name, plan_block
-from gradbench.results.schema import RUN
+from gradbench.results.schema import CELL, OBSERVATION, RUN
 from gradbench.results.store import Store
 from gradbench.screen import Screen
-from gradbench.worker import Finished, Workers
+from gradbench.worker import Finished, Task, Workers
+
+Key = tuple[str, str]
+"""A table and the name of a file in it."""
 
 
-class CountBlocks(Callback):
+class CountJobs(Callback):
     """Counts a multirun's jobs before the first begins, so that the screen can tell an ETA."""
 
-    expected: ClassVar[int] = 1
+    choices: ClassVar[dict[str, int]] = {}
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Multiply the choices of every swept key, as Hydra's sweeper will.
+        """Count the choices of every swept key, as Hydra's sweeper will.
 
         Args:
             config: The multirun's configuration.
@@ -44,47 +52,68 @@ class CountBlocks(Callback):
         hydra = GlobalHydra.instance()
         parser = OverridesParser.create(config_loader=hydra.config_loader())
         swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-        choices: dict[str, int] = {}
         for override in parser.parse_overrides([*swept, *config.hydra.overrides.task]):
             sweeps = override.is_sweep_override()
             count = sum(1 for _ in override.sweep_string_iterator()) if sweeps else 1
-            choices[override.get_key_element()] = count
-        total = 1
-        for count in choices.values():
-            total *= count
-        CountBlocks.expected = total
+            CountJobs.choices[override.get_key_element()] = count
+
+    @classmethod
+    def jobs(cls, *, experiments: bool = False) -> int:
+        """Multiply the choices.
+
+        Args:
+            experiments: Only of what tells one trial of an experiment from another.
+
+        Returns:
+            The number of jobs, or of trials per experiment.
+        """
+        counted = {
+            key: count
+            for key, count in cls.choices.items()
+            if not experiments or re.match(r"(device|threads|\+?experiment)\b", key)
+        }
+        return math.prod(counted.values())
 
 
 @dataclass
 class Sweep:
-    """The blocks of one command.
+    """The tasks of one command.
 
     Args:
         command: The overrides given.
         screen: Shows progress.
+        error: The request was wrong.
+        store: The run's folder, once it is known.
+        finished: What became of the tasks done, by table and name.
+        asked: Resolved options of the tasks asked for so far, by table and name.
     """
 
     command: list[str]
     screen: Screen
     error: BadRequest | None = None
     store: Store | None = None
-    finished: dict[str, Finished] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
+    finished: dict[Key, Finished] = field(default_factory=dict)
+    asked: dict[Key, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._started_at, self._start = now(), time.perf_counter()
         self._workers: Workers | None = None
-        self._configurations: dict[str, Any] = {}
 
-    @property
-    def blocks(self) -> list[str]:
-        """Names of the blocks asked for so far."""
-        return list(self._configurations)
+    def names(self, table: str) -> list[str]:
+        """Return the names of the files of a table asked for so far.
+
+        Args:
+            table: ``cells`` or ``observations``.
+
+        Returns:
+            File names without suffix, in order.
+        """
+        return [name for kind, name in self.asked if kind == table]
 
     def job(self, config: DictConfig) -> None:
-        """Measure one block; the task function that Hydra calls.
+        """Do one job; the task function that Hydra calls.
 
-        A wrong request is kept in ``error`` and ends the sweep without another block: raised from
+        A wrong request is kept in ``error`` and ends the sweep without another job: raised from
         here, Hydra would print it a second time.
 
         Args:
@@ -98,33 +127,49 @@ class Sweep:
             self.error = error
 
     def _job(self, config: DictConfig) -> None:
-        block = plan_block(config)
+        trials = plan_trials(config)
+        measured = not trials if config.measure is None else bool(config.measure)
+        block = plan_block(config) if measured else None
         multirun = HydraConfig.get().mode == RunMode.MULTIRUN
         if self.store is None:
             self.store = Store(Path(config.output) / config.run)
             _check_writable(self.store.folder)
-            self.screen.begin(CountBlocks.expected if multirun else 1, self.store.folder)
-        self._configurations[block.name] = block.options
-        label = f"{block.model} · {block.rule} · {block.device}"
-        if self.store.is_finished(block.name):
-            self.kept.append(block.name)
-            self.screen.block_kept(label)
+            blocks = CountJobs.jobs() if measured else 0
+            experiments = len(trials) * CountJobs.jobs(experiments=True)
+            self.screen.begin(blocks, experiments, self.store.folder)
+        for trial in trials:
+            key = (OBSERVATION, trial.name)
+            if key not in self.asked:  # the jobs of a sweep share their device's trials
+                label = f"{trial.experiment} · {trial.device}"
+                task = TrialTask(trial, self.store, alone=not multirun)
+                kept = self.store.is_finished(trial.name, OBSERVATION, "verdict")
+                self._do(key, label, task, trial.options, kept=kept)
+        if block is not None:
+            label = f"{block.model} · {block.rule} · {block.device}"
+            measuring = BlockTask(block, self.store, alone=not multirun and not trials)
+            kept = self.store.is_finished(block.name)
+            self._do((CELL, block.name), label, measuring, block.options, kept=kept)
+
+    def _do(self, key: Key, label: str, task: Task, options: dict[str, Any], *, kept: bool) -> None:
+        """Do a task that is missing, and record it."""
+        assert self.store is not None
+        self.asked[key] = options
+        if kept:
+            self.screen.kept(label)
             return
         self._workers = self._workers or Workers()
-        self.screen.block_begins(label)
+        self.screen.begins(label)
         begun = time.perf_counter()
         try:
-            result = self._workers.run(
-                block, self.store, self.screen.block_advances, alone=not multirun
-            )
+            result = self._workers.run(task, self.screen.advances)
         except OSError as error:
             raise BadRequest(f"{self.store.folder} cannot be written: {error}") from error
-        self.finished[block.name] = result
-        self.screen.block_ends(label, result, time.perf_counter() - begun)
+        self.finished[key] = result
+        self.screen.ends(label, result, time.perf_counter() - begun)
         self.record("running")
 
     def record(self, state: str) -> None:
-        """Write the command's row in ``runs``; nothing if no block was asked for.
+        """Write the command's row in ``runs``; nothing if nothing was asked for.
 
         Args:
             state: running, done, failed or interrupted.
@@ -142,9 +187,8 @@ class Sweep:
             "ended_at": None if state == "running" else now(),
             "state": state,
             "command": " ".join(self.command),
-            "blocks": len(self._configurations),
-            "blocks_measured": len(self.finished),
-            "blocks_kept": len(self.kept),
+            **self._counts("blocks", "blocks_measured", CELL),
+            **self._counts("experiments", "experiments_run", OBSERVATION),
             "wall_s": wall_s,
             "sampling_s": sampling_s,
             "sampling_fraction": sampling_s / wall_s,
@@ -155,9 +199,17 @@ class Sweep:
             "platform": platform.platform(),
             "cpu_count": os.cpu_count(),
             "git_revision": _git_revision(),
-            "configuration": json.dumps(self._configurations, sort_keys=True),
+            "configuration": json.dumps(
+                {name: options for (_, name), options in self.asked.items()}, sort_keys=True
+            ),
         }
         self.store.write(RUN, f"{host_name()}-{stamp}-{os.getpid()}", [row])
+
+    def _counts(self, asked: str, done: str, table: str) -> dict[str, int]:
+        """Count a table's tasks: asked for, done by this command, kept."""
+        keys = {key for key in self.asked if key[0] == table}
+        finished = len(keys & set(self.finished))
+        return {asked: len(keys), done: finished, f"{asked}_kept": len(keys) - finished}
 
 
 def _check_writable(folder: Path) -> None:

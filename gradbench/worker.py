@@ -1,7 +1,7 @@
-"""A block's life in a process of its own, and what becomes of one that dies.
+"""A task's life in a process of its own, and what becomes of one that dies.
 
 The parent imports no torch: a worker that takes its process down, or memory up, takes only its
-own block with it.
+own task with it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from gradbench.config import BadRequest
-from gradbench.identity import identity
-from gradbench.plan import Block
-from gradbench.results.schema import CELL, GRADIENT, SAMPLE
-from gradbench.results.store import Store
 
 _PRELOADED = [
     "gradbench.execution",
@@ -36,16 +32,16 @@ _PRELOADED = [
 ]
 
 Progress = Callable[[float, str], None]
-"""Told the fraction of the block that is done, and what is being done."""
+"""Told the fraction of the task that is done, and what is being done."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """What became of a block.
+    """What became of a block or an experiment.
 
     Args:
-        statuses: Number of cells by status; controls count as well.
-        reasons: Distinct reasons of cells that are wrong or failed.
+        statuses: Number of cells by status, controls as well, or of observations by verdict.
+        reasons: Distinct reasons of what is wrong or failed.
         sampling_s: Seconds inside timed and warm-up calls.
         compile_s: Seconds inside first calls.
         torch_version: Version of PyTorch; None if the worker did not say.
@@ -60,8 +56,42 @@ class Finished:
     contended: bool = False
 
 
+class Task(Protocol):
+    """What a worker does: a block, or an experiment."""
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds after which the worker is ended."""
+        ...
+
+    def do(self, progress: Progress) -> Finished:
+        """Do it, in the worker, and store its tables.
+
+        Args:
+            progress: Told how far it is.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            BadRequest: The options are wrong; nothing was stored.
+        """
+        ...
+
+    def lost(self, reason: str) -> Finished:
+        """Store the rows of a task whose worker raised, died or outlived its limit.
+
+        Args:
+            reason: How it was lost.
+
+        Returns:
+            What became of it.
+        """
+        ...
+
+
 class Workers:
-    """Starts a process per block from a server that has imported torch once."""
+    """Starts a process per task from a server that has imported torch once."""
 
     def __init__(self) -> None:
         # One compile thread: a pool of compilers would run beside the clock.
@@ -69,19 +99,15 @@ class Workers:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
 
-    def run(self, block: Block, store: Store, progress: Progress, *, alone: bool) -> Finished:
-        """Measure a block and store its tables.
+    def run(self, task: Task, progress: Progress) -> Finished:
+        """Have a task done by a process of its own.
 
         Args:
-            block: What to measure.
-            store: Where the tables go.
+            task: What to do; it and its result are pickled.
             progress: Told how far it is.
-            alone: The block is the whole request, so one in which nothing can run is refused
-                instead of stored.
 
         Returns:
-            What became of it; a worker that raised, died or outlived its limit has left rows with
-            status ``failed``.
+            What became of it.
 
         Raises:
             BadRequest: The options are wrong; nothing was stored.
@@ -89,15 +115,12 @@ class Workers:
         receiver, sender = self._context.Pipe(duplex=False)
         with tempfile.NamedTemporaryFile(prefix="gradbench-", suffix=".err") as errors:
             process = self._context.Process(
-                target=_live,
-                args=(block, store, sender, errors.name, list(sys.path), alone),
-                daemon=True,
+                target=_live, args=(task, sender, errors.name, list(sys.path)), daemon=True
             )
             process.start()
             sender.close()
-            limit_s = float(block.options["measurement"]["time_limit_s"])
             try:
-                message = _listen(receiver, process.sentinel, progress, limit_s)
+                message = _listen(receiver, process.sentinel, progress, task.limit_s)
             finally:
                 if process.is_alive():
                     process.kill()
@@ -108,8 +131,7 @@ class Workers:
             if isinstance(message, BadRequest):
                 raise message
             reason = message or _death(process.exitcode, Path(errors.name))
-        store.write(CELL, block.name, failed_rows(block, reason))
-        return Finished(Counter(failed=len(block.cells)), [reason])
+        return task.lost(reason)
 
 
 def _listen(
@@ -145,28 +167,21 @@ def _death(exitcode: int | None, errors: Path) -> str:
     return f"{how} (last line: {lines[-1][:200]})" if lines else how
 
 
-def failed_rows(block: Block, reason: str) -> list[dict[str, Any]]:
-    """Write the rows of a block that was lost.
-
-    Args:
-        block: The block.
-        reason: Why.
-
-    Returns:
-        Rows of ``cells``, each failed.
-    """
-    return [{**identity(block, cell), "status": "failed", "reason": reason} for cell in block.cells]
-
-
-def _live(
-    block: Block, store: Store, sender: Connection, errors: str, path: list[str], alone: bool
-) -> None:
-    """Measure a block in the worker's process, store its tables and say so."""
+def _live(task: Task, sender: Connection, errors: str, path: list[str]) -> None:
+    """Do a task in the worker's process and say what became of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C ends
     sys.path[:] = path  # where the request's own modules are
     _redirect_output(errors)
+    last = 0.0
+
+    def progress(fraction: float, text: str) -> None:
+        nonlocal last
+        if time.monotonic() - last > 0.1:  # the screen needs no more, and sending takes time
+            last = time.monotonic()
+            sender.send((fraction, text))
+
     try:
-        sender.send(_measure_and_store(block, store, sender, alone))
+        sender.send(task.do(progress))
     except BadRequest as error:
         sender.send(error)
     except BrokenPipeError:
@@ -182,48 +197,3 @@ def _redirect_output(errors: str) -> None:
     kept = os.open(errors, os.O_WRONLY | os.O_APPEND)
     for standard, target in ((1, nowhere), (2, kept)):
         os.dup2(target, standard)
-
-
-def _measure_and_store(block: Block, store: Store, sender: Connection, alone: bool) -> Finished:
-    import torch
-
-    from gradbench import rows
-    from gradbench.axes import instantiate_axes
-    from gradbench.execution import measure_block
-
-    last = 0.0
-
-    def report(fraction: float, text: str) -> None:
-        nonlocal last
-        if time.monotonic() - last > 0.1:  # the screen needs no more, and sending takes time
-            last = time.monotonic()
-            sender.send((fraction, text))
-
-    axes = instantiate_axes(block)
-    if alone:  # before the time is spent
-        _refuse_if_all([axes.strategies[name].supports(block, axes.rule) for name in block.asked])
-    measured = measure_block(block, report)
-    if alone:  # a device or a model that is not there
-        outcomes = [o for o in measured.outcomes if o.cell.strategy in block.asked]
-        _refuse_if_all([o.reason if o.status == "skipped" else None for o in outcomes])
-    cells = rows.cell_rows(block, axes.rule, measured)
-    if measured.isolated is not None or measured.training is not None:
-        store.write(SAMPLE, block.name, rows.sample_rows(block, measured))
-        store.write(GRADIENT, block.name, rows.gradient_rows(block, measured))
-    store.write(CELL, block.name, cells)  # last: its presence means the block is finished
-    bad = {f"{r['cell']}: {r['reason']}" for r in cells if r["status"] in ("wrong", "failed")}
-    return Finished(
-        statuses=Counter(row["status"] for row in cells),
-        reasons=sorted(bad),
-        sampling_s=measured.sampling_s,
-        compile_s=measured.compile_s,
-        torch_version=str(torch.__version__),  # torch's own type would bring torch along
-        contended=any(row.get("contended") for row in cells),
-    )
-
-
-def _refuse_if_all(reasons: list[str | None]) -> None:
-    """Refuse a request of which no cell can run."""
-    given = {reason for reason in reasons if reason is not None}
-    if given and None not in reasons:
-        raise BadRequest("nothing can run: " + "; ".join(sorted(given)))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import gradbench
+from gradbench.block_task import BlockTask
 from gradbench.config import BadRequest
 from gradbench.plan import Block
 from gradbench.results.store import Store
@@ -29,7 +30,7 @@ def run(
     def run(factory: str, *overrides: str, alone: bool = False) -> Finished:
         model = ["model=custom", f"model.factory=gradbench_factories:{factory}"]
         block = plan(*TINY[1:], *model, "strategy=[no_grad,flat,in_backward]", *overrides)
-        return workers.run(block, Store(tmp_path), lambda *_: None, alone=alone)
+        return workers.run(BlockTask(block, Store(tmp_path), alone), lambda *_: None)
 
     return run
 
@@ -63,7 +64,7 @@ def test_verification_of_a_part_is_said_and_counts_are_of_the_whole(
     overrides = [*TINY[1:], "model=mlp_small", "strategy=[no_grad_copy]", "zeroing=[set_to_none]"]
     for cut, folder in (("null", tmp_path / "whole"), ("2048", tmp_path / "part")):
         block = plan(*overrides, f"measurement.verify_elements={cut}")
-        workers.run(block, Store(folder), lambda *_: None, alone=False)
+        workers.run(BlockTask(block, Store(folder)), lambda *_: None)
     whole = gradbench.load(tmp_path / "whole").set_index("cell").loc["no_grad_copy/set_to_none"]
     part = gradbench.load(tmp_path / "part").set_index("cell").loc["no_grad_copy/set_to_none"]
     assert whole["verified_elements"] == whole["parameters"] == part["parameters"]

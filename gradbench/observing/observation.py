@@ -11,7 +11,8 @@ class Verdict(str, Enum):
 
     A claim that people make is ``confirmed`` or ``refuted``; behaviour that PyTorch documents is
     ``as_documented``, or else a ``defect``, as is anything silently wrong. A case that cannot run
-    on this device or torch is ``skipped`` and its message says why.
+    on this device or torch is ``skipped`` and its message says why. ``failed`` is never given by
+    an experiment: it stands for one that broke.
     """
 
     confirmed = "confirmed"
@@ -19,6 +20,7 @@ class Verdict(str, Enum):
     as_documented = "as_documented"
     defect = "defect"
     skipped = "skipped"
+    failed = "failed"
 
 
 @dataclass(frozen=True, kw_only=True)

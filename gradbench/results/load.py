@@ -19,7 +19,7 @@ def load(path: str | Path = "results", table: str = "cells") -> pd.DataFrame:
 
     Args:
         path: A folder at any level: of all runs, of one run, or holding folders of many machines.
-        table: ``cells``, ``samples``, ``gradients`` or ``runs``.
+        table: ``cells``, ``samples``, ``gradients``, ``observations`` or ``runs``.
 
     Returns:
         One row per row of the files, in order of their paths; no rows where there are no files.

@@ -2,181 +2,154 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pyarrow as pa
+
+from gradbench.results.column import FLAG, INT, REAL, TEXT, Column, interval
+from gradbench.results.observations import OBSERVATIONS
 
 VERSION = "1"
 """Version of the layout.
 
-1: tables cells, samples, gradients, runs.
+1: tables cells, samples, gradients, observations, runs.
 """
 
 CELL = "cells"
 SAMPLE = "samples"
 GRADIENT = "gradients"
+OBSERVATION = "observations"
 RUN = "runs"
 
 
-@dataclass(frozen=True)
-class Column:
-    """A column of a table.
-
-    Args:
-        name: Name, with the unit as suffix where there is one.
-        type: Arrow type.
-        unit: Unit, or empty.
-        description: What it means, in a sentence.
-    """
-
-    name: str
-    type: pa.DataType
-    unit: str
-    description: str
-
-
-_TEXT, _INT, _REAL, _FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-
-
-def _interval(name: str, unit: str, description: str) -> tuple[Column, Column, Column]:
-    """Return a figure's column and those of its 95 % interval."""
-    return (
-        Column(name, _REAL, unit, description),
-        Column(f"{name}_low", _REAL, unit, f"Lower end of the 95 % interval of `{name}`."),
-        Column(f"{name}_high", _REAL, unit, f"Upper end of the 95 % interval of `{name}`."),
-    )
-
-
 _IDENTITY = (
-    Column("run", _TEXT, "", "Name of the run."),
-    Column("block", _TEXT, "", "Name of the block, also the file's name."),
-    Column(
-        "cell", _TEXT, "", "Name of the cell within the block: `strategy/zeroing` or a control."
-    ),
+    Column("run", TEXT, "", "Name of the run."),
+    Column("block", TEXT, "", "Name of the block, also the file's name."),
+    Column("cell", TEXT, "", "Name of the cell within the block: `strategy/zeroing` or a control."),
 )
 
 _CELLS = (
     *_IDENTITY,
-    Column("role", _TEXT, "", "candidate, baseline, twin (the baseline again) or bandwidth."),
-    Column("model", _TEXT, "", "Name of the model."),
-    Column("device", _TEXT, "", "Name of the device option: cpu or cuda."),
-    Column("device_name", _TEXT, "", "Name of the hardware; null where there is none."),
-    Column("dtype", _TEXT, "", "Floating type of parameters, gradients and state."),
-    Column("threads", _INT, "", "Threads of CPU operators."),
-    Column("seed", _INT, "", "Seed of weights, batch, gradients and order."),
-    Column("rule", _TEXT, "", "Name of the rule."),
-    Column("strategy", _TEXT, "", "Name of the strategy; empty for the bandwidth control."),
-    Column("zeroing", _TEXT, "", "Name of the zeroing; empty for the bandwidth control."),
-    Column("design", _TEXT, "", "product, star, or null where nothing was measured."),
-    Column("status", _TEXT, "", "ok, wrong, skipped or failed."),
-    Column("reason", _TEXT, "", "Why the status is not ok; null where it is."),
-    Column("parameters", _INT, "", "Elements that an update writes."),
-    Column("tensors", _INT, "", "Tensors that an update writes."),
-    *_interval("update_s", "s", "Time of one update, isolated: median of clean samples."),
-    Column("update_host_s", _REAL, "s", "Time until the update's calls have returned."),
-    Column("update_device_s", _REAL, "s", "Time of the update between CUDA events; null on CPU."),
-    *_interval("zero_s", "s", "Time of one zeroing, isolated, measured once per zeroing."),
-    Column("forward_s", _REAL, "s", "Time of the forward pass in a training step, median."),
-    Column("backward_s", _REAL, "s", "Time of the backward pass in a training step, median."),
-    Column("training_update_s", _REAL, "s", "Time of the update in a training step, median."),
-    Column("training_zero_s", _REAL, "s", "Time of the zeroing in a training step, median."),
-    Column("step_s", _REAL, "s", "Time of a training step, its four phases together, median."),
-    *_interval("speedup", "", "Baseline's update time over this cell's, paired by round."),
+    Column("role", TEXT, "", "candidate, baseline, twin (the baseline again) or bandwidth."),
+    Column("model", TEXT, "", "Name of the model."),
+    Column("device", TEXT, "", "Name of the device option: cpu or cuda."),
+    Column("device_name", TEXT, "", "Name of the hardware; null where there is none."),
+    Column("dtype", TEXT, "", "Floating type of parameters, gradients and state."),
+    Column("threads", INT, "", "Threads of CPU operators."),
+    Column("seed", INT, "", "Seed of weights, batch, gradients and order."),
+    Column("rule", TEXT, "", "Name of the rule."),
+    Column("strategy", TEXT, "", "Name of the strategy; empty for the bandwidth control."),
+    Column("zeroing", TEXT, "", "Name of the zeroing; empty for the bandwidth control."),
+    Column("design", TEXT, "", "product, star, or null where nothing was measured."),
+    Column("status", TEXT, "", "ok, wrong, skipped or failed."),
+    Column("reason", TEXT, "", "Why the status is not ok; null where it is."),
+    Column("parameters", INT, "", "Elements that an update writes."),
+    Column("tensors", INT, "", "Tensors that an update writes."),
+    *interval("update_s", "s", "Time of one update, isolated: median of clean samples."),
+    Column("update_host_s", REAL, "s", "Time until the update's calls have returned."),
+    Column("update_device_s", REAL, "s", "Time of the update between CUDA events; null on CPU."),
+    *interval("zero_s", "s", "Time of one zeroing, isolated, measured once per zeroing."),
+    Column("forward_s", REAL, "s", "Time of the forward pass in a training step, median."),
+    Column("backward_s", REAL, "s", "Time of the backward pass in a training step, median."),
+    Column("training_update_s", REAL, "s", "Time of the update in a training step, median."),
+    Column("training_zero_s", REAL, "s", "Time of the zeroing in a training step, median."),
+    Column("step_s", REAL, "s", "Time of a training step, its four phases together, median."),
+    *interval("speedup", "", "Baseline's update time over this cell's, paired by round."),
     Column(
         "noise_floor",
-        _REAL,
+        REAL,
         "",
         "Largest departure from 1 that the interval of twin over baseline admits: a speedup "
         "closer to 1 than this is not a difference. The same for all cells of a block.",
     ),
-    Column("rounds", _INT, "", "Rounds measured, over all replicates."),
-    Column("replicates", _INT, "", "Replicates measured, each on fresh allocations."),
-    Column("disturbed", _INT, "", "Update samples marked disturbed, left out of the figures."),
+    Column("rounds", INT, "", "Rounds measured, over all replicates."),
+    Column("replicates", INT, "", "Replicates measured, each on fresh allocations."),
+    Column("disturbed", INT, "", "Update samples marked disturbed, left out of the figures."),
     Column(
         "contended",
-        _FLAG,
+        FLAG,
         "",
         "Fewer than half of the block's samples were clean, so its figures use all of them.",
     ),
-    Column("converged", _FLAG, "", "The speedup's interval is within the precision asked for."),
-    Column("stopped_by", _TEXT, "", "What ended the block's sampling: precision or budget."),
-    Column("max_ulp_error", _REAL, "ulp", "Largest error of the verified updates."),
-    Column("tolerance_ulps", _REAL, "ulp", "Largest error that a right strategy may have."),
-    Column("verified_elements", _INT, "", "Elements verified, fewer than `parameters` if cut."),
+    Column("converged", FLAG, "", "The speedup's interval is within the precision asked for."),
+    Column("stopped_by", TEXT, "", "What ended the block's sampling: precision or budget."),
+    Column("max_ulp_error", REAL, "ulp", "Largest error of the verified updates."),
+    Column("tolerance_ulps", REAL, "ulp", "Largest error that a right strategy may have."),
+    Column("verified_elements", INT, "", "Elements verified, fewer than `parameters` if cut."),
     Column(
-        "launches", _INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."
+        "launches", INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."
     ),
-    Column("peak_extra_bytes", _INT, "bytes", "Peak memory an update allocates beyond its own."),
-    Column("traffic_bytes", _INT, "bytes", "Memory traffic no implementation can avoid."),
-    Column("bandwidth_bytes_per_s", _REAL, "bytes/s", "`traffic_bytes` over `update_s`."),
-    Column("ceiling_bytes_per_s", _REAL, "bytes/s", "Bandwidth of the block's bandwidth control."),
-    Column("roofline_fraction", _REAL, "", "`bandwidth_bytes_per_s` over `ceiling_bytes_per_s`."),
-    Column("torch_version", _TEXT, "", "Version of PyTorch."),
-    Column("gradbench_version", _TEXT, "", "Version of gradbench."),
-    Column("host", _TEXT, "", "Name of the machine."),
-    Column("recorded_at", _TEXT, "", "When the block ended, ISO 8601, UTC."),
+    Column("peak_extra_bytes", INT, "bytes", "Peak memory an update allocates beyond its own."),
+    Column("traffic_bytes", INT, "bytes", "Memory traffic no implementation can avoid."),
+    Column("bandwidth_bytes_per_s", REAL, "bytes/s", "`traffic_bytes` over `update_s`."),
+    Column("ceiling_bytes_per_s", REAL, "bytes/s", "Bandwidth of the block's bandwidth control."),
+    Column("roofline_fraction", REAL, "", "`bandwidth_bytes_per_s` over `ceiling_bytes_per_s`."),
+    Column("torch_version", TEXT, "", "Version of PyTorch."),
+    Column("gradbench_version", TEXT, "", "Version of gradbench."),
+    Column("host", TEXT, "", "Name of the machine."),
+    Column("recorded_at", TEXT, "", "When the block ended, ISO 8601, UTC."),
 )
 
 _SAMPLES = (
     *_IDENTITY,
-    Column("protocol", _TEXT, "", "isolated or training."),
-    Column("replicate", _INT, "", "Number of the replicate (isolated) or pass (training)."),
-    Column("round", _INT, "", "Number of the round in the replicate, or of the training step."),
-    Column("phase", _TEXT, "", "update, zero; in training also forward, backward, step."),
-    Column("calls", _INT, "", "Back-to-back calls in the sample."),
-    Column("seconds", _REAL, "s", "Wall time per call, until the work was done."),
-    Column("host_s", _REAL, "s", "Time per call until the calls had returned."),
-    Column("device_s", _REAL, "s", "Time per call between CUDA events; null on CPU."),
-    Column("disturbed", _FLAG, "", "Switched out meanwhile, or in a round of little bandwidth."),
+    Column("protocol", TEXT, "", "isolated or training."),
+    Column("replicate", INT, "", "Number of the replicate (isolated) or pass (training)."),
+    Column("round", INT, "", "Number of the round in the replicate, or of the training step."),
+    Column("phase", TEXT, "", "update, zero; in training also forward, backward, step."),
+    Column("calls", INT, "", "Back-to-back calls in the sample."),
+    Column("seconds", REAL, "s", "Wall time per call, until the work was done."),
+    Column("host_s", REAL, "s", "Time per call until the calls had returned."),
+    Column("device_s", REAL, "s", "Time per call between CUDA events; null on CPU."),
+    Column("disturbed", FLAG, "", "Switched out meanwhile, or in a round of little bandwidth."),
 )
 
 _GRADIENTS = (
     *_IDENTITY,
-    Column("step", _INT, "", "Training step, from 0."),
-    Column("tensor", _TEXT, "", "Name of the parameter in the module."),
-    Column("present", _FLAG, "", "Whether `.grad` is there after backward; if not, it is None."),
-    Column("elements", _INT, "", "Number of elements."),
-    Column("norm", _REAL, "", "Euclidean norm."),
-    Column("mean", _REAL, "", "Mean."),
-    Column("std", _REAL, "", "Standard deviation, the population's."),
-    Column("min", _REAL, "", "Smallest element."),
-    Column("max", _REAL, "", "Largest element."),
-    Column("zero_fraction", _REAL, "", "Share of elements that are exactly zero."),
-    Column("nan_count", _INT, "", "Number of NaN."),
-    Column("inf_count", _INT, "", "Number of infinities."),
-    Column("relative_error", _REAL, "", "Norm of the difference to the float64 run over its norm."),
-    Column("cosine", _REAL, "", "Cosine of the angle to the float64 run's gradient."),
+    Column("step", INT, "", "Training step, from 0."),
+    Column("tensor", TEXT, "", "Name of the parameter in the module."),
+    Column("present", FLAG, "", "Whether `.grad` is there after backward; if not, it is None."),
+    Column("elements", INT, "", "Number of elements."),
+    Column("norm", REAL, "", "Euclidean norm."),
+    Column("mean", REAL, "", "Mean."),
+    Column("std", REAL, "", "Standard deviation, the population's."),
+    Column("min", REAL, "", "Smallest element."),
+    Column("max", REAL, "", "Largest element."),
+    Column("zero_fraction", REAL, "", "Share of elements that are exactly zero."),
+    Column("nan_count", INT, "", "Number of NaN."),
+    Column("inf_count", INT, "", "Number of infinities."),
+    Column("relative_error", REAL, "", "Norm of the difference to the float64 run over its norm."),
+    Column("cosine", REAL, "", "Cosine of the angle to the float64 run's gradient."),
 )
 
 _RUNS = (
-    Column("run", _TEXT, "", "Name of the run."),
-    Column("host", _TEXT, "", "Name of the machine."),
-    Column("started_at", _TEXT, "", "When the command began, ISO 8601, UTC."),
-    Column("ended_at", _TEXT, "", "When it ended; null while it runs or if it was killed."),
-    Column("state", _TEXT, "", "running, done, failed or interrupted."),
-    Column("command", _TEXT, "", "The overrides given on the command line."),
-    Column("blocks", _INT, "", "Blocks asked for."),
-    Column("blocks_measured", _INT, "", "Blocks measured by this command."),
-    Column("blocks_kept", _INT, "", "Blocks already there and kept."),
-    Column("wall_s", _REAL, "s", "Duration of the command."),
-    Column("sampling_s", _REAL, "s", "Time inside timed and warm-up calls, first calls included."),
-    Column("sampling_fraction", _REAL, "", "`sampling_s` over `wall_s`."),
-    Column(
-        "compile_s", _REAL, "s", "Part of `sampling_s` in which first calls set up and compile."
-    ),
-    Column("python_version", _TEXT, "", "Version of Python."),
-    Column("torch_version", _TEXT, "", "Version of PyTorch; null if no block was measured."),
-    Column("gradbench_version", _TEXT, "", "Version of gradbench."),
-    Column("platform", _TEXT, "", "Operating system and machine."),
-    Column("cpu_count", _INT, "", "Processors the command could use."),
-    Column("git_revision", _TEXT, "", "Revision of the checkout it ran from; null outside of one."),
-    Column("configuration", _TEXT, "", "Resolved configuration of each block, JSON."),
+    Column("run", TEXT, "", "Name of the run."),
+    Column("host", TEXT, "", "Name of the machine."),
+    Column("started_at", TEXT, "", "When the command began, ISO 8601, UTC."),
+    Column("ended_at", TEXT, "", "When it ended; null while it runs or if it was killed."),
+    Column("state", TEXT, "", "running, done, failed or interrupted."),
+    Column("command", TEXT, "", "The overrides given on the command line."),
+    Column("blocks", INT, "", "Blocks asked for."),
+    Column("blocks_measured", INT, "", "Blocks measured by this command."),
+    Column("blocks_kept", INT, "", "Blocks already there and kept."),
+    Column("experiments", INT, "", "Experiments asked for, once per device."),
+    Column("experiments_run", INT, "", "Experiments run by this command."),
+    Column("experiments_kept", INT, "", "Experiments already there and kept."),
+    Column("wall_s", REAL, "s", "Duration of the command."),
+    Column("sampling_s", REAL, "s", "Time inside timed and warm-up calls, first calls included."),
+    Column("sampling_fraction", REAL, "", "`sampling_s` over `wall_s`."),
+    Column("compile_s", REAL, "s", "Part of `sampling_s` in which first calls set up and compile."),
+    Column("python_version", TEXT, "", "Version of Python."),
+    Column("torch_version", TEXT, "", "Version of PyTorch; null if everything was kept."),
+    Column("gradbench_version", TEXT, "", "Version of gradbench."),
+    Column("platform", TEXT, "", "Operating system and machine."),
+    Column("cpu_count", INT, "", "Processors the command could use."),
+    Column("git_revision", TEXT, "", "Revision of the checkout it ran from; null outside of one."),
+    Column("configuration", TEXT, "", "Resolved configuration of each block and experiment, JSON."),
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {
     CELL: _CELLS,
     SAMPLE: _SAMPLES,
     GRADIENT: _GRADIENTS,
+    OBSERVATION: OBSERVATIONS,
     RUN: _RUNS,
 }
 

@@ -66,25 +66,26 @@ class Store:
             raise
         return path
 
-    def is_finished(self, block: str) -> bool:
-        """Say whether a block need not run again.
+    def is_finished(self, name: str, table: str = CELL, column: str = "status") -> bool:
+        """Say whether a block, or an experiment, need not run again.
 
-        It is finished when its cells are there, none failed, and not every one was skipped: a
+        It is finished when its rows are there, none failed, and not every one was skipped: a
         device or an optional dependency may have come since.
 
         Args:
-            block: Name of the block.
+            name: Name of the file, without its suffix.
+            table: The table written last.
+            column: The table's column that says ``failed`` or ``skipped``.
 
         Returns:
             Whether to keep it.
         """
-        path = self.path(CELL, block)
+        path = self.path(table, name)
         if not path.is_file():
             return False
         try:
-            statuses = set(
-                pq.read_table(path, columns=["status"], partitioning=None)["status"].to_pylist()
-            )
+            content = pq.read_table(path, columns=[column], partitioning=None)
         except (pa.ArrowException, OSError, KeyError):
-            return False  # not readable: measured again, and written over
-        return bool(statuses - {"skipped"}) and "failed" not in statuses
+            return False  # not readable: done again, and written over
+        found = set(content[column].to_pylist())
+        return bool(found - {"skipped"}) and "failed" not in found

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import gradbench
+from gradbench.block_task import BlockTask
 from gradbench.config import configuration_folder
 from gradbench.measure.isolated import bind_with_gradients
 from gradbench.measure.tensors import Tensors
@@ -56,7 +57,7 @@ def cells_of(
         if (model, rule) not in known:
             folder: Path = tmp_path_factory.mktemp("results")
             block: Block = plan_block(composed("+sweep=quick", f"model={model}", f"rule={rule}"))
-            workers.run(block, Store(folder), lambda *_: None, alone=False)
+            workers.run(BlockTask(block, Store(folder)), lambda *_: None)
             known[model, rule] = gradbench.load(folder).set_index("cell")
         return known[model, rule]
 

@@ -124,5 +124,5 @@ def test_load_without_files_or_folder(tmp_path: Path) -> None:
     assert "update_s" in gradbench.load(tmp_path).columns
     with pytest.raises(FileNotFoundError, match="nowhere"):
         gradbench.load(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match="cells, samples, gradients, runs"):
+    with pytest.raises(ValueError, match="cells, samples, gradients, observations, runs"):
         gradbench.load(tmp_path, "cell")

@@ -1,0 +1,99 @@
+"""What a worker does with a block: measure it and store its tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from gradbench.config import BadRequest
+from gradbench.identity import identity
+from gradbench.plan import Block
+from gradbench.results.schema import CELL, GRADIENT, SAMPLE
+from gradbench.results.store import Store
+from gradbench.worker import Finished, Progress
+
+
+@dataclass(frozen=True)
+class BlockTask:
+    """A block to be measured by a worker.
+
+    Args:
+        block: What to measure.
+        store: Where the tables go.
+        alone: The block is the whole request, so one in which nothing can run is refused instead
+            of stored.
+    """
+
+    block: Block
+    store: Store
+    alone: bool = False
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds after which the worker is ended."""
+        return float(self.block.options["measurement"]["time_limit_s"])
+
+    def do(self, progress: Progress) -> Finished:
+        """Measure the block and store its tables, ``cells`` last.
+
+        Args:
+            progress: Told how far it is.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            BadRequest: The options are wrong; nothing was stored.
+        """
+        import torch
+
+        from gradbench import rows
+        from gradbench.axes import instantiate_axes
+        from gradbench.execution import measure_block
+
+        block, store = self.block, self.store
+        axes = instantiate_axes(block)
+        if self.alone:  # before the time is spent
+            asked = [axes.strategies[name] for name in block.asked]
+            _refuse_if_all([strategy.supports(block, axes.rule) for strategy in asked])
+        measured = measure_block(block, progress)
+        if self.alone:  # a device or a model that is not there
+            outcomes = [o for o in measured.outcomes if o.cell.strategy in block.asked]
+            _refuse_if_all([o.reason if o.status == "skipped" else None for o in outcomes])
+        cells = rows.cell_rows(block, axes.rule, measured)
+        if measured.isolated is not None or measured.training is not None:
+            store.write(SAMPLE, block.name, rows.sample_rows(block, measured))
+            store.write(GRADIENT, block.name, rows.gradient_rows(block, measured))
+        store.write(CELL, block.name, cells)  # last: its presence means the block is finished
+        bad = {f"{r['cell']}: {r['reason']}" for r in cells if r["status"] in ("wrong", "failed")}
+        return Finished(
+            statuses=Counter(row["status"] for row in cells),
+            reasons=sorted(bad),
+            sampling_s=measured.sampling_s,
+            compile_s=measured.compile_s,
+            torch_version=str(torch.__version__),  # torch's own type would bring torch along
+            contended=any(row.get("contended") for row in cells),
+        )
+
+    def lost(self, reason: str) -> Finished:
+        """Store a failed row for each cell.
+
+        Args:
+            reason: How the worker was lost.
+
+        Returns:
+            What became of the block.
+        """
+        block = self.block
+        failed: dict[str, Any] = {"status": "failed", "reason": reason}
+        rows = [{**identity(block, cell), **failed} for cell in block.cells]
+        self.store.write(CELL, block.name, rows)
+        return Finished(Counter(failed=len(rows)), [reason])
+
+
+def _refuse_if_all(reasons: list[str | None]) -> None:
+    """Refuse a request of which no cell can run."""
+    given = {reason for reason in reasons if reason is not None}
+    if given and None not in reasons:
+        raise BadRequest("nothing can run: " + "; ".join(sorted(given)))

@@ -1,0 +1,142 @@
+"""What experiments saw, on a terminal: one table per experiment and device."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = Mapping[str, Any]
+
+STYLES = {
+    "failed": "bold red",
+    "defect": "bold red",
+    "refuted": "bold yellow",
+    "confirmed": "green",
+    "as_documented": "green",
+    "skipped": "dim",
+}
+"""Verdicts, the most urgent first, and how they look."""
+
+NOTABLE = ("failed", "defect", "refuted")
+"""Verdicts that a summary shows row by row."""
+
+
+def rows_of(observations: pd.DataFrame) -> list[Row]:
+    """Turn a frame into rows, what is missing into None.
+
+    Args:
+        observations: Rows of ``observations``.
+
+    Returns:
+        The same rows as dictionaries.
+    """
+    return [
+        {str(key): None if value != value else value for key, value in row.items()}
+        for row in observations.to_dict("records")
+    ]
+
+
+def by_trial(rows: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:
+    """Group rows by experiment, then device, machine, PyTorch and run.
+
+    Args:
+        rows: Rows of ``observations``.
+
+    Returns:
+        Rows by these five names, in order of first appearance; unknown names are empty.
+    """
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    names = ("experiment", "device", "host", "torch_version", "run")
+    for row in rows:
+        groups.setdefault(tuple(row.get(name) or "" for name in names), []).append(row)
+    return groups
+
+
+def by_urgency(rows: Iterable[Row]) -> list[Row]:
+    """Sort rows by verdict, the most urgent first, otherwise as they are.
+
+    Args:
+        rows: Rows of ``observations``.
+
+    Returns:
+        The rows.
+    """
+    order = list(STYLES)
+    return sorted(rows, key=lambda row: order.index(row["verdict"]))
+
+
+def counts(rows: Iterable[Row]) -> str:
+    """Count rows by verdict.
+
+    Args:
+        rows: Rows of ``observations``.
+
+    Returns:
+        Such as ``2 defect, 9 as_documented``, the most urgent first.
+    """
+    found = Counter(row["verdict"] for row in rows)
+    return ", ".join(f"{found[verdict]} {verdict}" for verdict in STYLES if found[verdict])
+
+
+def observation_table(title: str, rows: Sequence[Row]) -> Table:
+    """Draw rows with their verdicts; a narrow screen folds the long columns.
+
+    Args:
+        title: Heading.
+        rows: Rows of ``observations``.
+
+    Returns:
+        The table.
+    """
+    table = Table(title=title, title_justify="left", pad_edge=False, show_lines=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("case", ratio=3, overflow="fold")
+    table.add_column("expected", ratio=3, overflow="fold")
+    table.add_column("seen", ratio=5, overflow="fold")
+    for row in rows:
+        seen = Text(str(row["outcome"] or ""))
+        if row.get("message"):
+            seen.append(f"\n{row['message']}", style="dim")
+        verdict = Text(row["verdict"], style=STYLES[row["verdict"]])
+        table.add_row(verdict, Text(row["case"]), Text(str(row["expected"] or "")), seen)
+    return table
+
+
+def observation_summaries(rows: Iterable[Row], most: int = 12) -> list[RenderableType]:
+    """Sum up each experiment: counts by verdict, then what is notable.
+
+    Args:
+        rows: Rows of ``observations``.
+        most: Most rows to show of an experiment.
+
+    Returns:
+        What to print for each experiment and device.
+    """
+    return [
+        _summary(f"{experiment} · {device}", trial, most)
+        for (experiment, device, *_), trial in by_trial(rows).items()
+    ]
+
+
+def _summary(name: str, rows: Sequence[Row], most: int) -> RenderableType:
+    head = Text(f"{name}: ", style="bold").append(counts(rows), style="not bold")
+    notable = by_urgency(row for row in rows if row["verdict"] in NOTABLE)
+    parts: list[RenderableType] = [head]
+    if notable:
+        parts.append(observation_table("", notable[:most]))
+    if len(notable) > most:
+        parts.append(Text(f"  and {len(notable) - most} more of these", style="dim"))
+    reasons = Counter(row["message"] for row in rows if row["verdict"] == "skipped")
+    parts += [
+        Text(f"  skipped {count} × {reason}", style="dim")
+        for reason, count in reasons.most_common(5)
+    ]
+    return Group(*parts)

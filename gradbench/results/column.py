@@ -1,0 +1,44 @@
+"""A column of a table: name, type, unit, meaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+TEXT, INT, REAL, FLAG = pa.string(), pa.int64(), pa.float64(), pa.bool_()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        name: Name, with the unit as suffix where there is one.
+        type: Arrow type.
+        unit: Unit, or empty.
+        description: What it means, in a sentence.
+    """
+
+    name: str
+    type: pa.DataType
+    unit: str
+    description: str
+
+
+def interval(name: str, unit: str, description: str) -> tuple[Column, Column, Column]:
+    """Return a figure's column and those of its 95 % interval.
+
+    Args:
+        name: Name of the figure.
+        unit: Unit, or empty.
+        description: What the figure means, in a sentence.
+
+    Returns:
+        The figure, its lower end and its upper end.
+    """
+    return (
+        Column(name, REAL, unit, description),
+        Column(f"{name}_low", REAL, unit, f"Lower end of the 95 % interval of `{name}`."),
+        Column(f"{name}_high", REAL, unit, f"Upper end of the 95 % interval of `{name}`."),
+    )
