@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
+RUN ?=
 
 # Always `python -m tool`: the first line of a script in bin/ cannot hold a path with spaces.
 python := $(VENV)/bin/python
@@ -15,7 +16,7 @@ pip_install := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 # Two measurements at once would disturb each other, and two installations break each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help sweep quick test benchmark lint format install hooks clean
+.PHONY: help sweep quick findings test benchmark lint format install hooks clean
 
 help: ## List the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=python3.11]'
@@ -26,6 +27,12 @@ sweep: $(VENV)/.runtime ## Measure everything; ARGS are further overrides, e.g. 
 
 quick: $(VENV)/.runtime ## Measure a little of everything, in a few minutes
 	$(python) -m gradbench +sweep=quick $(ARGS)
+
+findings: $(VENV)/.runtime ## Run every experiment and write experiments/README.md; RUN=results/NAME takes a stored run
+	run="$(RUN)"; test -n "$$run" || { run=results/$$(date +%Y-%m-%d_%H-%M-%S)-findings && \
+		$(python) -m gradbench experiment=all run=$${run#results/} $(ARGS); } && \
+	$(python) -m gradbench.report.findings "$$run" > experiments/README.md.new && \
+	mv experiments/README.md.new experiments/README.md
 
 test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd"
 	$(python) -m pytest $(ARGS)

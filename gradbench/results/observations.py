@@ -32,7 +32,6 @@ _EVERY = (
     Column("source", TEXT, "", "Who makes the claim: a page, an issue, a paper."),
 )
 
-# Null in the rows of the other experiments.
 _OBSERVER_COST = (
     Column("tensors", INT, "", "Tensors whose gradients are summarised."),
     *interval("cost_s", "s", "Time that the gradient statistics of one step take."),
@@ -40,10 +39,13 @@ _OBSERVER_COST = (
     *interval("step_share", "", "Time of the statistics over that of the bare training step."),
 )
 
+ADDED = (*_OBSERVER_COST,)
+"""Columns that one experiment or a few add; null in the rows of the others."""
+
 _RECORD = (
     Column("gradbench_version", TEXT, "", "Version of gradbench."),
     Column("host", TEXT, "", "Name of the machine."),
     Column("recorded_at", TEXT, "", "When the experiment ended, ISO 8601, UTC."),
 )
 
-OBSERVATIONS = (*_EVERY, *_OBSERVER_COST, *_RECORD)
+OBSERVATIONS = (*_EVERY, *ADDED, *_RECORD)

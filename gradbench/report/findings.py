@@ -1,0 +1,227 @@
+"""What experiments found, as a Markdown page: ``python -m gradbench.report.findings RUN``."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gradbench.config import experiments_folder
+from gradbench.report.observations import Row, by_trial, by_urgency, counts, rows_of
+from gradbench.results.load import load
+from gradbench.results.observations import ADDED
+
+LONG = 60
+"""Rows above which a table of all cases is counted up by what was expected and seen."""
+
+_COLUMNS = {"case": "case", "expected": "expected", "outcome": "seen", "message": "evidence"}
+_SPECIAL = re.compile(r"([\\`*\[\]|$~]|(?<!\w)_|_(?!\w))")
+_HEAD = """\
+# What the experiments found
+
+Each experiment here puts a question to PyTorch and lets measurement decide. A file reads from top
+to bottom and runs by itself: `python experiments/article.py`. This page is what they saw on
+{where}. It is written by `make findings`, from stored rows, and edited by nobody.
+"""
+_VERDICTS = """\
+A claim that people make is *confirmed* or *refuted*; behaviour that PyTorch documents is
+*as documented*, or else a *defect*, as is anything silently wrong.
+"""
+
+
+def findings_page(rows: Sequence[Row]) -> str:
+    """Write the page: defects first, then refuted claims, then every case by experiment.
+
+    Args:
+        rows: Rows of ``observations``; of trials repeated on one machine the latest counts.
+
+    Returns:
+        Markdown.
+    """
+    trials = _latest(rows)
+    kept = [row for trial in trials for row in trial]
+    sections = [
+        _HEAD.format(where=_where(kept)),
+        _overview(trials),
+        _VERDICTS,
+        *_by_verdict("Experiments that broke", "failed", trials),
+        *_by_verdict("Defects", "defect", trials),
+        *_by_verdict("Refuted claims", "refuted", trials),
+        "## Every case",
+        *(_every_case(trial) for trial in trials),
+    ]
+    return "\n\n".join(section.strip("\n") for section in sections) + "\n"
+
+
+def escape(text: object) -> str:
+    """Make text safe inside a cell of a Markdown table.
+
+    Args:
+        text: Anything; None is empty.
+
+    Returns:
+        One line that renders as the text: marks escaped, line ends as ``<br>``.
+    """
+    if text is None:
+        return ""
+    if isinstance(text, float):
+        return f"{text:.0f}" if text.is_integer() else f"{text:.3g}"
+    shown = str(text).strip()
+    shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "<br>".join(_SPECIAL.sub(r"\\\1", line) for line in shown.splitlines())
+
+
+def _latest(rows: Sequence[Row]) -> list[list[Row]]:
+    """Keep, of trials that differ in nothing but their run, the one recorded last."""
+    latest: dict[tuple[str, ...], list[Row]] = {}
+    for (*names, _), trial in by_trial(rows).items():
+        known = latest.get(tuple(names))
+        if known is None or _recorded(trial) >= _recorded(known):
+            latest[tuple(names)] = trial
+    return list(latest.values())
+
+
+def _recorded(trial: Sequence[Row]) -> str:
+    return max(str(row["recorded_at"] or "") for row in trial)
+
+
+def _where(rows: Iterable[Row]) -> str:
+    """Name the hardware and PyTorch, and the day."""
+    environments = {
+        f"{row['device_name'] or row['device']} with torch {row['torch_version']}"
+        for row in rows
+        if row["verdict"] != "skipped"
+    }
+    days = sorted(str(row["recorded_at"])[:10] for row in rows if row["recorded_at"])
+    return (
+        f"{', and on '.join(sorted(environments)) or 'no device'}, on {days[-1] if days else '?'}"
+    )
+
+
+def _name(trial: Sequence[Row]) -> str:
+    return f"`{trial[0]['experiment']}` on {trial[0]['device']}"
+
+
+def _anchor(heading: str) -> str:
+    """Return the anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def _overview(trials: Sequence[Sequence[Row]]) -> str:
+    lines = ["| experiment | question | cases |", "|---|---|---|"]
+    for trial in trials:
+        name = str(trial[0]["experiment"])
+        link = f"[{_name(trial)}](#{_anchor(_name(trial))})"
+        lines.append(f"| {link} | {escape(_question(name))} | {counts(trial)} |")
+    return "\n".join(lines)
+
+
+def _question(experiment: str) -> str:
+    """Take the first paragraph of the docstring of an experiment's file, or of its first file."""
+    folder = experiments_folder()
+    files = [folder / f"{experiment}.py", *sorted((folder / experiment).glob("*.py"))]
+    for file in files:
+        if file.is_file():
+            text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+            return " ".join(text.partition("\n\n")[0].split())
+    return ""
+
+
+def _by_verdict(heading: str, verdict: str, trials: Sequence[Sequence[Row]]) -> list[str]:
+    """Write the rows of a verdict, experiment by experiment."""
+    sections = []
+    for trial in trials:
+        rows = [row for row in trial if row["verdict"] == verdict]
+        if rows:
+            sections += [f"### {heading}: {_name(trial)}", _table(rows), *_listings(rows)]
+    return [f"## {heading}", *sections] if sections else []
+
+
+def _table(rows: Sequence[Row], *, verdicts: bool = False) -> str:
+    """Write rows as a table: what all experiments say, and what these add in a line."""
+    columns = {**({"verdict": "verdict"} if verdicts else {}), **_COLUMNS}
+    columns |= {c.name: c.name.replace("_", " ") for c in ADDED if not _is_listing(c.name, rows)}
+    columns |= {"source": "source"}
+    shown = {name: title for name, title in columns.items() if any(_given(r, name) for r in rows)}
+    lines = [f"| {' | '.join(shown.values())} |", "|" + "---|" * len(shown)]
+    for row in rows:
+        cells = [
+            escape(row.get(name)).replace("as\\_documented", "as documented") for name in shown
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _given(row: Row, name: str) -> bool:
+    return row.get(name) not in (None, "")
+
+
+def _is_listing(name: str, rows: Iterable[Row]) -> bool:
+    """Say whether a column holds code, which a table cannot show."""
+    return any("\n" in str(row.get(name) or "").strip() for row in rows)
+
+
+def _listings(rows: Sequence[Row]) -> list[str]:
+    """Write the columns that hold code, folded away."""
+    sections = []
+    for column in ADDED:
+        if not _is_listing(column.name, rows):
+            continue
+        for row in rows:
+            if _given(row, column.name):
+                code = str(row[column.name]).strip()
+                fence = "`" * max(3, 1 + max(map(len, re.findall("`+", code)), default=0))
+                title = escape(f"{column.name.replace('_', ' ')}: {row['case']}")
+                sections.append(
+                    f"<details><summary>{title}</summary>\n\n{fence}python\n{code}\n{fence}\n\n"
+                    "</details>"
+                )
+    return sections
+
+
+def _every_case(trial: Sequence[Row]) -> str:
+    name = str(trial[0]["experiment"])
+    intro = f"### {_name(trial)}\n\n{escape(_question(name))}\n\n{counts(trial)}."
+    if len(trial) > LONG:
+        return f"{intro}\n\n{_counted(trial)}"
+    return f"{intro}\n\n{_table(by_urgency(trial), verdicts=True)}"
+
+
+def _counted(trial: Sequence[Row]) -> str:
+    """Count rows by verdict and by what was expected and seen, with one case of each."""
+
+    def kind(row: Row) -> tuple[str, ...]:
+        return tuple(str(row[name] or "") for name in ("verdict", "expected", "outcome"))
+
+    lines = ["| verdict | expected | seen | cases | such as |", "|---|---|---|---|---|"]
+    for _, same in groupby(by_urgency(sorted(trial, key=kind)), key=kind):
+        rows = list(same)
+        cells: list[Any] = [*kind(rows[0]), len(rows), rows[0]["case"]]
+        lines.append(f"| {' | '.join(map(escape, cells))} |")
+    return "\n".join(lines)
+
+
+def main(
+    paths: Annotated[list[Path], typer.Argument(help="Folders of results.")],
+) -> None:
+    """Write the page of what stored experiments found."""
+    rows: list[Row] = []
+    for path in paths:
+        if not path.exists():
+            typer.echo(f"no such folder: {path}", err=True)
+            raise typer.Exit(2)
+        rows += rows_of(load(path, "observations"))
+    if not rows:
+        typer.echo(f"no observations below {', '.join(map(str, paths))}", err=True)
+        raise typer.Exit(2)
+    sys.stdout.write(findings_page(rows))
+
+
+if __name__ == "__main__":
+    typer.run(main)
