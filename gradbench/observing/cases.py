@@ -1,0 +1,58 @@
+"""Cases of an experiment, one after another, so that one that breaks loses no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+import torch
+
+from gradbench.observing.observation import Observation, Verdict
+
+Case = Callable[[torch.device], Observation]
+
+
+def observe_each(cases: Iterable[Case], device: torch.device) -> Iterator[Observation]:
+    """Observe cases in order.
+
+    Args:
+        cases: Functions of the device; each sees one case.
+        device: Where.
+
+    Yields:
+        What each saw; for one that raised, an observation with the verdict ``failed``.
+    """
+    for case in cases:
+        try:
+            yield case(device)
+        except Exception as error:  # the other cases go on
+            yield Observation(
+                case=getattr(case, "__name__", str(case)),
+                expected="runs",
+                outcome="broke",
+                verdict=Verdict.failed,
+                message=f"{type(error).__name__}: {error}".strip(),
+            )
+
+
+def claim(holds: bool) -> Verdict:
+    """Judge a claim by whether what was seen is what it says.
+
+    Args:
+        holds: Whether it is.
+
+    Returns:
+        ``confirmed`` or ``refuted``.
+    """
+    return Verdict.confirmed if holds else Verdict.refuted
+
+
+def documented(holds: bool) -> Verdict:
+    """Judge PyTorch by whether what was seen is what its documentation says.
+
+    Args:
+        holds: Whether it is.
+
+    Returns:
+        ``as_documented`` or ``defect``.
+    """
+    return Verdict.as_documented if holds else Verdict.defect
