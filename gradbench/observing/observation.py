@@ -11,8 +11,8 @@ class Verdict(str, Enum):
 
     A claim that people make is ``confirmed`` or ``refuted``; behaviour that PyTorch documents is
     ``as_documented``, or else a ``defect``, as is anything silently wrong. A case that cannot run
-    on this device or torch is ``skipped`` and its message says why. ``failed`` is no verdict on
-    PyTorch: the case, or the whole experiment, broke.
+    on this device or torch, or that the measurement leaves undecided, is ``skipped`` and its
+    message says why. ``failed`` is no verdict on PyTorch: the case, or the experiment, broke.
     """
 
     confirmed = "confirmed"

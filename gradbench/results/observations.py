@@ -34,9 +34,9 @@ _EVERY = (
 
 _OBSERVER_COST = (
     Column("tensors", INT, "", "Tensors whose gradients are summarised."),
-    *interval("cost_s", "s", "Time that the gradient statistics of one step take."),
-    *interval("cost_ratio", "", "Time of these statistics over that of the cheapest, paired."),
-    *interval("step_share", "", "Time of the statistics over that of the bare training step."),
+    *interval("cost_s", "s", "Time that the gradient statistics of one step take by themselves."),
+    *interval("speedup", "", "Time of one `.item()` per norm over that of these, paired by round."),
+    *interval("step_share", "", "What the statistics add to a training step, over the bare step."),
 )
 
 ADDED = (*_OBSERVER_COST,)

@@ -1,0 +1,113 @@
+"""Timing calls against each other: interleaved rounds, ratios paired by round."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gradbench.devices.base import Device
+from gradbench.devices.cpu import Cpu
+from gradbench.devices.cuda import Cuda
+from gradbench.measure.estimates import Estimates, estimate
+from gradbench.measure.roofline import BandwidthControl
+from gradbench.measure.sampling import (
+    Arm,
+    Calibration,
+    Rounds,
+    Sample,
+    calibrate,
+    quiet_interpreter,
+)
+from gradbench.measure.statistics import Interval
+
+Calls = dict[str, Callable[[], object]]
+_CONTROL, _TWIN = "bandwidth", "twin"
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Calls timed in the same rounds.
+
+    Args:
+        samples: One of every call in every round, of the bandwidth control and the twin too.
+        first: The call that the twin repeats.
+    """
+
+    samples: list[Sample]
+    first: str
+
+    def _estimates(self, baseline: str) -> Estimates:
+        return estimate(self.samples, baseline=baseline, twin=_TWIN, control=_CONTROL)
+
+    def seconds(self, call: str) -> Interval:
+        """Estimate the duration of a call, in seconds."""
+        return self._estimates(call).times[call, "update"]
+
+    def ratio(self, numerator: str, denominator: str) -> Interval:
+        """Estimate the time of one call over that of another, paired by round."""
+        return self._estimates(numerator).speedups[denominator]
+
+    @property
+    def noise_floor(self) -> float | None:
+        """Largest departure from 1 that the interval of twin over first call admits."""
+        return self._estimates(self.first).noise_floor
+
+    @property
+    def contended(self) -> bool:
+        """Whether the machine was too busy for clean samples."""
+        return self._estimates(self.first).contended
+
+
+def time_paired(
+    device: torch.device,
+    build: Callable[[], Calls],
+    *,
+    elements: int,
+    budget_s: float,
+    replicates: int = 5,
+    sample_s: float = 200e-6,
+    seed: int = 0,
+) -> Paired:
+    """Time calls in interleaved rounds, on fresh allocations for each replicate.
+
+    Args:
+        device: Where.
+        build: Makes a replicate's calls by name, in the same order each time.
+        elements: Float32 elements that a call reads, for the bandwidth control.
+        budget_s: Seconds to spend.
+        replicates: Replicates, at least two for an interval.
+        sample_s: Shortest duration of a sample, in seconds.
+        seed: Seed of the order within rounds.
+
+    Returns:
+        The samples; each replicate has at least one round.
+    """
+    clock = _clock(device)
+    order = np.random.default_rng(seed)
+    control = BandwidthControl(elements, torch.float32)
+    calibrations: list[Calibration] = []
+    samples: list[Sample] = []
+    first = ""
+    start = time.perf_counter()
+    with quiet_interpreter():
+        for replicate in range(replicates):
+            calls = build()
+            first = next(iter(calls))
+            calls = {_CONTROL: control.allocate(device), **calls, _TWIN: calls[first]}
+            arms = [Arm(name, "update", call) for name, call in calls.items()]
+            if not calibrations:
+                calibrations = [calibrate(clock, arm, sample_s) for arm in arms]
+            rounds, round_ = Rounds(clock, arms, calibrations, order), 0
+            ends = start + budget_s * (replicate + 1) / replicates
+            while round_ == 0 or time.perf_counter() < ends:
+                samples += rounds.take(replicate, round_)
+                round_ += 1
+    return Paired(samples, first)
+
+
+def _clock(device: torch.device) -> Device:
+    return Cuda(device.index or 0) if device.type == "cuda" else Cpu()
