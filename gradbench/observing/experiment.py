@@ -62,15 +62,19 @@ class Experiment:
         yield from observe(device, **self._options)
 
 
-def _observe_of(file: Path) -> Observe:
-    module = _import(f"gradbench_experiment_{file.parent.name}_{file.stem}", file)
-    observe: Observe | None = getattr(module, "observe", None)
-    if observe is None:
-        raise AttributeError(f"{file} has no function observe(device)")
-    return observe
+def load_file(file: Path) -> ModuleType:
+    """Import a file by its path, under a name that nothing else has.
 
+    Args:
+        file: A Python file.
 
-def _import(name: str, file: Path) -> ModuleType:
+    Returns:
+        The module, loaded anew.
+
+    Raises:
+        Exception: Whatever the file raises.
+    """
+    name = f"gradbench_experiment_{file.parent.name}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is not a Python file")
@@ -78,3 +82,10 @@ def _import(name: str, file: Path) -> ModuleType:
     sys.modules[name] = module  # dataclasses and torch.compile look their module up there
     spec.loader.exec_module(module)
     return module
+
+
+def _observe_of(file: Path) -> Observe:
+    observe: Observe | None = getattr(load_file(file), "observe", None)
+    if observe is None:
+        raise AttributeError(f"{file} has no function observe(device)")
+    return observe
