@@ -233,7 +233,7 @@ def observe_net(net: str, device: torch.device, budget_s: float) -> Iterator[Obs
                 f"{format_seconds(step_s)}; {format_seconds(cost.estimate)} by itself; norms off "
                 f"by {errors[name]:.1g} at most" + ("; the machine was busy" * timed.contended)
             ),
-            source=GUIDE,
+            source="A threshold of this experiment: the statistics are no more than a nuisance",
             tensors=len(gradients),
             cost_s=cost.estimate,
             cost_s_low=cost.low,

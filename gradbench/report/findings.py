@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -13,18 +14,23 @@ from typing import Annotated, Any
 import typer
 
 from gradbench.config import experiments_folder
-from gradbench.report.observations import Row, by_trial, by_urgency, counts, rows_of
+from gradbench.report.observations import (
+    NOTABLE,
+    Row,
+    by_trial,
+    by_urgency,
+    counts,
+    rows_of,
+)
 from gradbench.results.load import load
 from gradbench.results.observations import ADDED
 
 LONG = 60
-"""Rows above which a table of all cases is counted up by what was expected and seen."""
+"""Cases above which an experiment's are counted up by what was expected and seen."""
 
 _COLUMNS = {"case": "case", "expected": "expected", "outcome": "seen", "message": "evidence"}
 _SPECIAL = re.compile(r"([\\`*\[\]|$~]|(?<!\w)_|_(?!\w))")
 _HEAD = """\
-# What the experiments found
-
 Each experiment here puts a question to PyTorch and lets measurement decide. A file reads from top
 to bottom and runs by itself: `python experiments/article.py`. This page is what they saw on
 {where}. It is written by `make findings`, from stored rows, and edited by nobody.
@@ -36,7 +42,7 @@ A claim that people make is *confirmed* or *refuted*; behaviour that PyTorch doc
 
 
 def findings_page(rows: Sequence[Row]) -> str:
-    """Write the page: defects first, then refuted claims, then every case by experiment.
+    """Write the page: defects first, then refuted claims, then experiment by experiment.
 
     Args:
         rows: Rows of ``observations``; of trials repeated on one machine the latest counts.
@@ -47,14 +53,15 @@ def findings_page(rows: Sequence[Row]) -> str:
     trials = _latest(rows)
     kept = [row for trial in trials for row in trial]
     sections = [
-        _HEAD.format(where=_where(kept)),
+        "# What the experiments found",
+        textwrap.fill(_HEAD.format(where=_where(kept)), 100, break_long_words=False),
         _overview(trials),
         _VERDICTS,
         *_by_verdict("Experiments that broke", "failed", trials),
         *_by_verdict("Defects", "defect", trials),
         *_by_verdict("Refuted claims", "refuted", trials),
-        "## Every case",
-        *(_every_case(trial) for trial in trials),
+        "## Experiment by experiment",
+        *(_experiment(trial) for trial in trials),
     ]
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 
@@ -118,7 +125,7 @@ def _overview(trials: Sequence[Sequence[Row]]) -> str:
     for trial in trials:
         name = str(trial[0]["experiment"])
         link = f"[{_name(trial)}](#{_anchor(_name(trial))})"
-        lines.append(f"| {link} | {escape(_question(name))} | {counts(trial)} |")
+        lines.append(f"| {link} | {escape(_question(name))} | {_counts(trial)} |")
     return "\n".join(lines)
 
 
@@ -144,18 +151,34 @@ def _by_verdict(heading: str, verdict: str, trials: Sequence[Sequence[Row]]) -> 
 
 
 def _table(rows: Sequence[Row], *, verdicts: bool = False) -> str:
-    """Write rows as a table: what all experiments say, and what these add in a line."""
+    """Write rows as a table: what all experiments say, then what some add; sources by number."""
     columns = {**({"verdict": "verdict"} if verdicts else {}), **_COLUMNS}
-    columns |= {c.name: c.name.replace("_", " ") for c in ADDED if not _is_listing(c.name, rows)}
-    columns |= {"source": "source"}
+    columns |= {
+        column.name: column.name.replace("_", " ")
+        for column in ADDED
+        if not column.name.endswith(("_low", "_high")) and not _is_listing(column.name, rows)
+    }
     shown = {name: title for name, title in columns.items() if any(_given(r, name) for r in rows)}
-    lines = [f"| {' | '.join(shown.values())} |", "|" + "---|" * len(shown)]
+    sources = list(dict.fromkeys(str(row["source"]) for row in rows if _given(row, "source")))
+    heads = [*shown.values(), *(["source"] if sources else [])]
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     for row in rows:
-        cells = [
-            escape(row.get(name)).replace("as\\_documented", "as documented") for name in shown
-        ]
+        cells = [_cell(row, name) for name in shown]
+        if sources:
+            cells.append(str(1 + sources.index(row["source"])) if _given(row, "source") else "")
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    numbered = [f"{place}. {escape(source)}" for place, source in enumerate(sources, 1)]
+    return "\n".join([*lines, *(["", "Sources:", "", *numbered] if sources else [])])
+
+
+def _cell(row: Row, name: str) -> str:
+    """Write a value, a figure with its interval."""
+    if name == "verdict":
+        return str(row[name]).replace("_", " ")
+    if _given(row, f"{name}_low"):
+        figures = (escape(row[name + end]) for end in ("", "_low", "_high"))
+        return "{} ({} to {})".format(*figures)
+    return escape(row.get(name))
 
 
 def _given(row: Row, name: str) -> bool:
@@ -185,12 +208,18 @@ def _listings(rows: Sequence[Row]) -> list[str]:
     return sections
 
 
-def _every_case(trial: Sequence[Row]) -> str:
-    name = str(trial[0]["experiment"])
-    intro = f"### {_name(trial)}\n\n{escape(_question(name))}\n\n{counts(trial)}."
+def _experiment(trial: Sequence[Row]) -> str:
+    """Write an experiment's question and counts, and the cases that are not listed above."""
+    question = escape(_question(str(trial[0]["experiment"])))
+    intro = f"### {_name(trial)}\n\n{question}\n\n{_counts(trial)}."
     if len(trial) > LONG:
         return f"{intro}\n\n{_counted(trial)}"
-    return f"{intro}\n\n{_table(by_urgency(trial), verdicts=True)}"
+    others = [row for row in by_urgency(trial) if row["verdict"] not in NOTABLE]
+    return f"{intro}\n\n{_table(others, verdicts=True)}" if others else intro
+
+
+def _counts(trial: Sequence[Row]) -> str:
+    return counts(trial).replace("_", " ")
 
 
 def _counted(trial: Sequence[Row]) -> str:
@@ -202,7 +231,8 @@ def _counted(trial: Sequence[Row]) -> str:
     lines = ["| verdict | expected | seen | cases | such as |", "|---|---|---|---|---|"]
     for _, same in groupby(by_urgency(sorted(trial, key=kind)), key=kind):
         rows = list(same)
-        cells: list[Any] = [*kind(rows[0]), len(rows), rows[0]["case"]]
+        verdict, *seen = kind(rows[0])
+        cells: list[Any] = [verdict.replace("_", " "), *seen, len(rows), rows[0]["case"]]
         lines.append(f"| {' | '.join(map(escape, cells))} |")
     return "\n".join(lines)
 

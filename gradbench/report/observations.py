@@ -111,7 +111,7 @@ def observation_table(title: str, rows: Sequence[Row]) -> Table:
 
 
 def observation_summaries(rows: Iterable[Row], most: int = 12) -> list[RenderableType]:
-    """Sum up each experiment: counts by verdict, then what is notable.
+    """Sum up each experiment: counts by verdict, then what is notable, a line each.
 
     Args:
         rows: Rows of ``observations``.
@@ -131,12 +131,31 @@ def _summary(name: str, rows: Sequence[Row], most: int) -> RenderableType:
     notable = by_urgency(row for row in rows if row["verdict"] in NOTABLE)
     parts: list[RenderableType] = [head]
     if notable:
-        parts.append(observation_table("", notable[:most]))
+        parts.append(_lines(notable[:most]))
     if len(notable) > most:
         parts.append(Text(f"  and {len(notable) - most} more of these", style="dim"))
-    reasons = Counter(row["message"] for row in rows if row["verdict"] == "skipped")
+    reasons = Counter(_line(row["message"]) for row in rows if row["verdict"] == "skipped")
     parts += [
-        Text(f"  skipped {count} × {reason}", style="dim")
-        for reason, count in reasons.most_common(5)
+        Text(f"  skipped {count} × {reason}", style="dim", no_wrap=True, overflow="ellipsis")
+        for reason, count in reasons.most_common(3)
     ]
+    if len(reasons) > 3:
+        parts.append(Text(f"  and {len(reasons) - 3} more reasons", style="dim"))
     return Group(*parts)
+
+
+def _lines(rows: Sequence[Row]) -> Table:
+    """Draw rows with a line each, cut off where the screen ends."""
+    table = Table(box=None, pad_edge=False, show_header=False, expand=True)
+    table.add_column(no_wrap=True)
+    for ratio in (5, 2, 5):
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=ratio)
+    for row in rows:
+        verdict = Text(f"  {row['verdict']}", style=STYLES[row["verdict"]])
+        outcome, message = _line(row["outcome"]), _line(row["message"])
+        table.add_row(verdict, Text(row["case"]), Text(outcome), Text(message, style="dim"))
+    return table
+
+
+def _line(text: object) -> str:
+    return " ".join(str(text or "").split())

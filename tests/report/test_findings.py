@@ -40,13 +40,14 @@ def test_defects_come_first_then_refuted_claims() -> None:
     rows = [row("fine"), row("claim", "refuted"), row("bug", "defect"), row("dead", "failed")]
     page = findings_page(rows)
     places = [page.index(f"\n## {h}") for h in ("Experiments that broke", "Defects", "Refuted")]
-    places += [page.index("\n## Every case"), len(page)]
+    places += [page.index("\n## Experiment by"), len(page)]
     assert places == sorted(places)
     sections = [page[a:b] for a, b in pairwise(places)]
     for case, section in zip(("dead", "bug", "claim"), sections, strict=False):
         assert f"| {case} |" in section
         assert "| fine |" not in section
     assert page.count("| fine |") == 1
+    assert page.count("| bug |") == 1
     assert "chip with torch 2, on 2026-01-02" in page.replace("\n", " ")
 
 
@@ -58,7 +59,7 @@ def test_every_line_of_a_table_has_as_many_cells_as_its_head() -> None:
     rows = [row("a|b", "defect", message="x\ny | z"), row("c", speedup=1.5, version_delta=2.0)]
     lines = findings_page(rows).splitlines()
     tables = [list(table) for is_table, table in groupby(lines, lambda x: x[:1] == "|") if is_table]
-    assert len(tables) == 3  # overview, defects, every case
+    assert len(tables) == 3  # overview, defects, the other case
     for head, *body in tables:
         assert {re.sub(r"\\.", "", line).count("|") for line in body} == {head.count("|")}
 
@@ -107,3 +108,17 @@ def test_nothing_to_write_is_refused_in_one_line(tmp_path: Path, path: str) -> N
     assert answer.returncode == 2
     assert answer.stdout == ""
     assert len(answer.stderr.splitlines()) == 1
+
+
+def test_a_figure_is_shown_with_its_interval() -> None:
+    page = findings_page([row("a", speedup=1.5, speedup_low=1.25, speedup_high=1.75)])
+    assert "| 1.5 (1.25 to 1.75) |" in page
+    assert "speedup low" not in page
+
+
+def test_sources_are_numbered_once() -> None:
+    page = findings_page([row("a", source="A | b"), row("c"), row("d", source="A | b")])
+    assert "1. A \\| b" in page
+    assert page.count("A \\| b") == 1
+    assert "| confirmed | a | x | y | 1 |" in page
+    assert "| confirmed | c | x | y |  |" in page
