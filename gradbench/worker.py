@@ -23,9 +23,11 @@ from typing import Any, Protocol
 from gradbench.config import BadRequest
 
 _PRELOADED = [
+    "gradbench.block_task",
     "gradbench.execution",
+    "gradbench.observing.experiment",
+    "gradbench.observing.task",
     "gradbench.rows",
-    "gradbench.worker",
     "pandas",
     "pyarrow.parquet",
     "torch._inductor.compile_fx",
