@@ -48,7 +48,7 @@ class Measurement:
     budget_s: float = 20.0
     training_share: float = 0.3
     precision: float = 0.01
-    sample_s: float = 200e-6
+    sample_s: float = 1e-3
     replicates: int = 8
     min_replicates: int = 3
     product_rounds: int = 10

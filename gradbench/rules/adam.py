@@ -105,6 +105,29 @@ class Adam:
         root = (1 - self.beta2**count) ** 0.5
         return root, self.lr * root / (1 - self.beta1**count)
 
+    def step_fused(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
+        counts: list[Tensor],
+    ) -> None:
+        torch._fused_adam_(
+            parameters,
+            gradients,
+            slots["exp_avg"],
+            slots["exp_avg_sq"],
+            [],
+            counts,
+            lr=self.lr,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            weight_decay=0.0,
+            eps=self.eps,
+            amsgrad=False,
+            maximize=False,
+        )
+
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.Adam:
         return torch.optim.Adam(
             parameters,

@@ -76,6 +76,29 @@ class AdamW:
         torch._foreach_mul_(parameters, 1 - self.lr * self.weight_decay)
         self.adam.step_list(parameters, gradients, slots, count)
 
+    def step_fused(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
+        counts: list[Tensor],
+    ) -> None:
+        torch._fused_adamw_(
+            parameters,
+            gradients,
+            slots["exp_avg"],
+            slots["exp_avg_sq"],
+            [],
+            counts,
+            lr=self.lr,
+            beta1=self.beta1,
+            beta2=self.beta2,
+            weight_decay=self.weight_decay,
+            eps=self.eps,
+            amsgrad=False,
+            maximize=False,
+        )
+
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.AdamW:
         return torch.optim.AdamW(
             parameters,

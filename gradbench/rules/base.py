@@ -97,6 +97,26 @@ class Rule(Protocol):
         """
         ...
 
+    def step_fused(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
+        counts: list[Tensor],
+    ) -> None:
+        """Update a list of tensors in place with the fused kernel that torch.optim calls.
+
+        Args:
+            parameters: Tensors of one dtype and device; written.
+            gradients: A gradient for each parameter; only read.
+            slots: For each name a tensor per parameter; written.
+            counts: Number of this update, from 1, for each parameter: 0-dim, float32, on the
+                parameters' device.
+
+        Source: ``_fused_*`` in ATen's native_functions.yaml, as torch.optim calls them.
+        """
+        ...
+
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> Optimizer:
         """Construct the torch.optim optimizer that means the same.
 

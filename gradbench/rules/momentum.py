@@ -62,5 +62,25 @@ class Momentum:
         torch._foreach_add_(buffers, gradients)
         torch._foreach_sub_(parameters, buffers, alpha=self.lr)
 
+    def step_fused(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
+        counts: list[Tensor],
+    ) -> None:
+        torch._fused_sgd_(
+            parameters,
+            gradients,
+            slots["momentum_buffer"],
+            weight_decay=0.0,
+            momentum=self.momentum,
+            lr=self.lr,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+            is_first_step=False,
+        )
+
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.SGD:
         return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, **implementation)

@@ -66,6 +66,26 @@ class Nesterov:
         torch._foreach_sub_(parameters, gradients, alpha=self.lr)
         torch._foreach_sub_(parameters, buffers, alpha=self.lr * self.momentum)
 
+    def step_fused(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
+        counts: list[Tensor],
+    ) -> None:
+        torch._fused_sgd_(
+            parameters,
+            gradients,
+            slots["momentum_buffer"],
+            weight_decay=0.0,
+            momentum=self.momentum,
+            lr=self.lr,
+            dampening=0.0,
+            nesterov=True,
+            maximize=False,
+            is_first_step=False,
+        )
+
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.SGD:
         return torch.optim.SGD(
             parameters, lr=self.lr, momentum=self.momentum, nesterov=True, **implementation

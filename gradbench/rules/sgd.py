@@ -53,5 +53,25 @@ class Sgd:
     ) -> None:
         torch._foreach_sub_(parameters, gradients, alpha=self.lr)
 
+    def step_fused(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
+        counts: list[Tensor],
+    ) -> None:
+        torch._fused_sgd_(
+            parameters,
+            gradients,
+            [],
+            weight_decay=0.0,
+            momentum=0.0,
+            lr=self.lr,
+            dampening=0.0,
+            nesterov=False,
+            maximize=False,
+            is_first_step=False,
+        )
+
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.SGD:
         return torch.optim.SGD(parameters, lr=self.lr, **implementation)

@@ -1,0 +1,38 @@
+"""One contiguous buffer for all parameters, and nothing but the fused kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from gradbench.rules.base import Rule, Slots
+from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.flattening import flatten
+
+
+class FlatFused(Strategy):
+    """Like ``flat``, without the Python of ``optimizer.step()`` around the kernel.
+
+    For many small tensors that Python takes several times what the kernel does. There are no
+    hooks, no param groups and no optimizer state to save: the moments are flat tensors. Parameters
+    stay what the module's forward pass and ``state_dict`` use; every one must have a gradient.
+    """
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        flat = flatten(parameters)
+        buffer = flat.buffer.detach()
+        gradient = flat.buffer.grad
+        assert gradient is not None  # flatten makes it
+        state: dict[str, list[Tensor]] = {n: [torch.zeros_like(buffer)] for n in rule.slots}
+        count = torch.zeros((), dtype=torch.float32, device=buffer.device)
+
+        @torch.no_grad()
+        def step() -> None:
+            flat.gather()
+            count.add_(1)
+            rule.step_fused([buffer], [gradient], state, [count])
+
+        return Binding(step, flat.release)

@@ -1,0 +1,104 @@
+"""The flat strategies, in what people do with a module besides updating it."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from gradbench.rules.base import Rule
+from gradbench.strategies.flattening import flatten, order
+from tests.conftest import allocate, make
+
+FLAT = ["flat", "flat_fused"]
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(144, 8), nn.Linear(8, 2)
+    )
+
+
+def descend(module: nn.Module) -> float:
+    torch.manual_seed(1)
+    loss = module(torch.randn(4, 1, 8, 8)).square().mean()
+    loss.backward()
+    return float(loss)
+
+
+@pytest.mark.parametrize("set_to_none", [True, False])
+@pytest.mark.parametrize("name", FLAT)
+def test_a_module_trains_as_with_torch_optim(name: str, set_to_none: bool) -> None:
+    rule: Rule = make("rule", "adamw")
+    module, twin = network(), network()
+    parameters = list(module.parameters())
+    slots = [{n: torch.zeros_like(p) for n in rule.slots} for p in parameters]
+    binding = make("strategy", name).bind(rule, parameters, slots)
+    optimizer = rule.optimizer(list(twin.parameters()))
+    losses = []
+    for _ in range(4):
+        losses.append(descend(module))
+        assert losses[-1] == pytest.approx(descend(twin), rel=1e-5)
+        binding.step()
+        optimizer.step()
+        module.zero_grad(set_to_none=set_to_none)
+        optimizer.zero_grad(set_to_none=set_to_none)
+    assert all(after < before for before, after in pairwise(losses))
+    for (key, value), other in zip(
+        module.state_dict().items(), twin.state_dict().values(), strict=True
+    ):
+        assert torch.allclose(value, other, rtol=1e-5, atol=1e-6), key
+
+
+@pytest.mark.parametrize("name", FLAT)
+def test_loading_a_state_is_seen_by_the_next_update(name: str) -> None:
+    rule: Rule = make("rule", "sgd")
+    module = network()
+    start = {key: value.clone() for key, value in module.state_dict().items()}
+    parameters = list(module.parameters())
+    binding = make("strategy", name).bind(rule, parameters, [{} for _ in parameters])
+    first = descend(module)
+    binding.step()
+    module.zero_grad()
+    module.load_state_dict(start)
+    assert descend(module) == pytest.approx(first, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", FLAT)
+@pytest.mark.parametrize("lost", [0, 1, 4])
+def test_a_missing_gradient_is_refused(name: str, lost: int) -> None:
+    rule: Rule = make("rule", "sgd")
+    tensors = allocate(rule)
+    parameters = tensors.tensors.parameters()
+    binding = make("strategy", name).bind(rule, parameters, tensors.slots)
+    for parameter, gradient in zip(parameters, tensors.gradients, strict=True):
+        parameter.grad = gradient
+    parameters[lost].grad = None
+    with pytest.raises(RuntimeError, match="None"):
+        binding.step()
+
+
+@pytest.mark.parametrize("foreign", [set(), {0}, {1, 3}, {0, 1, 2, 3, 4}])
+def test_every_gradient_reaches_its_place(foreign: set[int]) -> None:
+    tensors = allocate(make("rule", "sgd"))
+    parameters = tensors.tensors.parameters()
+    flat = flatten(parameters)
+    expected = [torch.randn_like(parameter) for parameter in parameters]
+    for index, (parameter, gradient) in enumerate(zip(parameters, expected, strict=True)):
+        if index in foreign:
+            parameter.grad = gradient.clone()
+        else:
+            assert parameter.grad is not None
+            parameter.grad.copy_(gradient)
+    flat.gather()
+    by_parameter = dict(zip(map(id, flat.parameters), flat.views, strict=True))
+    for parameter, gradient in zip(parameters, expected, strict=True):
+        assert torch.equal(by_parameter[id(parameter)], gradient)
+
+
+def test_shapes_that_join_lie_side_by_side() -> None:
+    shapes = [torch.Size(s) for s in ((4, 3), (3,), (5, 3), (), (2,), (3, 4), (0, 3), ())]
+    assert [tuple(shapes[i]) for i in order(shapes)] == [
+        (), (), (3,), (2,), (4, 3), (5, 3), (0, 3), (3, 4),
+    ]  # fmt: skip
