@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -40,16 +40,13 @@ class Paired:
     samples: list[Sample]
     first: str
 
-    def _estimates(self, baseline: str) -> Estimates:
-        return estimate(self.samples, baseline=baseline, twin=_TWIN, control=_CONTROL)
-
     def seconds(self, call: str) -> Interval:
         """Estimate the duration of a call, in seconds."""
-        return self._estimates(call).times[call, "update"]
+        return self._find(call, lambda estimates: estimates.times.get((call, "update")))
 
     def ratio(self, numerator: str, denominator: str) -> Interval:
         """Estimate the time of one call over that of another, paired by round."""
-        return self._estimates(numerator).speedups[denominator]
+        return self._find(numerator, lambda estimates: estimates.speedups.get(denominator))
 
     @property
     def noise_floor(self) -> float | None:
@@ -60,6 +57,22 @@ class Paired:
     def contended(self) -> bool:
         """Whether the machine was too busy for clean samples."""
         return self._estimates(self.first).contended
+
+    def _estimates(self, baseline: str) -> Estimates:
+        return estimate(self.samples, baseline=baseline, twin=_TWIN, control=_CONTROL)
+
+    def _find(self, baseline: str, figure: Callable[[Estimates], Interval | None]) -> Interval:
+        """Take a figure from the clean samples; from all, if none of the call's is clean."""
+        found = figure(self._estimates(baseline))
+        if found is None:
+            even = {_CONTROL: 1.0}  # a control that is never slow
+            every = [
+                replace(s, switched=False, seconds=even.get(s.cell, s.seconds))
+                for s in self.samples
+            ]
+            found = figure(estimate(every, baseline=baseline, twin=_TWIN, control=_CONTROL))
+        assert found is not None  # every call has a sample in every round
+        return found
 
 
 def time_paired(
