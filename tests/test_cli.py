@@ -127,9 +127,6 @@ def test_a_sweep_is_a_block_per_combination(tmp_path: Path) -> None:
         (["model=linear model=linear"], ["grammar"]),
         (["experiment=bogus"], ["experiment=bogus", "article", "all"]),
         (["+experiment=[article,bogus]"], ["experiment=bogus", "article"]),
-        (["experiment=article", "device=cuda", "device.index=99"], ["CUDA"]),
-        (["experiment=article", "+experiment.article.colour=red"], ["article.py", "colour"]),
-        (["experiment=article", "threads=0"], ["threads=0", "1"]),
         (["nonsense"], ["nonsense"]),
         (["summary", "nowhere"], ["nowhere"]),
     ],
@@ -206,86 +203,55 @@ def test_interrupted_sweep_keeps_finished_blocks(
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_experiments_are_run_stored_and_kept_and_no_block_is_measured(tmp_path: Path) -> None:
+def test_experiments_run_one_breaks_and_the_others_are_kept(tmp_path: Path) -> None:
     (tmp_path / "experiments").mkdir()  # a user's own folder of the same name
     (tmp_path / "experiments" / "article.py").write_text("raise RuntimeError('shadowed')")
-    overrides = ["run=r", "experiment.observer_cost.budget_s=0.1"]
-    first = gradbench_command("experiment=[article,observer_cost]", *overrides, cwd=tmp_path)
-    assert first.returncode == 0, first.stdout + first.stderr
-    for word in ("2 experiments → results/r", "article · cpu", "refuted", "written: results/r"):
-        assert word in first.stdout
+    mine = tmp_path / "mine.py"
+    mine.write_text("import os, signal\ndef observe(device):\n    os.kill(os.getpid(), 11)\n")
+    target = "+experiment.mine._target_=gradbench.observing.experiment.Experiment"
+    arguments = ["experiment=[article]", target, f"+experiment.mine.file={mine}", "run=r"]
+    first = gradbench_command(*arguments, cwd=tmp_path)
+    assert first.returncode == 1, first.stdout + first.stderr
+    for words in ("2 experiments → results/r", "article · cpu", "refuted", "SIGSEGV", "written: "):
+        assert words in first.stdout
     rows = gradbench.load(tmp_path / "results" / "r", table="observations")
-    assert set(rows["experiment"]) == {"article", "observer_cost"}
-    assert rows["verdict"].notna().all()
-    assert gradbench.load(tmp_path).empty
-    again = gradbench_command("+experiment=article", "run=r", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
+    assert set(rows.loc[rows["experiment"] == "mine", "verdict"]) == {"failed"}
+    article = rows[rows["experiment"] == "article"]
+    assert len(article) > 10
+    assert "failed" not in set(article["verdict"])
+    assert gradbench.load(tmp_path).empty  # no block was measured
+
+    mine.write_text(
+        "from gradbench.observing.observation import Observation, Verdict\n"
+        "def observe(device):\n"
+        "    defect = Verdict.defect\n"
+        "    yield Observation(case='one', expected='x', outcome='y', verdict=defect)\n"
+    )
+    again = gradbench_command(*arguments, cwd=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr  # a defect of PyTorch's is no failure
     assert "article · cpu: kept" in again.stdout
-    assert len(gradbench.load(tmp_path, "observations")) == len(rows)
+    assert "mine · cpu: 1 defect" in again.stdout
+    assert len(gradbench.load(tmp_path, "observations")) == len(article) + 1
     runs = gradbench.load(tmp_path, "runs")
-    assert runs["experiments"].to_list() == [2, 1]
-    assert runs["experiments_run"].to_list() == [2, 0]
+    assert runs["state"].to_list() == ["failed", "done"]
+    assert runs["experiments"].to_list() == [2, 2]
+    assert runs["experiments_run"].to_list() == [2, 1]
     assert runs["experiments_kept"].to_list() == [0, 1]
     assert runs["blocks"].to_list() == [0, 0]
     summary = gradbench_command("summary", "results/r", cwd=tmp_path)
-    assert "article · cpu: " in summary.stdout
+    assert summary.returncode == 0
+    assert "mine · cpu: 1 defect" in summary.stdout
 
 
-def test_a_broken_experiment_exits_1_and_the_others_go_on(tmp_path: Path) -> None:
-    (tmp_path / "broken.py").write_text(
-        "import os, signal\ndef observe(device):\n    os.kill(os.getpid(), signal.SIGSEGV)\n"
-    )
-    target = "+experiment.broken._target_=gradbench.observing.experiment.Experiment"
+def test_the_blocks_of_a_sweep_share_the_experiments_of_their_device(tmp_path: Path) -> None:
+    overrides = ["-m", "rule=sgd,adam", "device=cpu,cuda", "+experiment=article", "measure=true"]
     answer = gradbench_command(
-        target,
-        f"+experiment.broken.file={tmp_path}/broken.py",
-        "experiment=article",
-        "run=r",
-        cwd=tmp_path,
-    )
-    assert answer.returncode == 1, answer.stdout + answer.stderr
-    assert "SIGSEGV" in answer.stdout
-    rows = gradbench.load(tmp_path, "observations")
-    assert set(rows.loc[rows["experiment"] == "broken", "verdict"]) == {"failed"}
-    assert len(rows[rows["experiment"] == "article"]) > 10
-    assert list(gradbench.load(tmp_path, "runs")["state"]) == ["failed"]
-
-
-def test_the_blocks_of_a_sweep_share_an_experiment(tmp_path: Path) -> None:
-    overrides = ["-m", "rule=sgd,adam", "experiment=article", "measure=true", "run=r"]
-    answer = gradbench_command(
-        *TINY, *overrides, "strategy=[no_grad]", "zeroing=[set_to_none]", cwd=tmp_path
+        *TINY, *overrides, "strategy=[no_grad]", "zeroing=[set_to_none]", "run=r", cwd=tmp_path
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "2 blocks and 1 experiment → results/r" in answer.stdout
-    assert "[3/3]" in answer.stdout
-    assert len(list((tmp_path / "results" / "r" / "observations").iterdir())) == 1
-    assert len(list((tmp_path / "results" / "r" / "cells").iterdir())) == 2
-
-
-def test_devices_are_experimented_on_apart(tmp_path: Path) -> None:
-    overrides = ["-m", "device=cpu,cuda", "rule=sgd,adam", "+experiment=article", "run=r"]
-    answer = gradbench_command(*overrides, cwd=tmp_path)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert "2 experiments → results/r" in answer.stdout
-    rows = gradbench.load(tmp_path, "observations")
-    assert set(rows["device"]) == {"cpu", "cuda"}
-    assert gradbench.load(tmp_path).empty
-
-
-def test_an_experiment_runs_as_a_script(tmp_path: Path) -> None:
-    def script(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, f"{ROOT}/experiments/article.py", *arguments]
-        return subprocess.run(
-            command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=120
-        )
-
-    answer = script()
-    assert answer.returncode == 0, answer.stderr
-    assert "example 1, as printed" in answer.stdout
-    assert max(map(len, answer.stdout.splitlines())) <= 100
-    refused = script("--device", "bogus")
-    assert refused.returncode == 2
-    assert "bogus" in refused.stderr
-    assert "Traceback" not in refused.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert "4 blocks and 2 experiments → results/r" in answer.stdout
+    assert "[6/6]" in answer.stdout
+    seen = gradbench.load(tmp_path, "observations")
+    assert sorted(seen["device"].unique()) == ["cpu", "cuda"]
+    assert len(list((tmp_path / "results" / "r" / "observations").iterdir())) == 2
+    assert len(list((tmp_path / "results" / "r" / "cells").iterdir())) == 4

@@ -11,7 +11,7 @@ cost = load_experiment("observer_cost.py")
 
 @pytest.fixture(scope="module")
 def seen() -> dict[str, Observation]:
-    return {observation.case: observation for observation in cost.observe(CPU, budget_s=0.2)}
+    return {observation.case: observation for observation in cost.observe(CPU, budget_s=0.1)}
 
 
 def test_every_way_is_costed_for_both_nets(seen: dict[str, Observation]) -> None:
