@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import sys
 import tempfile
@@ -242,7 +243,7 @@ def _print_continue(sweep: Sweep) -> None:
     if sweep.store is None:
         return
     given = [o for o in sweep.command if not o.startswith("run=")]
-    command = " ".join(["python -m gradbench", *given, f"run={sweep.store.folder.name}"])
+    command = shlex.join(["python", "-m", "gradbench", *given, f"run={sweep.store.folder.name}"])
     Console(stderr=True, soft_wrap=True).print(
-        f"interrupted: finished blocks are kept; to continue: {command}", markup=False
+        f"interrupted: what is finished is kept; to continue: {command}", markup=False
     )
