@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import torch
 
 from gradbench.observing.observation import Observation, Verdict
 
 Case = Callable[[torch.device], Observation]
+See = Callable[[], Observation]
 
 
 def observe_each(cases: Iterable[Case], device: torch.device) -> Iterator[Observation]:
@@ -21,12 +23,26 @@ def observe_each(cases: Iterable[Case], device: torch.device) -> Iterator[Observ
     Yields:
         What each saw; for one that raised, an observation with the verdict ``failed``.
     """
-    for case in cases:
+    return observe_named(
+        (getattr(case, "__name__", str(case)), partial(case, device)) for case in cases
+    )
+
+
+def observe_named(cases: Iterable[tuple[str, See]]) -> Iterator[Observation]:
+    """Observe cases in order, each known by a name.
+
+    Args:
+        cases: Names, and functions that see one case.
+
+    Yields:
+        What each saw; for one that raised, an observation with the verdict ``failed``.
+    """
+    for name, see in cases:
         try:
-            yield case(device)
+            yield see()
         except Exception as error:  # the other cases go on
             yield Observation(
-                case=getattr(case, "__name__", str(case)),
+                case=name,
                 expected="runs",
                 outcome="broke",
                 verdict=Verdict.failed,

@@ -46,3 +46,15 @@ class Observation:
     version_delta: int | None = None
     source: str = ""
     dtype: str = "float32"
+
+
+def first_line(error: Exception) -> str:
+    """Put an exception into one line.
+
+    Args:
+        error: What was raised.
+
+    Returns:
+        Its type and the first line of its text.
+    """
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradbench.results.column import INT, TEXT, Column, interval
+from gradbench.results.column import FLAG, INT, REAL, TEXT, Column, interval
 
 _EVERY = (
     Column("run", TEXT, "", "Name of the run."),
@@ -39,7 +39,65 @@ _OBSERVER_COST = (
     *interval("step_share", "", "What the statistics add to a training step, over the bare step."),
 )
 
-ADDED = (*_OBSERVER_COST,)
+_PLACEMENT = (
+    Column(
+        "strategy",
+        TEXT,
+        "",
+        "How the weight was updated: a strategy, or an optimizer of torch.optim and its "
+        "implementation.",
+    ),
+    Column(
+        "placement",
+        TEXT,
+        "",
+        "Where in the training step: before_forward, between (forward and backward), output_hook, "
+        "parameter_hook or after_backward.",
+    ),
+    Column("operation", TEXT, "", "What was computed from the weight."),
+    Column("input_requires_grad", FLAG, "", "Whether the operation's input requires grad."),
+    Column("mode", TEXT, "", "eager, or the backend of torch.compile that ran both passes."),
+    Column("weight_gradient", TEXT, "", "Outcome for the weight's own gradient."),
+    Column("upstream_gradient", TEXT, "", "Outcome for the gradient upstream, if there is one."),
+    Column("weight_error", REAL, "", "Relative error of the weight's gradient to the right one."),
+    Column("upstream_error", REAL, "", "Relative error of the gradient upstream, if there is one."),
+    Column(
+        "same_gradient", FLAG, "", "Whether `.grad` was the same object after update or zeroing."
+    ),
+    Column("gradient_intact", FLAG, "", "Whether the update left the values in `.grad` bitwise."),
+)
+
+_ZEROING = (
+    Column("zeroing", TEXT, "", "Name of the zeroing."),
+    Column("gradient_kind", TEXT, "", "Kind of gradient that was cleared."),
+    Column("shares_memory", FLAG, "", "Whether `.grad` lay in the same memory after zeroing."),
+    Column(
+        "gradient_version_delta",
+        INT,
+        "",
+        "Change, by zeroing, of the version counter of the tensor that was in `.grad`.",
+    ),
+    Column(
+        "kept_reference", TEXT, "", "What a reference to the cleared gradient held: stale or zero."
+    ),
+    Column(
+        "next_gradient",
+        REAL,
+        "",
+        "What the next backward pass left in `.grad`, in multiples of its own gradient.",
+    ),
+    Column("optimizer", TEXT, "", "Optimizer of torch.optim."),
+    Column("implementation", TEXT, "", "for_loop, foreach or fused."),
+    Column("options", TEXT, "", "Keywords given to the optimizer."),
+    Column(
+        "moved",
+        REAL,
+        "",
+        "Largest change of an element of a parameter without a gradient, over the learning rate.",
+    ),
+)
+
+ADDED = (*_OBSERVER_COST, *_PLACEMENT, *_ZEROING)
 """Columns that one experiment or a few add; null in the rows of the others."""
 
 _RECORD = (
