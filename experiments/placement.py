@@ -211,12 +211,12 @@ def observe_place(setting: Setting, update: Update, placement: Placement, trait:
     seen = [Seen(*tensors, TOLERANCE) for tensors in zip(gradients, old, new, strict=False)]
     outcome = ERROR if error else combine([gradient.outcome for gradient in seen])
     expected, verdict = judge(placement, outcome, trait.untracked, error)
-    message = error or evidence(seen, right)
+    same_gradient, gradient_intact = step.gradient_kept()
+    message = error or evidence(seen, right, step.version_delta(), gradient_intact)
     if not error and not all(gradient.apart for gradient in seen):
         verdict, message = Verdict.skipped, "the update moves a gradient too little to tell"
     reported = [] if error else [(one.outcome, one.error(right)) for one in seen]
     own, above = (*reported, (None, None), (None, None))[:2]
-    same_gradient, gradient_intact = step.gradient_kept()
     version_delta = step.version_delta()
     step.release()
     return Placed(
@@ -258,13 +258,20 @@ def judge(
     return expected, documented(good)
 
 
-def evidence(seen: list[Seen], right: str) -> str | None:
-    """Say how far the gradients are from the right ones; nothing where they are right."""
+def evidence(
+    seen: list[Seen], right: str, version_delta: int, gradient_intact: bool | None
+) -> str | None:
+    """Say how far the gradients are from the right ones, and what may be why; None if right."""
     if all(gradient.outcome == right for gradient in seen):
         return None
     names = ("weight", "upstream")
     errors = [f"{name} {100 * g.error(right):.3g} %" for name, g in zip(names, seen, strict=False)]
-    return f"relative error of the gradients: {', '.join(errors)}"
+    said = [f"relative error of the gradients: {', '.join(errors)}"]
+    if version_delta == 0:
+        said.append("the update bumped no version counter")
+    if not gradient_intact:
+        said.append("the update changed .grad")
+    return "; ".join(said)
 
 
 def skipped(reason: str, *parts: Update | Operation | Setting, **more: Any) -> Placed:
