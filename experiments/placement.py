@@ -262,16 +262,16 @@ def evidence(
     seen: list[Seen], right: str, version_delta: int, gradient_intact: bool | None
 ) -> str | None:
     """Say how far the gradients are from the right ones, and what may be why; None if right."""
-    if all(gradient.outcome == right for gradient in seen):
-        return None
-    names = ("weight", "upstream")
-    errors = [f"{name} {100 * g.error(right):.3g} %" for name, g in zip(names, seen, strict=False)]
-    said = [f"relative error of the gradients: {', '.join(errors)}"]
-    if version_delta == 0:
+    said = [
+        f"the {name} gradient is off by {100 * gradient.error(right):.2g} %"
+        for name, gradient in zip(("weight's", "upstream"), seen, strict=False)
+        if gradient.outcome != right
+    ]
+    if said and version_delta == 0:
         said.append("the update bumped no version counter")
-    if not gradient_intact:
+    if said and not gradient_intact:
         said.append("the update changed .grad")
-    return "; ".join(said)
+    return "; ".join(said) or None
 
 
 def skipped(reason: str, *parts: Update | Operation | Setting, **more: Any) -> Placed:

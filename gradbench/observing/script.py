@@ -13,7 +13,13 @@ import typer
 from rich.console import Console
 
 from gradbench.observing.observation import Observation, Verdict
-from gradbench.report.observations import counts, observation_table
+from gradbench.report.matrices import matrices
+from gradbench.report.observations import (
+    LONG,
+    counts,
+    observation_summary,
+    observation_table,
+)
 
 
 def main(observe: Callable[[torch.device], Iterator[Observation]]) -> NoReturn:
@@ -65,6 +71,9 @@ def _run(observe: Callable[[torch.device], Iterator[Observation]], device: torch
         title = (
             f"{inspect.getfile(observe).rpartition('/')[2]} · {device} · torch {torch.__version__}"
         )
-        if rows:
+        if len(rows) > LONG and matrices(rows):
+            console.print(observation_summary(title, rows))
+        elif rows:
             console.print(observation_table(title, rows))
+            console.print(*(matrix.drawn() for matrix in matrices(rows)))
             console.print(counts(rows), highlight=False)

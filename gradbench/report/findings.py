@@ -9,12 +9,16 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from gradbench.config import experiments_folder
+from gradbench.report.markdown import escape, markdown_table
+from gradbench.report.matrices import matrices
+from gradbench.report.matrix import together
 from gradbench.report.observations import (
+    LONG,
     NOTABLE,
     Row,
     by_trial,
@@ -25,11 +29,7 @@ from gradbench.report.observations import (
 from gradbench.results.load import load
 from gradbench.results.observations import ADDED
 
-LONG = 60
-"""Cases above which an experiment's are counted up by what was expected and seen."""
-
 _COLUMNS = {"case": "case", "expected": "expected", "outcome": "seen", "message": "evidence"}
-_SPECIAL = re.compile(r"([\\`*\[\]|$~]|(?<!\w)_|_(?!\w))")
 _HEAD = """\
 Each experiment here puts a question to PyTorch and lets measurement decide. A file reads from top
 to bottom and runs by itself: `python experiments/article.py`. This page is what they saw on
@@ -64,24 +64,6 @@ def findings_page(rows: Sequence[Row]) -> str:
         *(_experiment(trial) for trial in trials),
     ]
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
-
-
-def escape(text: object) -> str:
-    """Make text safe inside a cell of a Markdown table.
-
-    Args:
-        text: Anything; None is empty.
-
-    Returns:
-        One line that renders as the text: marks escaped, line ends as ``<br>``.
-    """
-    if text is None:
-        return ""
-    if isinstance(text, float):
-        return f"{text:.0f}" if text.is_integer() else f"{text:.3g}"
-    shown = str(text).strip()
-    shown = shown.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return "<br>".join(_SPECIAL.sub(r"\\\1", line) for line in shown.splitlines())
 
 
 def _latest(rows: Sequence[Row]) -> list[list[Row]]:
@@ -146,7 +128,8 @@ def _by_verdict(heading: str, verdict: str, trials: Sequence[Sequence[Row]]) -> 
     for trial in trials:
         rows = [row for row in trial if row["verdict"] == verdict]
         if rows:
-            sections += [f"### {heading}: {_name(trial)}", _table(rows), *_listings(rows)]
+            table = _table(rows) if len(rows) <= LONG else _counted(rows)
+            sections += [f"### {heading}: {_name(trial)}", table, *_listings(rows)]
     return [f"## {heading}", *sections] if sections else []
 
 
@@ -209,13 +192,16 @@ def _listings(rows: Sequence[Row]) -> list[str]:
 
 
 def _experiment(trial: Sequence[Row]) -> str:
-    """Write an experiment's question and counts, and the cases that are not listed above."""
+    """Write an experiment's question and counts, its matrices, and the cases not listed above."""
     question = escape(_question(str(trial[0]["experiment"])))
-    intro = f"### {_name(trial)}\n\n{question}\n\n{_counts(trial)}."
-    if len(trial) > LONG:
-        return f"{intro}\n\n{_counted(trial)}"
+    parts = [f"### {_name(trial)}", question, f"{_counts(trial)}."]
+    parts += [matrix.markdown() for matrix in matrices(trial)]
     others = [row for row in by_urgency(trial) if row["verdict"] not in NOTABLE]
-    return f"{intro}\n\n{_table(others, verdicts=True)}" if others else intro
+    if len(trial) > LONG:
+        parts.append(_counted(trial))
+    elif others:
+        parts.append(_table(others, verdicts=True))
+    return "\n\n".join(parts)
 
 
 def _counts(trial: Sequence[Row]) -> str:
@@ -228,13 +214,17 @@ def _counted(trial: Sequence[Row]) -> str:
     def kind(row: Row) -> tuple[str, ...]:
         return tuple(str(row[name] or "") for name in ("verdict", "expected", "outcome"))
 
-    lines = ["| verdict | expected | seen | cases | such as |", "|---|---|---|---|---|"]
+    counted = []
     for _, same in groupby(by_urgency(sorted(trial, key=kind)), key=kind):
         rows = list(same)
         verdict, *seen = kind(rows[0])
-        cells: list[Any] = [verdict.replace("_", " "), *seen, len(rows), rows[0]["case"]]
-        lines.append(f"| {' | '.join(map(escape, cells))} |")
-    return "\n".join(lines)
+        who = together(dict.fromkeys(row["strategy"] for row in rows if row.get("strategy")))
+        counted.append([verdict.replace("_", " "), *seen, len(rows), who, rows[0]["case"]])
+    header = ["verdict", "expected", "seen", "cases", "by", "such as"]
+    if not any(row[4] for row in counted):
+        header.remove("by")
+        counted = [row[:4] + row[5:] for row in counted]
+    return markdown_table(header, counted)
 
 
 def main(

@@ -10,10 +10,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from gradbench.report.matrices import matrices
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
+"""A row of ``observations``."""
+
+LONG = 60
+"""Cases above which an experiment's are summed up instead of listed."""
 
 STYLES = {
     "failed": "bold red",
@@ -121,19 +127,30 @@ def observation_summaries(rows: Iterable[Row], most: int = 12) -> list[Renderabl
         What to print for each experiment and device.
     """
     return [
-        _summary(f"{experiment} · {device}", trial, most)
+        observation_summary(f"{experiment} · {device}", trial, most)
         for (experiment, device, *_), trial in by_trial(rows).items()
     ]
 
 
-def _summary(name: str, rows: Sequence[Row], most: int) -> RenderableType:
+def observation_summary(name: str, rows: Sequence[Row], most: int = 12) -> RenderableType:
+    """Sum up one experiment: its matrices, counts by verdict, then what is notable.
+
+    Args:
+        name: Heading.
+        rows: Rows of ``observations``, of one experiment on one device.
+        most: Most rows to show.
+
+    Returns:
+        What to print.
+    """
     head = Text(f"{name}: ", style="bold").append(counts(rows), style="not bold")
     notable = by_urgency(row for row in rows if row["verdict"] in NOTABLE)
-    parts: list[RenderableType] = [head]
-    if notable:
-        parts.append(_lines(notable[:most]))
-    if len(notable) > most:
-        parts.append(Text(f"  and {len(notable) - most} more of these", style="dim"))
+    shown = _different(notable)[:most]
+    parts: list[RenderableType] = [*(matrix.drawn() for matrix in matrices(rows)), head]
+    if shown:
+        parts.append(_lines(shown))
+    if len(notable) > len(shown):
+        parts.append(Text(f"  and {len(notable) - len(shown)} more of these", style="dim"))
     reasons = Counter(_line(row["message"]) for row in rows if row["verdict"] == "skipped")
     parts += [
         Text(f"  skipped {count} × {reason}", style="dim", no_wrap=True, overflow="ellipsis")
@@ -142,6 +159,15 @@ def _summary(name: str, rows: Sequence[Row], most: int) -> RenderableType:
     if len(reasons) > 3:
         parts.append(Text(f"  and {len(reasons) - 3} more reasons", style="dim"))
     return Group(*parts)
+
+
+def _different(rows: Iterable[Row]) -> list[Row]:
+    """Keep one row of those that a strategy repeats in many cases."""
+    kinds: dict[tuple[str, ...], Row] = {}
+    for row in rows:
+        who = row.get("strategy") or row["case"]
+        kinds.setdefault((row["verdict"], row["outcome"], who), row)
+    return list(kinds.values())
 
 
 def _lines(rows: Sequence[Row]) -> Table:

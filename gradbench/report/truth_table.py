@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 from string import ascii_uppercase
 
 from gradbench.report.matrix import DEFECT, Matrix, Row, merged, together
@@ -15,6 +16,7 @@ _WORDS = (
     "!: not what PyTorch documents."
 )
 
+_LABELS = [*ascii_uppercase, *map("".join, product(ascii_uppercase, repeat=2))]
 _ORDER = ("new", "old", "error", "wrong", "zero", "none")
 
 Key = tuple[str, str, bool, str]
@@ -50,7 +52,7 @@ def truth_table(rows: Iterable[Row]) -> list[Matrix]:
     placed = [row for row in rows if row.get("placement") and row["verdict"] != "skipped"]
     if not placed:
         return []
-    kinds = dict(zip(ascii_uppercase, _behaviours(placed), strict=False))
+    kinds = dict(zip(_LABELS, _behaviours(placed), strict=False))
     places = list(dict.fromkeys(row["placement"] for row in placed))
     overview = [
         [f"{letter}: {together(kind.members)}", *(_summary(kind, place) for place in places)]
@@ -77,17 +79,19 @@ def _by_operation(kinds: dict[str, Behaviour], places: Sequence[str]) -> list[Ma
     cases = list(dict.fromkeys(key[1:3] for kind in kinds.values() for key in kind.seen))
     for place in places:
         if any(" or " in _summary(kind, place) for kind in kinds.values()):
-            cells = [[_modes(kind, place, *case) for kind in kinds.values()] for case in cases]
-            titles.setdefault(tuple(map(tuple, cells)), []).append(place)
+            cells = tuple(
+                tuple(_modes(kind, place, *case) for kind in kinds.values()) for case in cases
+            )
+            titles.setdefault(cells, []).append(place)
     matrices = []
     for cells, same in titles.items():
         columns = merged(dict(zip(kinds, zip(*cells, strict=True), strict=True)))
-        names = [
-            f"{operation}, {'input requires grad' if grad else 'plain input'}"
-            for operation, grad in cases
+        rows = [
+            [operation, "requires grad" if grad else "plain", *words]
+            for (operation, grad), *words in zip(cases, *columns.values(), strict=True)
         ]
-        rows = [list(row) for row in zip(names, *columns.values(), strict=True)]
-        matrices.append(Matrix(", ".join(same), ["operation", *columns], rows))
+        header = ["operation", "its input", *columns]
+        matrices.append(Matrix(f"Operation by operation: {', '.join(same)}", header, rows))
     return matrices
 
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 
 from gradbench.report.matrix import DEFECT, Matrix, Row, merged
 
+DEFAULT = "default"
+"""What stands for no options."""
+
 
 def zeroing_tables(rows: Iterable[Row]) -> list[Matrix]:
     """Sum up what zeroings were seen to do.
@@ -65,9 +68,17 @@ def _alike(moved: dict[tuple[str, str, str], dict[str, str]]) -> dict[str, dict[
     same: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[str]] = {}
     for (optimizer, options, implementation), cells in moved.items():
         same.setdefault((optimizer, options, tuple(cells.items())), []).append(implementation)
+    rows = [(optimizer, options) for optimizer, options, _ in same]
     return {
-        f"{optimizer} {options} ({', '.join(implementations)})": dict(cells)
-        for (optimizer, options, cells), implementations in same.items()
+        " ".join(
+            [
+                optimizer,
+                *([options] if options != DEFAULT else []),
+                # Named only where an optimizer's implementations differ.
+                *([", ".join(names)] if rows.count((optimizer, options)) > 1 else []),
+            ]
+        ): dict(cells)
+        for (optimizer, options, cells), names in same.items()
     }
 
 
