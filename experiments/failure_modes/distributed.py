@@ -147,10 +147,17 @@ def replaced_after_ddp_twin(device):
 
 
 def missing_gloo(device):
-    """Say what a process needs to form a gloo group of its own."""
+    """Say why this process cannot form a gloo group of its own."""
     if not dist.is_available() or not dist.is_gloo_available():
         return "this PyTorch has no gloo"
-    return "this process is part of a group already" if dist.is_initialized() else None
+    if dist.is_initialized():
+        return "this process is part of a group already"
+    try:
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    except RuntimeError as error:
+        return f"gloo does not start: {error}"
+    dist.destroy_process_group()
+    return None
 
 
 UNFINISHED = "Expected to have finished reduction in the prior iteration"

@@ -60,12 +60,12 @@ class FailureMode:
     @property
     def name(self) -> str:
         """Name of the mode."""
-        return str(self.broken.__name__)  # type: ignore[attr-defined]
+        return str(self.broken.__name__)
 
     @property
     def topic(self) -> str:
         """Name of the file that describes it."""
-        return Path(inspect.getfile(self.broken)).stem  # type: ignore[arg-type]
+        return Path(inspect.getfile(self.broken)).stem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +161,5 @@ def _describe(state: State, says: str, said: str) -> str:
     """Put a symptom in words: ``none, silently``, ``none, with “not a leaf”``, ``error, …``."""
     if not said:
         return f"{state.value}, silently"
-    return (
-        f"{state.value}, with “{says}”" if says and says in said else f"{state.value}, unexpected"
-    )
+    known = bool(says) and says in said
+    return f"{state.value}, with “{says}”" if known else f"{state.value}, unexpected"

@@ -38,7 +38,8 @@ def pasteable(function: Callable[..., Any], device: torch.device) -> str:
 
 def _free_names(source: str) -> set[str]:
     """Return the names a function reads and does not bind anywhere in itself."""
-    read, bound = set(), set()
+    read: set[str] = set()
+    bound: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Name):
             (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)

@@ -97,7 +97,23 @@ _ZEROING = (
     ),
 )
 
-ADDED = (*_OBSERVER_COST, *_PLACEMENT, *_ZEROING)
+_FAILURE_MODES = (
+    Column("topic", TEXT, "", "What a failure mode is about: the name of its file."),
+    Column("kind", TEXT, "", "Which code ran: broken, its fix, or its twin that looks like it."),
+    Column("title", TEXT, "", "The failure mode in a few words."),
+    Column(
+        "state",
+        TEXT,
+        "",
+        "What the code made of the gradient or update: right, none, zero, nan, stale, doubled, "
+        "lost (nothing written), wrong or error; null where it did not run.",
+    ),
+    Column("why", TEXT, "", "Why the code fails, what the fix does, or why the twin is fine."),
+    Column("promise", TEXT, "", "What PyTorch promises and the code shows broken, if anything."),
+    Column("code", TEXT, "", "The code that ran, to be pasted."),
+)
+
+ADDED = (*_OBSERVER_COST, *_PLACEMENT, *_ZEROING, *_FAILURE_MODES)
 """Columns that one experiment or a few add; null in the rows of the others."""
 
 _RECORD = (
