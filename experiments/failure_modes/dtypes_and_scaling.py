@@ -215,6 +215,7 @@ MODES = (
         broken=half_underflow,
         fix=half_underflow_fix,
         twin=half_underflow_twin,
+        dtype="float16",
         state=State.zero,
         source="docs: torch.amp, Gradient Scaling",
         documented=True,
@@ -224,6 +225,7 @@ MODES = (
         broken=update_rounded_away,
         fix=update_rounded_away_fix,
         twin=update_rounded_away_twin,
+        dtype="bfloat16",
         state=State.lost,
     ),
     FailureMode(
@@ -231,6 +233,7 @@ MODES = (
         broken=sum_stagnates,
         fix=sum_stagnates_fix,
         twin=sum_stagnates_twin,
+        dtype="bfloat16",
         state=State.wrong,
     ),
     FailureMode(
@@ -265,6 +268,7 @@ MODES = (
         broken=integer_parameter,
         fix=integer_parameter_fix,
         twin=integer_parameter_twin,
+        dtype="int64",
         state=State.error,
         says="Only Tensors of floating point and complex dtype can require gradients",
     ),

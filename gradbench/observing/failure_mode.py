@@ -37,6 +37,7 @@ class FailureMode:
         documented: PyTorch's documentation describes it.
         promise: What PyTorch's documentation promises and the silent failure breaks, if anything.
         missing: Returns what a device lacks to run this, or None.
+        dtype: Type of the parameters.
     """
 
     title: str
@@ -49,6 +50,7 @@ class FailureMode:
     documented: bool = False
     promise: str = ""
     missing: Callable[[torch.device], str | None] = anywhere
+    dtype: str = "float32"
 
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
@@ -138,6 +140,7 @@ def _observation(
         verdict=verdict,
         message=message,
         source=mode.source,
+        dtype=mode.dtype,
         topic=mode.topic,
         kind=kind,
         title=mode.title,

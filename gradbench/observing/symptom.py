@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-Probe = Callable[[torch.device], Mapping[str, Any]]
+Probe = Callable[[torch.device], Mapping[str, Any] | None]
 """Code under observation: takes a device, returns ``got``, ``right`` and maybe ``stale``, ``lost``.
 
 Each is a tensor, a number or None: what the code ended up with, what it should be, and what it
 would be had it stayed at an earlier gradient (``stale``) or had nothing been written (``lost``).
+Code that is expected to raise returns nothing.
 """
 
 
@@ -37,6 +38,7 @@ class State(str, Enum):
     lost = "lost"
     wrong = "wrong"
     error = "error"
+    ran = "ran"
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Symptom:
     """What running a probe showed.
 
     Args:
-        state: What became of the gradient or update; ``error`` if the code raised.
+        state: What became of the gradient or update; ``error`` if the code raised, ``ran`` if it
+            neither raised nor returned anything to judge.
         said: Type and text of the exception, or of the warnings; empty where there was silence.
         evidence: What the code got and what is right; empty if it raised.
         unsupported: The exception says that this device or torch lacks the operation.
@@ -79,7 +82,7 @@ def examine(probe: Probe, device: torch.device) -> Symptom:
             said = f"{type(error).__name__}: {error}"
             absent = isinstance(error, NotImplementedError) or "not implemented for '" in said
             return Symptom(State.error, said, unsupported=absent)
-        state, evidence = _judge(**seen)
+        state, evidence = (State.ran, "no error") if seen is None else _judge(**seen)
     return Symptom(state, "; ".join(_spoken(caught)), evidence)
 
 
@@ -156,5 +159,5 @@ def _short(value: Any) -> str:
     if value is None:
         return "None"
     flat = _plain(value).flatten().tolist()
-    shown = [f"{number:.4g}" for number in flat[:4]] + ["…"] * (len(flat) > 4)
+    shown = [f"{number + 0.0:.4g}" for number in flat[:4]] + ["…"] * (len(flat) > 4)
     return shown[0] if len(flat) == 1 else f"[{', '.join(shown)}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import sys
 from collections import Counter
@@ -19,7 +20,7 @@ EXPERIMENT = "failure_modes"
 _HEAD = """\
 # Failure modes
 
-{modes} ways to end up with a None, zero, stale, doubled, lost or wrong gradient or update, as seen
+Ways to end up with a None, zero, stale, doubled, lost or wrong gradient or update: {modes}, as seen
 on {where}. Each comes with its fix and with a twin: code that looks like
 it and is fine. All three ran, and the code is what ran. This page is written by
 `python -m gradbench.report.atlas` from stored rows, and edited by nobody.
@@ -27,9 +28,11 @@ it and is fine. All three ran, and the code is what ran. This page is written by
 _SYMPTOM = """\
 *Silent* is what gives neither error nor warning. A *defect* is silent and breaks a promise of
 PyTorch's documentation; what is *as documented* is described there; the others are *confirmed*
-reports, or found here.
+reports, or found here. `got` is what the code ended up with, `right` what it should be.
 """
 _KINDS = {"broken": "Fails", "fix": "Instead", "twin": "Looks like it and is fine"}
+_CODE = re.compile(r"(`[^`]+`)")
+_SPACES = re.compile(r"\A(\s*)(.*?)(\s*)\Z", re.DOTALL)
 _ISSUE = re.compile(r"\b(pt|tutorials)#(\d+)")
 _REPOSITORIES = {"pt": "pytorch/pytorch", "tutorials": "pytorch/tutorials"}
 
@@ -86,7 +89,7 @@ def atlas_table(rows: Iterable[Row], page: str = "") -> str:
         shown = _words(topic)
         for mode in modes:
             row = mode["broken"]
-            link = f"[{_title(row)}]({page}#{row['case']})"
+            link = f"[{_prose(row['title'])}]({page}#{row['case']})"
             cells = (shown, link, _state(row), _manner(row), _verdict(mode), _source(row))
             lines.append(f"| {' | '.join(cells)} |")
             shown = ""
@@ -124,11 +127,25 @@ def _words(topic: str) -> str:
     return topic.replace("_", " ").capitalize()
 
 
-def _title(row: Row) -> str:
-    """Return a title, code in backticks as it stands, safe in a cell of a table."""
-    parts = str(row["title"]).split("`")
-    return "`".join(
-        part.replace("|", "\\|") if place % 2 else escape(part) for place, part in enumerate(parts)
+def _prose(text: object) -> str:
+    """Return text that is safe in a cell of a table, with what is in backticks left as code."""
+    parts = _CODE.split(str(text))
+    return "".join(
+        part.replace("|", "\\|") if place % 2 else _SPACES.sub(_escape_between, part)
+        for place, part in enumerate(parts)
+    )
+
+
+def _escape_between(found: re.Match[str]) -> str:
+    """Escape what is between the white space at both ends, which stays."""
+    return f"{found[1]}{escape(found[2])}{found[3]}"
+
+
+def _html(text: object) -> str:
+    """Return text for where Markdown is not read, with what is in backticks as code."""
+    parts = _CODE.split(html.escape(str(text), quote=False))
+    return "".join(
+        f"<code>{part[1:-1]}</code>" if place % 2 else part for place, part in enumerate(parts)
     )
 
 
@@ -183,8 +200,8 @@ def _counts(modes: Sequence[Mode]) -> str:
 def _defects(modes: Iterable[Mode]) -> list[str]:
     """List what is silent against a promise."""
     lines = [
-        f"- [{_title(row)}](#{row['case']}): {row['why']} Promised: “{row['promise']}” "
-        f"({_source(row)})"
+        f"- [{_prose(row['title'])}](#{row['case']}): {_prose(row['why'])} "
+        f"Promised: “{_prose(row['promise'])}” ({_source(row)})"
         for row in (mode["broken"] for mode in modes)
         if row["verdict"] == "defect"
     ]
@@ -195,15 +212,15 @@ def _section(mode: Mode) -> str:
     """Write a mode: why, what was seen, and the three pieces of code, folded away."""
     row = mode["broken"]
     parts = [
-        f'### <a id="{row["case"]}"></a>{_title(row)}',
-        f"{row['why']} → **{_state(row)}**, {_manner(row)}: {_verdict(mode)}."
+        f'### <a id="{row["case"]}"></a>{_prose(row["title"])}',
+        f"{_prose(row['why'])} → **{_state(row)}**, {_manner(row)}: {_verdict(mode)}."
         + (f" Source: {_source(row)}." if row["source"] else ""),
     ]
     if row["message"]:
         parts.append(f"> {escape(row['message'])}")
     for kind, heading in _KINDS.items():
         code = str(mode[kind]["code"]).strip()
-        said = escape(mode[kind]["why"]) if kind != "broken" else ""
+        said = _html(mode[kind]["why"]) if kind != "broken" else ""
         summary = f"<b>{heading}</b>" + (f": {said}" if said else "")
         parts.append(
             f"<details><summary>{summary}</summary>\n\n```python\n{code}\n```\n\n</details>"

@@ -106,7 +106,8 @@ _FAILURE_MODES = (
         TEXT,
         "",
         "What the code made of the gradient or update: right, none, zero, nan, stale, doubled, "
-        "lost (nothing written), wrong or error; null where it did not run.",
+        "lost (nothing written), wrong, error, or ran (no error, nothing to compare); null where "
+        "it did not run.",
     ),
     Column("why", TEXT, "", "Why the code fails, what the fix does, or why the twin is fine."),
     Column("promise", TEXT, "", "What PyTorch promises and the code shows broken, if anything."),
