@@ -226,7 +226,7 @@ MODES = (
         fix=sparse_row_lost_fix,
         twin=sparse_row_lost_twin,
         state=State.lost,
-        source="docs: torch.nn.Embedding",
+        source="docs: torch.nn.Embedding; pt#17950",
         promise="Optimizers that support sparse gradients: SGD, SparseAdam, Adagrad.",
     ),
     FailureMode(

@@ -259,8 +259,8 @@ MODES = (
         fix=saved_through_hooks_fix,
         twin=saved_through_hooks_twin,
         state=State.wrong,
-        source=CHECKED,
-        promise=NO_ERROR_NO_DOUBT,
+        source="docs: torch.autograd.graph.saved_tensors_hooks",
+        documented=True,
     ),
     FailureMode(
         title="`BatchNorm` run in evaluation, then in training mode, then backward",

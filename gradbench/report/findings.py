@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from gradbench.config import experiments_folder
+from gradbench.config import configuration_folder, experiments_folder
 from gradbench.report.markdown import escape, markdown_table
 from gradbench.report.matrices import matrices
 from gradbench.report.matrix import together
@@ -112,13 +112,17 @@ def _overview(trials: Sequence[Sequence[Row]]) -> str:
 
 
 def _question(experiment: str) -> str:
-    """Take the first paragraph of the docstring of an experiment's file, or of its first file."""
-    folder = experiments_folder()
-    files = [folder / f"{experiment}.py", *sorted((folder / experiment).glob("*.py"))]
-    for file in files:
-        if file.is_file():
-            text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
-            return " ".join(text.partition("\n\n")[0].split())
+    """Take the first paragraph of the docstring of an experiment's file, or a folder's comment.
+
+    A folder holds one topic in each file; what it is about is the first line of its option.
+    """
+    file = experiments_folder() / f"{experiment}.py"
+    if file.is_file():
+        text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+        return " ".join(text.partition("\n\n")[0].split())
+    option = configuration_folder() / "experiment" / f"{experiment}.yaml"
+    if option.is_file():
+        return option.read_text(encoding="utf-8").partition("\n")[0].removeprefix("#").strip()
     return ""
 
 

@@ -122,3 +122,8 @@ def test_sources_are_numbered_once() -> None:
     assert page.count("A \\| b") == 1
     assert "| confirmed | a | x | y | 1 |" in page
     assert "| confirmed | c | x | y |  |" in page
+
+
+def test_an_experiment_of_many_files_is_introduced_by_its_option() -> None:
+    page = findings_page([row("a", experiment="failure_modes")])
+    assert "An atlas of the ways to lose a gradient or an update" in page
