@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gradbench.report.findings import escape
+from gradbench.report.markdown import escape
 from gradbench.report.observations import Row, by_trial, by_urgency, rows_of
 from gradbench.results.load import load
 
