@@ -1,0 +1,129 @@
+"""Every optimizer on every implementation, option, layout and type: what comes of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+
+from gradbench.parity.cases import LONG, Case, Member
+from gradbench.parity.catalogue import COMPILED, Entry
+from gradbench.parity.checks import Failure, Judge, Judgement, Outcome
+from gradbench.parity.findings import Finding, explain, symptoms
+from gradbench.parity.layouts import large, layouts
+from gradbench.parity.minimise import PLAIN, TYPES
+from gradbench.parity.options import base, full, pairwise
+
+LAID_OUT = (torch.float32, torch.bfloat16)
+"""Types in which every layout is tried: one of full and one of low precision."""
+
+
+@dataclass
+class Tally:
+    """How the cases of one optimizer, implementation and type ended.
+
+    Args:
+        counts: Of each outcome.
+        ulps: Largest error of a parameter among the cases that agree.
+        messages: What refused cases said, with the number of times.
+        documented: Whether torch.optim itself raised every refusal.
+        version_delta: Change of the version counter in the first case that took a step.
+    """
+
+    counts: Counter[Outcome] = field(default_factory=Counter)
+    ulps: float = 0.0
+    messages: Counter[str] = field(default_factory=Counter)
+    documented: bool = True
+    version_delta: int | None = None
+
+    def add(self, judgement: Judgement) -> None:
+        """Count a case."""
+        self.counts[judgement.outcome] += 1
+        if judgement.outcome is Outcome.agrees:
+            self.ulps = max(self.ulps, judgement.ulps)
+        if judgement.outcome is Outcome.refused and judgement.refusal:
+            self.messages[judgement.refusal.message] += 1
+            self.documented &= judgement.refusal.documented
+        if self.version_delta is None:
+            self.version_delta = judgement.version_delta
+
+
+@dataclass(frozen=True)
+class Hunt:
+    """What came of one optimizer.
+
+    Args:
+        entry: The optimizer.
+        tallies: By implementation and type.
+        findings: Defects, each with its smallest case.
+    """
+
+    entry: Entry
+    tallies: dict[tuple[str, torch.dtype], Tally]
+    findings: list[Finding]
+
+
+def hunt(entry: Entry, device: torch.device, thorough: bool = False) -> Hunt:
+    """Carry out every case of an optimizer and explain those that fail.
+
+    Args:
+        entry: The optimizer.
+        device: Where.
+        thorough: Whether every layout is tried in every type and with pairwise options.
+
+    Returns:
+        Counts and findings.
+    """
+    judge = Judge(entry, device)
+    tallies: dict[tuple[str, torch.dtype], Tally] = {}
+    failing: list[tuple[Case, Failure]] = []
+    for case in cases(entry, thorough):
+        judgement = judge.judge(case)
+        key = (case.implementation, case.dtype)
+        tallies.setdefault(key, Tally()).add(judgement)
+        failing += [(case, failure) for failure in symptoms(judgement)]
+    return Hunt(entry, tallies, explain(judge, failing))
+
+
+def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
+    """List the cases of an optimizer, plainest first.
+
+    All options on plain matrices in every type; every layout in ``LAID_OUT`` with the plain
+    options and with as many as combine; compilation, which takes seconds, once with the plain
+    options and once with as many as combine. An optimizer that needs a closure looks for its own
+    gradients until it is satisfied, which rounding decides: it is held to its float64 path only.
+    """
+    types = (torch.float64,) if entry.closure else TYPES
+    rows = pairwise(entry)
+    few = rows if thorough else list(dict.fromkeys([base(entry), max(rows, key=len)]))
+    for dtype in types:
+        lists = layouts(dtype)
+        tried = [(PLAIN, options) for options in full(entry)]
+        everything = thorough or entry.closure or dtype in LAID_OUT
+        names = [name for name in lists if name != PLAIN and (everything or "gradients" in name)]
+        tried += [(name, options) for options in few for name in names]
+        for layout, options in tried:
+            for implementation in entry.implementations():
+                if implementation == COMPILED and not _compiled(dtype, layout, options in few):
+                    continue
+                yield Case(entry.name, implementation, options, dtype, layout, lists[layout])
+    long = (Member((3, 3)),)
+    for options in full(entry):
+        for implementation in entry.implementations():
+            if implementation != COMPILED:
+                yield Case(
+                    entry.name, implementation, options, types[0], "eight steps", long, LONG
+                )
+    if not entry.closure:
+        for layout, members in large().items():
+            for implementation in entry.implementations():
+                if implementation != COMPILED:
+                    yield Case(
+                        entry.name, implementation, base(entry), torch.float32, layout, members
+                    )
+
+
+def _compiled(dtype: torch.dtype, layout: str, few: bool) -> bool:
+    return dtype == torch.float32 and layout == "vectors" and few
