@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.report.matrices import matrices
@@ -77,3 +78,7 @@ def _run(observe: Callable[[torch.device], Iterator[Observation]], device: torch
             console.print(observation_table(title, rows))
             console.print(*(matrix.drawn() for matrix in matrices(rows)))
             console.print(counts(rows), highlight=False)
+        for row in rows:
+            if row.get("reproduction"):
+                console.rule(escape(row["case"]), align="left")
+                console.print(row["reproduction"], markup=False, highlight=False, soft_wrap=True)

@@ -42,6 +42,25 @@ class Member:
     values: str = "ordinary"
     group: int = 0
 
+    def __str__(self) -> str:
+        shape = "×".join(map(str, self.shape)) or "scalar"
+        said = [f"{shape} parameter"]
+        if self.dtype is not None:
+            said.append(str(self.dtype).removeprefix("torch."))
+        said += [
+            f"{placement} {side}"
+            for side, placement in (("itself", self.parameter), ("gradient", self.gradient))
+            if placement != "contiguous"
+        ]
+        if self.values != "ordinary":
+            said.append(f"{self.values} gradient")
+        if not all(self.present):
+            steps = [str(number + 1) for number, given in enumerate(self.present) if given]
+            said.append(f"gradient only at step {', '.join(steps)}" if steps else "no gradient")
+        if self.group:
+            said.append(f"in group {self.group}")
+        return ", ".join(said)
+
     def has_gradient(self, step: int) -> bool:
         """Return whether it has a gradient at a step, from 0."""
         return self.present[min(step, len(self.present) - 1)]

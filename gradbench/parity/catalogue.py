@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,21 +23,21 @@ class Entry:
 
     Args:
         name: Name of the class.
-        make: The class.
+        make: The class, called with parameters and options.
         parameters: Its arguments after the list of parameters, by name.
         closure: Whether ``step`` cannot do without a closure.
     """
 
     name: str
-    make: type[Optimizer]
+    make: Callable[..., Optimizer]
     parameters: dict[str, inspect.Parameter] = field(hash=False)
     closure: bool
 
-    def implementations(self) -> dict[str, dict[str, bool]]:
+    def implementations(self) -> dict[str, dict[str, Any]]:
         """Return the arguments that ask for each implementation, the for-loop first."""
         has = [name for name in SWITCHES if name in self.parameters]
         off = {name: False for name in has}
-        choices = {FOR_LOOP: off}
+        choices: dict[str, dict[str, Any]] = {FOR_LOOP: off}
         for name in has:
             choices[name] = {**off, name: True}
         if "foreach" in has and "capturable" in has:

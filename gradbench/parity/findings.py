@@ -76,8 +76,8 @@ def explain(judge: Judge, failing: Iterable[tuple[Case, Failure]]) -> list[Findi
     """Find the smallest cases behind the failures of one optimizer.
 
     The first case that fails, gravest check first, is made as small as it gets; every other of
-    the same implementation that has all that this one needs is the same finding, and the next that has not is
-    made small in turn.
+    the same implementation that has all that this one needs is the same finding, and the next
+    that has not is made small in turn.
 
     Args:
         judge: Of the optimizer.
@@ -99,13 +99,13 @@ def explain(judge: Judge, failing: Iterable[tuple[Case, Failure]]) -> list[Findi
             first, check = left[0]
             small = minimise(first, _fails(judge, check))
             judgement = judge.judge(small)
-            failure = judgement.failure(check)
-            if failure is None:  # it does not fail every time
+            shown = judgement.failure(check)
+            if shown is None:  # it does not fail every time
                 left = left[1:]
                 continue
             same = [case for case, _ in left if case is first or _contains(case, small)]
             left = [(case, check) for case, check in left if case not in same]
-            found.append(_finding(small, failure, judgement.version_delta, same))
+            found.append(_finding(small, shown, judgement.version_delta, same))
         if left and found:  # more kinds than rounds: what is left is named with the last
             last = found[-1]
             found[-1] = replace(last, places=last.places | {_place(case) for case, _ in left})
@@ -148,9 +148,7 @@ def _by(findings: list[Finding], key: Callable[[Finding], object]) -> list[Findi
     ]
 
 
-def _finding(
-    small: Case, failure: Failure, version_delta: int | None, same: list[Case]
-) -> Finding:
+def _finding(small: Case, failure: Failure, version_delta: int | None, same: list[Case]) -> Finding:
     return Finding(
         small,
         failure,

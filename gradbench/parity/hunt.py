@@ -14,7 +14,7 @@ from gradbench.parity.checks import Failure, Judge, Judgement, Outcome
 from gradbench.parity.findings import Finding, explain, symptoms
 from gradbench.parity.layouts import large, layouts
 from gradbench.parity.minimise import PLAIN, TYPES
-from gradbench.parity.options import base, full, pairwise
+from gradbench.parity.options import base, combined, full, pairwise
 
 LAID_OUT = (torch.float32, torch.bfloat16)
 """Types in which every layout is tried: one of full and one of low precision."""
@@ -90,8 +90,9 @@ def hunt(entry: Entry, device: torch.device, thorough: bool = False) -> Hunt:
 def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
     """List the cases of an optimizer, plainest first.
 
-    All options on plain matrices in every type; every layout in ``LAID_OUT`` with the plain
-    options and with as many as combine; compilation, which takes seconds, once with the plain
+    All options on plain matrices in every type (their numbers varied in the precise ones); every
+    layout in ``LAID_OUT`` with the plain options and with as many as combine, and eight steps of
+    every option on one small matrix; compilation, which takes seconds, once with the plain
     options and once with as many as combine. An optimizer that needs a closure looks for its own
     gradients until it is satisfied, which rounding decides: it is held to its float64 path only.
     """
@@ -100,7 +101,9 @@ def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
     few = rows if thorough else list(dict.fromkeys([base(entry), max(rows, key=len)]))
     for dtype in types:
         lists = layouts(dtype)
-        tried = [(PLAIN, options) for options in full(entry)]
+        precise = dtype in (torch.float32, torch.float64)
+        sets = full(entry) if thorough or precise else combined(entry)
+        tried = [(PLAIN, options) for options in sets]
         everything = thorough or entry.closure or dtype in LAID_OUT
         names = [name for name in lists if name != PLAIN and (everything or "gradients" in name)]
         tried += [(name, options) for options in few for name in names]
@@ -113,9 +116,7 @@ def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
     for options in full(entry):
         for implementation in entry.implementations():
             if implementation != COMPILED:
-                yield Case(
-                    entry.name, implementation, options, types[0], "eight steps", long, LONG
-                )
+                yield Case(entry.name, implementation, options, types[0], "eight steps", long, LONG)
     if not entry.closure:
         for layout, members in large().items():
             for implementation in entry.implementations():

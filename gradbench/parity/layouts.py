@@ -7,9 +7,9 @@ import torch
 from gradbench.parity.cases import STEPS, Member
 from gradbench.parity.placement import PLACEMENTS, place
 
-MATRICES = ((1, 1), (1, 7), (10, 10), (33, 31))
-"""Their sizes straddle the widths of vector registers: 1, 7, 100, 1023 elements."""
+MATRICES = ((1, 7), (10, 10), (33, 31))
 VECTORS = ((1,), (7,), (100,), (1023,))
+"""Sizes that straddle the widths of vector registers."""
 IMAGES = ((2, 3, 4, 5),)
 
 _ALWAYS, _NEVER = (True,) * STEPS, (False,) * STEPS
@@ -35,8 +35,8 @@ def layouts(dtype: torch.dtype) -> dict[str, tuple[Member, ...]]:
     }.items():
         found[name] = (Member((3, 4)), Member((2, 9), 5, present=present))
     for kind in ("small", "zero", "nonfinite"):
-        found[f"{kind} gradients"] = _list(*MATRICES[1:3], values=kind)
-    shapes = (*MATRICES[1:3], *VECTORS[1:3], *IMAGES)
+        found[f"{kind} gradients"] = _list(*MATRICES[:2], values=kind)
+    shapes = (*MATRICES[:2], *VECTORS[1:3], *IMAGES)
     for placement in PLACEMENTS[1:]:
         here = tuple(shape for shape in shapes if place(shape, placement))
         flat = tuple(shape for shape in here if len(shape) == 2) or here

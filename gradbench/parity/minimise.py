@@ -90,7 +90,10 @@ def _plainer(member: Member) -> Iterator[Member]:
         position = PLACEMENTS.index(now) if now in PLACEMENTS else 1
         for simpler in PLACEMENTS[:position]:
             if place(member.shape, simpler):
-                yield replace(member, **{side: simpler})
+                if side == "parameter":
+                    yield replace(member, parameter=simpler)
+                else:
+                    yield replace(member, gradient=simpler)
     for shape in _smaller(member.shape):
         placements = (p for p in (member.parameter, member.gradient) if p in PLACEMENTS)
         if all(place(shape, placement) for placement in placements):

@@ -66,12 +66,23 @@ def numeric(entry: Entry) -> dict[str, list[Any]]:
 
 def full(entry: Entry) -> list[Options]:
     """Combine the structural options in every way, then vary the others one at a time."""
+    return combined(entry) + varied(entry)
+
+
+def combined(entry: Entry) -> list[Options]:
+    """Combine the structural options in every way that the constructor accepts."""
     switches = structural(entry)
     rows = [
         base(entry) + tuple(chosen)
         for size in range(len(switches) + 1)
         for chosen in itertools.combinations(switches.items(), size)
     ]
+    return [row for row in rows if accepted(entry, row) is None]
+
+
+def varied(entry: Entry) -> list[Options]:
+    """Vary the other options one at a time, as far as the constructor accepts it."""
+    rows: list[Options] = []
     for name, values in numeric(entry).items():
         rest = tuple(pair for pair in base(entry) if pair[0] != name)
         rows += [(*rest, (name, value)) for value in values]
@@ -85,9 +96,9 @@ def pairwise(entry: Entry) -> list[Options]:
     """
     switches = structural(entry)
     names = list(switches)
-    rows = [row for row in full(entry) if all(k in names or k == "lr" for k, _ in row)]
-    rows = [row for row in rows if ("lr", RATE) in row or "lr" not in entry.parameters]
-    chosen, met = [], set[tuple[tuple[str, bool], ...]]()
+    rows = combined(entry)
+    chosen: list[Options] = []
+    met: set[tuple[tuple[str, bool], ...]] = set()
     while True:
         pairs = {row: _pairs(row, names) - met for row in rows}
         best = max(rows, key=lambda row: (len(pairs[row]), -len(row)))

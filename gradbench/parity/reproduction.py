@@ -36,15 +36,19 @@ def script(entry: Entry, case: Case, failure: Failure, device: torch.device) -> 
         lines += [f'torch.set_default_device("{device}")', ""]
     comparing = failure.check in _COMPARING
     lines += ["", f"def run({'wide, ' if comparing else ''}**how):"]
-    body = [line for number, member in enumerate(case.members) for line in _make(
-        case, number, member, failure.check)]
+    body = [
+        line
+        for number, member in enumerate(case.members)
+        for line in _make(case, number, member, failure.check)
+    ]
     arguments = "".join(f", {name}={_text(value, case)}" for name, value in case.options)
     named = [name for name, value in case.options if isinstance(value, TensorValue)]
     if failure.check == "options":
         name = named[0]
         body.append(f"option = {_text(dict(case.options)[name], case)}")
-        arguments = arguments.replace(f"{name}={_text(dict(case.options)[name], case)}",
-                                      f"{name}=option")
+        arguments = arguments.replace(
+            f"{name}={_text(dict(case.options)[name], case)}", f"{name}=option"
+        )
     body.append(f"optimizer = torch.optim.{entry.name}({_list(case)}{arguments}, **how)")
     if case.implementation == COMPILED:
         body.append(f'step = torch.compile(optimizer.step, backend="{BACKEND}")')
@@ -212,7 +216,7 @@ def _end(entry: Entry, case: Case, failure: Failure) -> list[str]:
         return [
             f"one, other = run(False{how}), run(True{loop})",
             "one = one.to(other.dtype)",
-            f'assert torch.allclose(one, other, rtol=0, atol={bound:.1g}), '
+            f"assert torch.allclose(one, other, rtol=0, atol={bound:.1g}), "
             'f"{one} instead of {other}"',
         ]
     if failure.check == "unwritten":
@@ -234,7 +238,7 @@ def _end(entry: Entry, case: Case, failure: Failure) -> list[str]:
     return [f"run({how.removeprefix(', ')})"]
 
 
-def _keywords(switches: dict[str, bool]) -> str:
+def _keywords(switches: dict[str, Any]) -> str:
     return "".join(f", {name}={value}" for name, value in switches.items())
 
 
@@ -251,11 +255,11 @@ def _list(case: Case) -> str:
     groups = sorted({member.group for member in case.members})
     if groups == [0]:
         return f"[{', '.join(names)}]"
-    parts = [
-        f"dict(params=[{', '.join(n for n, m in zip(names, case.members, strict=True) if m.group == g)}], "
-        f"lr={RATE / 2**g})"
-        for g in groups
-    ]
+    parts = []
+    for group in groups:
+        pairs = zip(names, case.members, strict=True)
+        listed = ", ".join(name for name, member in pairs if member.group == group)
+        parts.append(f"dict(params=[{listed}], lr={RATE / 2**group})")
     return f"[{', '.join(parts)}]"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -133,7 +134,7 @@ def run(entry: Entry, case: Case, device: torch.device) -> Trail:
     Returns:
         What was left, up to the exception where there was one.
     """
-    with _uninitialised_as_nan():
+    with _uninitialised_as_nan(), _quiet():
         return _run(entry, case, device)
 
 
@@ -182,7 +183,7 @@ def _run(entry: Entry, case: Case, device: torch.device) -> Trail:
 
 @contextmanager
 def _uninitialised_as_nan() -> Iterator[None]:
-    """Have torch fill new memory with NaN, so that whoever reads it unwritten does so every time."""
+    """Have torch fill new memory with NaN: whoever reads it unwritten is seen every time."""
     before = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True, warn_only=True)
@@ -190,6 +191,20 @@ def _uninitialised_as_nan() -> Iterator[None]:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=warn_only)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what torch.compile says of graph breaks from the screen."""
+    loggers = [logging.getLogger(name) for name in ("torch._dynamo", "torch._logging")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def groups(case: Case, places: list[Place]) -> list[Any]:
@@ -239,7 +254,9 @@ def _look(
                 note("absent", number, "a gradient appeared where there was None")
             if not _same(at.storage, old):
                 note("absent", number, "a parameter without gradient moved")
-            elif step and not _same_state(trail.states[step][number], trail.states[step - 1][number]):
+            elif step and not _same_state(
+                trail.states[step][number], trail.states[step - 1][number]
+            ):
                 note("absent", number, "the state of a parameter without gradient changed")
             continue
         if at.parameter.grad is not at.gradient or at.bits is None:
@@ -263,9 +280,7 @@ def _look_at_options(trail: Trail, step: int, case: Case, options: dict[str, Any
                 )
 
 
-def _closure(
-    places: list[Place], step: int, bits: list[Tensor | None]
-) -> Callable[[], Tensor]:
+def _closure(places: list[Place], step: int, bits: list[Tensor | None]) -> Callable[[], Tensor]:
     """Return what evaluates Σ|p − c|²/2, with the ordinary gradient of the step for c."""
 
     def evaluate() -> Tensor:

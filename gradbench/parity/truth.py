@@ -172,12 +172,10 @@ class _Counter(TorchDispatchMode):
     """Counts the operations that round, and the coarsest type that they round to."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.operations, self.coarsest = 0, torch.float64
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         exact = func.is_view or func._schema.name.split("::")[-1] in _EXACT
         if isinstance(result, Tensor) and result.is_floating_point():
@@ -232,7 +230,7 @@ def _follow(
                     loss = loss + parameter.grad.abs().square().sum() / 2
             return loss
 
-        arguments = [closure] if entry.closure else []
+        arguments: list[Any] = [closure] if entry.closure else []
         given = any(member.has_gradient(step) for member in members)
         if counter and given and not counter.operations:
             with counter:
@@ -309,7 +307,6 @@ def _state_scale(states: list[State], name: str) -> Tensor:
 
 def _epsilon(dtype: torch.dtype) -> float:
     return torch.finfo(dtype).eps
-
 
 
 def _plain(member: Member) -> Member:

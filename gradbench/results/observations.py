@@ -86,8 +86,8 @@ _ZEROING = (
         "",
         "What the next backward pass left in `.grad`, in multiples of its own gradient.",
     ),
-    Column("optimizer", TEXT, "", "Optimizer of torch.optim."),
-    Column("implementation", TEXT, "", "for_loop, foreach or fused."),
+    Column("optimizer", TEXT, "", "Optimizer of torch.optim; several are comma-separated."),
+    Column("implementation", TEXT, "", "for_loop, foreach, fused, capturable or compiled."),
     Column("options", TEXT, "", "Keywords given to the optimizer."),
     Column(
         "moved",
@@ -114,7 +114,25 @@ _FAILURE_MODES = (
     Column("code", TEXT, "", "The code that ran, to be pasted."),
 )
 
-ADDED = (*_OBSERVER_COST, *_PLACEMENT, *_ZEROING, *_FAILURE_MODES)
+_PARITY = (
+    Column("layout", TEXT, "", "Parameters and gradients of a finding's smallest case."),
+    Column("check", TEXT, "", "The check that a finding fails."),
+    Column("cases", INT, "", "Cases tried, or cases that a finding shows in."),
+    Column("cases_agreeing", INT, "", "Cases in which every check holds."),
+    Column("cases_refused", INT, "", "Cases that PyTorch refused with an error."),
+    Column(
+        "max_ulp_error",
+        REAL,
+        "ulp",
+        "Largest error of a parameter against the float64 for-loop: of agreeing cases, or of a "
+        "finding.",
+    ),
+    Column("elsewhere", TEXT, "", "Where a finding shows: a combination a line."),
+    Column("reproduction", TEXT, "", "A finding's smallest case in plain PyTorch, to be pasted."),
+    Column("consequence", TEXT, "", "What follows from a finding."),
+)
+
+ADDED = (*_OBSERVER_COST, *_PLACEMENT, *_ZEROING, *_FAILURE_MODES, *_PARITY)
 """Columns that one experiment or a few add; null in the rows of the others."""
 
 _RECORD = (
