@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pandas as pd
+
+    from gradbench.results.files import LeftOut
 
 
 class UnreadableResults(UserWarning):
@@ -23,8 +27,32 @@ def load(path: str | Path = "results", table: str = "cells") -> pd.DataFrame:
 
     Returns:
         One row per row of the files, in order of their paths; no rows where there are no files.
-        The columns are those of ``results/README.md``. Files that are no readable parquet of
-        this table and schema version are left out, with a warning that names each.
+        The columns are those of ``results/README.md``. Files that are no whole parquet of this
+        table and schema version, or whose checksum does not match, are left out, with a warning
+        that names each.
+
+    Raises:
+        FileNotFoundError: There is no such path.
+        ValueError: There is no such table.
+    """
+    frame, left_out = load_readable(path, table)
+    if left_out:
+        reasons = "; ".join(map(str, left_out))
+        warnings.warn(f"left out: {reasons}", UnreadableResults, stacklevel=2)
+    return frame
+
+
+def load_readable(
+    paths: str | Path | Iterable[str | Path], table: str = "cells"
+) -> tuple[pd.DataFrame, list[LeftOut]]:
+    """Load what can be read below paths, and list what cannot.
+
+    Args:
+        paths: One or several folders or files; a file below two of them counts once.
+        table: Name of the table.
+
+    Returns:
+        The rows, and the files left out.
 
     Raises:
         FileNotFoundError: There is no such path.
@@ -32,39 +60,17 @@ def load(path: str | Path = "results", table: str = "cells") -> pd.DataFrame:
     """
     # Imported here: `python -m gradbench --help` must not wait for pandas.
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    from gradbench.results.schema import TABLES, VERSION, arrow_schema
+    from gradbench.results.files import LeftOut, UnreadableFile, find_files, read_file
+    from gradbench.results.schema import arrow_schema
 
-    if table not in TABLES:
-        raise ValueError(f"table {table!r}: choose one of {', '.join(TABLES)}")
-    root = Path(path)
-    if not root.exists():
-        raise FileNotFoundError(f"no such folder: {root}")
-    schema = arrow_schema(table)
-    tables, unreadable = [], []
-    for file in _files(root, table):
+    tables, left_out = [], []
+    for file in find_files(paths, table):
         try:
-            content = pq.read_table(file, partitioning=None)
-        except (pa.ArrowException, OSError) as error:
-            unreadable.append(f"{file}: {str(error).splitlines()[0]}")
-            continue
-        metadata = content.schema.metadata or {}
-        version = metadata.get(b"gradbench.schema", b"none").decode()
-        if version != VERSION or metadata.get(b"gradbench.table", b"").decode() != table:
-            unreadable.append(f"{file}: schema version {version}, this gradbench reads {VERSION}")
-            continue
-        tables.append(content.select(schema.names))
-    if unreadable:
-        warnings.warn("left out: " + "; ".join(unreadable), UnreadableResults, stacklevel=2)
-    frame: pd.DataFrame = pa.concat_tables(tables or [schema.empty_table()]).to_pandas()
-    return frame
-
-
-def _files(root: Path, table: str) -> list[Path]:
-    """List the files of a table at or below a path, hidden temporary files left out."""
-    if root.is_file():
-        return [root]
-    nested = root.rglob(f"{table}/*.parquet")
-    found = {*nested, *(root.glob("*.parquet") if root.name == table else ())}
-    return sorted(file for file in found if not file.name.startswith("."))
+            tables.append(read_file(file, table))
+        except UnreadableFile as error:
+            left_out.append(LeftOut(file, str(error)))
+    frame: pd.DataFrame = pa.concat_tables(
+        tables or [arrow_schema(table).empty_table()]
+    ).to_pandas()
+    return frame, left_out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gradbench.results.checksum import BLANK, KEY, seal
+from gradbench.results.files import UnreadableFile, read_file
 from gradbench.results.schema import CELL, arrow_schema
 
 Row = Mapping[str, Any]
@@ -56,7 +59,7 @@ class Store:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
         try:
             with os.fdopen(handle, "wb") as file:
-                pq.write_table(content, file, compression="zstd")
+                file.write(seal(_parquet(content)))
                 file.flush()
                 os.fsync(file.fileno())
             os.chmod(temporary, 0o644)  # mkstemp's 0600 hides results from colleagues
@@ -84,8 +87,17 @@ class Store:
         if not path.is_file():
             return False
         try:
-            content = pq.read_table(path, columns=[column], partitioning=None)
-        except (pa.ArrowException, OSError, KeyError):
-            return False  # not readable: done again, and written over
-        found = set(content[column].to_pylist())
+            found = set(read_file(path, table)[column].to_pylist())
+        except UnreadableFile:
+            return False  # done again, and written over
         return bool(found - {"skipped"}) and "failed" not in found
+
+
+def _parquet(content: pa.Table) -> bytes:
+    """Encode a table, with room for its checksum in the metadata."""
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, content.schema, compression="zstd") as writer:
+        writer.write_table(content)
+        # Not through the schema: Arrow would keep a second copy of it.
+        writer.add_key_value_metadata({KEY: BLANK})
+    return sink.getvalue()
