@@ -10,12 +10,15 @@ import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 
+from gradbench.commands.compare import compare
+from gradbench.commands.runs import runs
 from gradbench.config import BadRequest, configuration_folder, groups
+from gradbench.console import complain, make_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +60,12 @@ app = typer.Typer(
 )
 
 
+app.command()(compare)
+app.command()(runs)
+
+_UsageError: Any = typer.BadParameter.__bases__[0]  # click's, which typer has a copy of
+
+
 @app.callback()
 def _verbs() -> None:
     pass
@@ -73,20 +82,24 @@ def summary(
     paths: Annotated[list[Path] | None, typer.Argument(help="Folders of results.")] = None,
 ) -> None:
     """Print the tables of stored runs, other people's too."""
+    from gradbench.results.incomplete import explain_nothing
+    from gradbench.results.load import load_readable
     from gradbench.results.schema import CELL, OBSERVATION
 
-    console = _console()
     chosen = paths or [Path("results")]
-    for path in chosen:
-        if not path.exists():
-            _refuse(f"no such folder: {path}")
-    cells, observations = (
-        _load([path for path in chosen if path.is_dir() or path.parent.name == table], table)
-        for table in (CELL, OBSERVATION)
-    )
+    experiments = [path for path in chosen if path.is_dir() or path.parent.name == OBSERVATION]
+    others = [path for path in chosen if path.is_dir() or path.parent.name != OBSERVATION]
+    try:
+        cells, left_out = load_readable(others, CELL)
+        observations, more_left_out = load_readable(experiments, OBSERVATION)
+    except FileNotFoundError as error:
+        raise BadRequest(str(error)) from error
+    left_out += more_left_out
     if cells.empty and observations.empty:
-        _refuse(f"no results below {', '.join(map(str, chosen))}: give a folder of results")
-    _print_summary(console, cells, observations)
+        raise BadRequest(explain_nothing(chosen, left_out, "results"))
+    _print_summary(make_console(), cells, observations)
+    complain(f"left out {file}" for file in left_out)
+    raise typer.Exit(FAILED if left_out else DONE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -106,21 +119,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     first = arguments[0] if arguments else ""
     chosen = list(arguments) if first in {*verbs, "--help", "-h"} else ["run", *arguments]
     try:
-        app(["--help" if argument == "-h" else argument for argument in chosen])
+        status = app(
+            ["--help" if argument == "-h" else argument for argument in chosen],
+            standalone_mode=False,
+        )
+    except BadRequest as error:
+        complain([error])
+        return BAD_REQUEST
+    except _UsageError as error:
+        complain([f"{error.format_message()} See python -m gradbench {chosen[0]} --help."])
+        return BAD_REQUEST
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else FAILED
-    return DONE
-
-
-def _console() -> Console:
-    """Return the screen; a file or pipe gets lines wide enough for the tables."""
-    width = None if sys.stdout.isatty() else 120
-    return Console(width=width)
+    return status if isinstance(status, int) else DONE
 
 
 def _refuse(message: str) -> NoReturn:
     """End with the one message a wrong request gets."""
-    Console(stderr=True, soft_wrap=True).print(f"gradbench: {message}", markup=False)
+    complain([message])
     raise typer.Exit(BAD_REQUEST)
 
 
@@ -130,7 +146,7 @@ def _run(overrides: list[str]) -> int:
     from gradbench.screen import Screen
     from gradbench.sweep import Sweep
 
-    screen = Screen(_console())
+    screen = Screen(make_console())
     sweep = Sweep(overrides, screen)
     signal.signal(signal.SIGTERM, _terminate)
     try:
@@ -206,7 +222,7 @@ def _sum_up(sweep: Sweep) -> int:
     )
     failed = (cells["status"] == "failed").any() or (observations["verdict"] == "failed").any()
     sweep.record("failed" if failed else "done")
-    console = _console()
+    console = make_console()
     _print_summary(console, cells, observations)
     folder = sweep.store.folder
     console.print(f"\nwritten: {folder}", markup=False, highlight=False)

@@ -98,6 +98,7 @@ class Sweep:
     def __post_init__(self) -> None:
         self._started_at, self._start = now(), time.perf_counter()
         self._workers: Workers | None = None
+        self._expected: dict[str, int] = {}
 
     def names(self, table: str) -> list[str]:
         """Return the names of the files of a table asked for so far.
@@ -136,6 +137,7 @@ class Sweep:
             _check_writable(self.store.folder)
             blocks = CountJobs.jobs() if measured else 0
             experiments = len(trials) * CountJobs.jobs(experiments=True)
+            self._expected = {CELL: blocks, OBSERVATION: experiments}
             self.screen.begin(blocks, experiments, self.store.folder)
         for trial in trials:
             key = (OBSERVATION, trial.name)
@@ -209,7 +211,8 @@ class Sweep:
         """Count a table's tasks: asked for, done by this command, kept."""
         keys = {key for key in self.asked if key[0] == table}
         finished = len(keys & set(self.finished))
-        return {asked: len(keys), done: finished, f"{asked}_kept": len(keys) - finished}
+        expected = max(len(keys), self._expected.get(table, 0))  # an interrupted sweep lacks some
+        return {asked: expected, done: finished, f"{asked}_kept": len(keys) - finished}
 
 
 def _check_writable(folder: Path) -> None:

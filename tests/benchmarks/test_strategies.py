@@ -93,6 +93,14 @@ def test_update(
         make("strategy", strategy), make("zeroing", "set_to_none"), made, tensors_of(model, made)
     )
     benchmark.group = f"{model} · {rule}"
+    # What `gradbench compare` matches a file of pytest-benchmark with cells by.
+    benchmark.extra_info.update(
+        zeroing="set_to_none",
+        dtype="float32",
+        device="cpu",
+        threads=torch.get_num_threads(),
+        torch_version=str(torch.__version__),
+    )
     before = measured(model, rule, strategy)
     benchmark(step)
     after = measured(model, rule, strategy)

@@ -1,0 +1,27 @@
+"""The screen that commands print to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+
+from rich.console import Console
+
+PIPE_WIDTH = 120
+
+
+def make_console() -> Console:
+    """Return the screen; a file or pipe gets lines wide enough for the tables."""
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def complain(messages: Iterable[object]) -> None:
+    """Write messages to the standard error, each in a line of its own.
+
+    Args:
+        messages: What to say.
+    """
+    console = Console(stderr=True, soft_wrap=True)
+    for message in messages:
+        line = " ".join(str(message).split())
+        console.print(f"gradbench: {line}", markup=False, highlight=False)
