@@ -183,8 +183,11 @@ def _hydra(sweep: Sweep, overrides: list[str]) -> None:
     from omegaconf.errors import OmegaConfBaseException
 
     from gradbench.config import Config
-    from gradbench.refusal import explain
+    from gradbench.preflight import check_command
+    from gradbench.refusal import explain, is_hydras_own
 
+    overrides = sorted(overrides, key=_is_override)  # Hydra takes flags only before overrides
+    check_command(overrides)
     ConfigStore.instance().store(name="schema", node=Config)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing, and we explain
     if not any(override.startswith("run=") for override in overrides):
@@ -193,14 +196,17 @@ def _hydra(sweep: Sweep, overrides: list[str]) -> None:
         # Hydra keeps a multirun.yaml; the table `runs` holds the configuration of every block.
         if not any(override.startswith("hydra.sweep.dir=") for override in overrides):
             overrides = [*overrides, f"hydra.sweep.dir={scratch}"]
-        # Hydra's parser takes flags only before the first override.
-        sys.argv = ["gradbench", *sorted(overrides, key=_is_override)]
+        sys.argv = ["gradbench", *overrides]
         application = hydra.main(
             version_base="1.3", config_path=str(configuration_folder()), config_name="config"
         )(sweep.job)
         try:
             application()
         except (HydraException, OmegaConfBaseException) as error:
+            raise BadRequest(explain(error)) from error
+        except Exception as error:
+            if not is_hydras_own(error):
+                raise
             raise BadRequest(explain(error)) from error
 
 

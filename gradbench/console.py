@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 
@@ -24,4 +25,5 @@ def complain(messages: Iterable[object]) -> None:
     console = Console(stderr=True, soft_wrap=True)
     for message in messages:
         line = " ".join(str(message).split())
+        line = re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…", line)
         console.print(f"gradbench: {line}", markup=False, highlight=False)

@@ -12,9 +12,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import InterpolationToMissingValueError, MissingMandatoryValue
+from omegaconf.errors import (
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
-from gradbench.config import BadRequest, check_measurement
+from gradbench.config import BadRequest, Config, check_measurement, groups
+from gradbench.refusal import explain, unknown_key
 
 Role = Literal["candidate", "baseline", "twin", "bandwidth"]
 
@@ -105,16 +110,32 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         key = found[1] if found else "a value"
         hint = " (package.module:function)" if key == "model.factory" else ""
         raise BadRequest(f"{key} is missing: give {key}=VALUE{hint}") from error
+    except OmegaConfBaseException as error:
+        raise BadRequest(explain(error)) from error
     assert isinstance(resolved, dict)
     options: dict[str, Any] = {str(key): value for key, value in resolved.items()}
+    for key in options:
+        if key not in Config.__dataclass_fields__:  # a + adds whatever it is given
+            raise BadRequest(unknown_key(key))
     if options["threads"] is not None and not 1 <= options["threads"] <= 4096:
         raise BadRequest(f"threads={options['threads']}: choose a number from 1 to 4096")
     if not 0 <= options["seed"] < 2**63:
         raise BadRequest(f"seed={options['seed']}: choose a number from 0 to 2**63 - 1")
-    if options["run"] in ("", ".", "..") or "/" in options["run"] or os.sep in options["run"]:
+    if not _is_name(options["run"]):
         raise BadRequest(f"run={options['run']!r}: choose a folder name, such as run=first")
+    if not options["output"] or "\0" in options["output"]:
+        raise BadRequest(f"output={options['output']!r}: choose a folder, such as output=results")
+    for group in ("model", "rule", "device"):
+        if not {"name", "_target_"} <= options[group].keys():
+            raise BadRequest(f"{group} is missing: choose from {', '.join(groups()[group])}")
     check_measurement(options["measurement"])
     return options
+
+
+def _is_name(text: str) -> bool:
+    """Say whether a text can be the name of a folder, and of one that a person can type."""
+    reserved = text in ("", ".", "..") or "/" in text or os.sep in text
+    return not reserved and text.isprintable() and len(os.fsencode(text)) <= 255
 
 
 def plan_block(config: DictConfig) -> Block:

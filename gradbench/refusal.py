@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import traceback
 
 from gradbench.config import Config, groups
 
@@ -19,6 +21,12 @@ def explain(error: Exception) -> str:
         What is wrong and what could be given instead, without a traceback.
     """
     text = str(error)
+    override = getattr(error, "override", None)
+    if override is not None and "while evaluating" not in text:
+        return (
+            f"{override!r} is not in the grammar of overrides, KEY=VALUE: a value with other signs "
+            """stands in quotes, such as "run='my run'\""""
+        )
     if error.__cause__ is not None and str(error.__cause__) not in text:
         text = f"{text}\n{error.__cause__}"
     option = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
@@ -29,7 +37,7 @@ def explain(error: Exception) -> str:
         r"Key '(\w+)' (?:is )?not in", text
     )
     if key:
-        return f"{key[1]} is not an option; {_known_keys(key[1])}"
+        return unknown_key(key[1])
     kept = [line.strip() for line in text.splitlines() if line.strip()]
     noise = (
         "full_key",
@@ -44,9 +52,31 @@ def explain(error: Exception) -> str:
     return f"{message} (at {full_key[1]})" if full_key and full_key[1] not in message else message
 
 
-def _known_keys(key: str) -> str:
-    """List what could stand in a key's place."""
+def is_hydras_own(error: Exception) -> bool:
+    """Say whether Hydra stumbled over the request, rather than gradbench over itself.
+
+    Args:
+        error: What was raised while the command ran.
+
+    Returns:
+        Whether the innermost code was Hydra's or OmegaConf's.
+    """
+    innermost = traceback.extract_tb(error.__traceback__)[-1].filename
+    return any(f"{os.sep}{name}{os.sep}" in innermost for name in ("hydra", "omegaconf", "antlr4"))
+
+
+def unknown_key(key: str) -> str:
+    """Say that there is no such option, and what could stand in its place.
+
+    Args:
+        key: What stood before the =.
+
+    Returns:
+        The message.
+    """
     group = key.split(".")[0]
     if "." in key and group in Config.__dataclass_fields__:
-        return f"see {group}: python -m gradbench --cfg job --package {group}"
-    return f"choose from {', '.join([*_SCALARS, *groups()])} (a sweep is +sweep=…)"
+        choices = f"see {group}: python -m gradbench --cfg job --package {group}"
+    else:
+        choices = f"choose from {', '.join([*_SCALARS, *groups()])} (a sweep is +sweep=…)"
+    return f"{key} is not an option; {choices}"

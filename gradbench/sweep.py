@@ -218,8 +218,11 @@ class Sweep:
 def _check_writable(folder: Path) -> None:
     """Refuse an output folder that cannot be made or written, before anything runs."""
     existing = folder.absolute()
-    while not existing.exists() and existing != existing.parent:
-        existing = existing.parent
+    try:
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+    except OSError as error:  # a name too long, a loop of links
+        raise BadRequest(f"output {folder} cannot be written: {error.strerror}") from error
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         why = "not a folder" if not existing.is_dir() else "no permission"
         raise BadRequest(
