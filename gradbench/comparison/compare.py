@@ -226,7 +226,7 @@ def _remarks(matches: Sequence[Match]) -> list[str]:
         )
     elif any(len(rows) == 1 for m in compared for rows in (m.base, m.other)):
         remarks.append(
-            "The intervals hold what the controls of both runs saw of the machine's drift."
+            "One machine: intervals of the time are widened by what its controls drifted by."
             if all(_one_machine(m) for m in compared)
             else "How a machine differs from run to run is not in the interval of a single run: "
             "to have it there, measure several runs on each side and pool them (--several pool)."

@@ -128,7 +128,7 @@ def format_ratio(ratio: float | None) -> str:
     """
     if ratio is None or math.isnan(ratio):
         return ""
-    return f"{ratio:.2f}" if 0.095 <= ratio < 99.5 else f"{ratio:.3g}"
+    return f"{ratio:.2f}" if 0.5 <= ratio < 99.5 else f"{ratio:.3g}"
 
 
 def format_interval(low: float | None, high: float | None) -> str:
