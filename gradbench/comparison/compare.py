@@ -20,7 +20,7 @@ from gradbench.comparison.matching import (
 )
 from gradbench.comparison.ratios import Logarithm, combined_noise, pool, verdict, widened
 from gradbench.comparison.result import COLUMNS, Comparison
-from gradbench.comparison.side import Side, read_side
+from gradbench.comparison.side import Side, plain, read_side
 from gradbench.config import BadRequest
 from gradbench.measure.statistics import Interval
 
@@ -63,13 +63,15 @@ def compare_sides(
 
 def _describe(match: Match) -> Row:
     """Name a cell, and what each side says of it."""
-    row: Row = {"cell": cell_title((match.base or match.other)[0]), "reason": match.reason}
+    first = (match.base or match.other)[0]
+    row: Row = {"reason": match.reason}
     for column in ALIKE:
         values = [rows[0][column] for rows in (match.base, match.other) if rows]
         values = [value for value in values if value is not None]
         alike = len(set(values)) <= 1
-        row[column] = next(iter(values), None) if alike else " → ".join(map(str, values))
-    row["role"] = (match.base or match.other)[0]["role"]
+        row[column] = next(iter(values), None) if alike else " → ".join(map(plain, values))
+    row["cell"] = cell_title({**first, **row}, match.places)
+    row["role"] = first["role"]
     for side, rows in (("base", match.base), ("other", match.other)):
         for column in ("run", "host", "device", "device_name", "torch_version"):
             known = [str(found[column]) for found in rows if found[column] is not None]

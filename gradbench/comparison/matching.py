@@ -24,6 +24,8 @@ PLACES = ("device", "device_name", "host", "torch_version", "gradbench_version",
 
 _ALWAYS_KNOWN = ("model", "rule", "dtype", "strategy", "zeroing", "device", "host", "seed", "name")
 
+_PLACE_WORDS = {"torch_version": "torch ", "gradbench_version": "gradbench ", "seed": "seed "}
+
 
 @dataclass(frozen=True)
 class Match:
@@ -32,11 +34,13 @@ class Match:
     Args:
         base: Rows of BASE, one unless several runs are pooled; empty where it has none.
         other: Rows of OTHER.
+        places: Columns of ``PLACES`` that tell cells apart in this comparison.
         reason: Why the cell cannot be compared; None where it can.
     """
 
     base: list[Row]
     other: list[Row]
+    places: tuple[str, ...] = ()
     reason: str | None = None
 
 
@@ -70,12 +74,13 @@ def match_cells(
         raise BadRequest(_nothing_alike(base, other, columns))
     known = [column for column in columns if column in _ALWAYS_KNOWN]
     untimed = [_group(_rows(side.cells, timed=False), known) for side in (base, other)]
+    places = tuple(column for column in columns if column in PLACES)
     matches = []
     for key in dict.fromkeys([*chosen[0], *chosen[1]]):
         rows = [found.get(key, []) for found in chosen]
         short = _key(next(iter(rows[0] + rows[1])), known)
         reason = _why_not(rows, [found.get(short, []) for found in untimed], across)
-        matches.append(Match(rows[0], rows[1], reason))
+        matches.append(Match(rows[0], rows[1], places, reason))
     return matches
 
 
@@ -163,11 +168,12 @@ def _reason(row: Row) -> str:
     return row["reason"] or "no update time of its own"
 
 
-def cell_title(row: Row) -> str:
+def cell_title(row: Row, places: Sequence[str] = ()) -> str:
     """Name a cell in full.
 
     Args:
         row: Its row.
+        places: Further columns to name.
 
     Returns:
         Such as ``mlp_small · sgd · float32 · 2 threads · foreach/set_to_none``; the name of a
@@ -175,9 +181,11 @@ def cell_title(row: Row) -> str:
     """
     if row["model"] is None:
         return str(row["name"])
-    threads = None if row["threads"] is None else f"{int(row['threads'])} threads"
+    threads = None if row["threads"] is None else f"{plain(row['threads'])} threads"
+    further = [f"{_PLACE_WORDS.get(column, '')}{plain(row[column])}" for column in places]
     cell = "/".join(part for part in (row["strategy"], row["zeroing"]) if part)
-    return " · ".join(p for p in (row["model"], row["rule"], row["dtype"], threads, cell) if p)
+    parts = (row["model"], row["rule"], row["dtype"], threads, *further, cell)
+    return " · ".join(part for part in parts if part)
 
 
 def _nothing_alike(base: Side, other: Side, columns: list[str]) -> str:

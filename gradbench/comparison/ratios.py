@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 from gradbench.measure.statistics import CONFIDENCE, Interval
 
@@ -157,4 +157,4 @@ def verdict(interval: Interval, *, margin: float, noise: float | None) -> Verdic
 
 
 def _student(freedom: float) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))

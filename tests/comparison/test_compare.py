@@ -160,6 +160,7 @@ def test_unlike_things_are_refused_unless_asked_for(column: str, value: Any) -> 
     assert len(found) == 3
     assert found["ratio"].notna().all()
     assert f"→ {value}" in str(found[column].iloc[0])
+    assert f"→ {value}" in str(found["cell"].iloc[0])
 
 
 def test_models_of_one_name_and_another_size_are_not_one_model() -> None:
@@ -174,10 +175,23 @@ def test_devices_match_where_a_side_holds_several() -> None:
     base = [*rows(TIMES), *rows(slowed(TIMES, flat=0.1), **gpu)]
     found = gradbench.compare(pd.DataFrame(base), pd.DataFrame(rows(TIMES, run="s")))
     assert list(found["reason"].fillna("")) == [""] * 3 + ["only in BASE"] * 3
+    assert list(found["cell"].str.contains(" · cuda · GPU · ")) == [False] * 3 + [True] * 3
     with pytest.raises(BadRequest, match="device"):
         gradbench.compare(
             pd.DataFrame(base), pd.DataFrame(rows(TIMES, device="tpu", device_name="T"))
         )
+
+
+def test_seeds_match_each_other_where_a_side_holds_several() -> None:
+    sides = []
+    for run in ("a", "b"):
+        seeds = [rows(TIMES, run=run, seed=seed, block=f"b{seed}") for seed in (0, 1)]
+        sides.append(pd.DataFrame(seeds[0] + seeds[1]))
+    found = gradbench.compare(*sides)
+    assert len(found) == 6
+    assert found["reason"].isna().all()
+    assert found["cell"].is_unique
+    assert found["cell"].str.contains(" · seed 1 · ").sum() == 3
 
 
 def test_several_runs_are_refused_chosen_from_or_pooled() -> None:
