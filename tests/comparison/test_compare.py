@@ -51,7 +51,7 @@ def test_a_planted_change_is_found_and_only_it() -> None:
     assert back["verdict"]["foreach"] == "faster"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.lists(st.floats(0.2, 5.0), min_size=3, max_size=3),
     st.floats(0.5, 2.0),

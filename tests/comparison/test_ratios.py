@@ -85,7 +85,7 @@ def test_the_ratios_interval_covers_the_truth(
     sigmas: tuple[float, float], sizes: tuple[int, int]
 ) -> None:
     rng = np.random.default_rng(1)
-    truth, covered, trials = 1.1, 0, 600
+    truth, covered, trials = 1.1, 0, 400
     for _ in range(trials):
         sides = []
         for sigma, size, seconds in zip(sigmas, sizes, (1e-5, 1e-5 * truth), strict=True):
@@ -95,13 +95,13 @@ def test_the_ratios_interval_covers_the_truth(
             sides.append(Logarithm.of(interval, size))
         found = (sides[1] - sides[0]).interval()
         covered += found.low <= truth <= found.high
-    assert covered / trials >= 0.923  # three standard errors below 0.95
+    assert covered / trials >= 0.917  # three standard errors below 0.95
 
 
 def test_pooled_runs_cover_what_single_runs_do_not() -> None:
     """Between runs the machine moves by 10 %, within a run by 1 %: what a new run would give."""
     rng = np.random.default_rng(2)
-    pooled, single, trials = 0, 0, 250
+    pooled, single, trials = 0, 0, 150
     for _ in range(trials):
         sides = []
         for _ in range(2):
@@ -115,7 +115,7 @@ def test_pooled_runs_cover_what_single_runs_do_not() -> None:
         alone = (sides[1][0] - sides[0][0]).interval()
         pooled += whole.low <= 1 <= whole.high
         single += alone.low <= 1 <= alone.high
-    assert pooled / trials >= 0.9
+    assert pooled / trials >= 0.89
     assert single / trials < 0.5
 
 
