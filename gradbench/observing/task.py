@@ -90,7 +90,10 @@ class TrialTask:
         if not seen:
             seen[WHOLE] = _whole(Verdict.failed, "it observed nothing")
         return self._store(
-            list(seen.values()), device_name=device.describe(), torch_version=version
+            list(seen.values()),
+            device_name=device.describe(),
+            threads=torch.get_num_threads(),
+            torch_version=version,
         )
 
     def lost(self, reason: str) -> Finished:
@@ -118,6 +121,7 @@ class TrialTask:
         self,
         seen: Sequence[Observation],
         device_name: str | None = None,
+        threads: int | None = None,
         torch_version: str | None = None,
     ) -> Finished:
         trial = self.trial
@@ -126,7 +130,7 @@ class TrialTask:
             "experiment": trial.experiment,
             "device": trial.device,
             "device_name": device_name,
-            "threads": trial.threads,
+            "threads": threads or trial.threads,
             "torch_version": torch_version,
             "gradbench_version": gradbench.__version__,
             "host": trial.host,

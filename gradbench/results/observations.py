@@ -11,12 +11,7 @@ _EVERY = (
     Column("device", TEXT, "", "Name of the device option: cpu or cuda."),
     Column("device_name", TEXT, "", "Name of the hardware; null where there is none."),
     Column("dtype", TEXT, "", "Floating type of the parameters."),
-    Column(
-        "threads",
-        INT,
-        "",
-        "Threads of CPU operators that were asked for; null for PyTorch's choice.",
-    ),
+    Column("threads", INT, "", "Threads of CPU operators."),
     Column("torch_version", TEXT, "", "Version of PyTorch."),
     Column("expected", TEXT, "", "What should be seen if the claim or the documentation is right."),
     Column("outcome", TEXT, "", "What was seen."),
