@@ -47,6 +47,7 @@ from gradbench.observing.outcome import ERROR, NEW, OLD, WRONG, Seen, combine
 from gradbench.observing.script import main
 from gradbench.observing.setting import Operation, Setting, settings_of
 from gradbench.observing.step import Step
+from gradbench.observing.threads import single_thread
 from gradbench.observing.updates import (
     Trait,
     Update,
@@ -313,16 +314,23 @@ def observe(device: torch.device) -> Iterator[Observation]:
     for update in updates:
         if update.unsupported is not None:
             yield skipped(update.unsupported, update, strategy=update.name)
-    for operation in OPERATIONS:
-        chosen = {name: not only or operation.name in only for name, only in BACKENDS.items()}
-        settings = list(settings_of(operation, chosen, device))
-        for setting in settings:
-            if setting.unavailable is not None:
-                yield skipped(setting.unavailable, setting, operation=operation.name)
-        runnable = [setting for setting in settings if setting.unavailable is None]
-        for update in updates:
-            if update.unsupported is None:
-                yield from observe_update(update, runnable)
+    runnable = [update for update in updates if update.unsupported is None]
+    with single_thread():
+        for operation in OPERATIONS:
+            yield from observe_operation(operation, runnable, device)
+
+
+def observe_operation(
+    operation: Operation, updates: list[Update], device: torch.device
+) -> Iterator[Observation]:
+    """Put every update at every place in the settings of one operation."""
+    chosen = {name: not only or operation.name in only for name, only in BACKENDS.items()}
+    settings = list(settings_of(operation, chosen, device))
+    for setting in settings:
+        if setting.unavailable is not None:
+            yield skipped(setting.unavailable, setting, operation=operation.name)
+    for update in updates:
+        yield from observe_update(update, [s for s in settings if s.unavailable is None])
 
 
 if __name__ == "__main__":

@@ -126,11 +126,19 @@ def settings_of(
     else:
         yield replace(eager, input_requires_grad=True)
     for backend in (name for name, chosen in backends.items() if chosen):
-        # A silent fall-back to eager mode would be mistaken for what was compiled.
-        function = torch.compile(operation.function, backend=backend, fullgraph=True)
+        forward, refusal = _compile(operation.function, backend)
         for grad in (False, True) if upstream.numel() else (False,):
-            setting = replace(eager, input_requires_grad=grad, mode=backend, forward=function)
-            yield replace(setting, unavailable=_refusal(setting))
+            setting = replace(eager, input_requires_grad=grad, mode=backend, forward=forward)
+            yield replace(setting, unavailable=refusal or _refusal(setting))
+
+
+def _compile(function: Function, backend: str) -> tuple[Function, str | None]:
+    """Compile a function; return it and, where the backend is not there, the exception."""
+    try:
+        # A silent fall-back to eager mode would be mistaken for what was compiled.
+        return torch.compile(function, backend=backend, fullgraph=True), None
+    except Exception as error:
+        return function, first_line(error)
 
 
 def _refusal(setting: Setting) -> str | None:

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -222,13 +222,15 @@ def _counted(trial: Sequence[Row]) -> str:
     for _, same in groupby(by_urgency(sorted(trial, key=kind)), key=kind):
         rows = list(same)
         verdict, *seen = kind(rows[0])
-        who = together(dict.fromkeys(row["strategy"] for row in rows if row.get("strategy")))
-        counted.append([verdict.replace("_", " "), *seen, len(rows), who, rows[0]["case"]])
-    header = ["verdict", "expected", "seen", "cases", "by", "such as"]
-    if not any(row[4] for row in counted):
-        header.remove("by")
-        counted = [row[:4] + row[5:] for row in counted]
-    return markdown_table(header, counted)
+        example: list[Any] = [rows[0]["case"], rows[0]["message"], ""]
+        if verdict in NOTABLE:
+            example[2] = together(dict.fromkeys(r["strategy"] for r in rows if r.get("strategy")))
+        counted.append([verdict.replace("_", " "), *seen, len(rows), *example])
+    header = ["verdict", "expected", "seen", "cases", "such as", "its evidence", "all by"]
+    kept = [place for place in range(len(header)) if any(row[place] for row in counted)]
+    return markdown_table(
+        [header[place] for place in kept], [[row[place] for place in kept] for row in counted]
+    )
 
 
 def main(
