@@ -32,11 +32,12 @@ After every step these must hold, for the for-loop itself too:
 How far rounding may go is counted and measured, not guessed (`gradbench.parity.truth`); beyond it
 an implementation is blamed only for more than twice the error of the for-loop in the same type.
 
-Verdicts. One row per optimizer, implementation and type: `as_documented` if every case agrees or
-is refused by torch.optim's own check, `skipped` if none could run here (the message says why),
-`defect` if a case fails a check. Then one row per finding, always `defect`: cases that fail for
-the same reason count once, reduced to the smallest that still does, with a script to paste in the
-column `reproduction`. Each script is run here, and the row says if it does not show the defect.
+Verdicts. After the findings, one row per optimizer, implementation and type: `as_documented` if
+every case agrees or is refused by torch.optim's own check, `skipped` if none could run here (the
+message says why), `defect` if a case fails a check. Each finding is one row, always `defect`:
+cases that fail for the same reason count once, reduced to the smallest that still does, with a
+script to paste in the column `reproduction`. Each script is run here, and the row says if it does
+not show the defect.
 
 Compilation costs seconds, so `compiled` is tried on four vectors in float32 with two sets of
 options, by the backend aot_eager: torch.compile's own tracing, without generated C++.
@@ -60,7 +61,7 @@ from gradbench.parity.checks import Outcome
 from gradbench.parity.findings import CONSEQUENCES, Finding, merge
 from gradbench.parity.hunt import Tally, hunt
 from gradbench.parity.known import source_of
-from gradbench.parity.reproduction import script, shows
+from gradbench.parity.reproduction import reproduce
 
 PAGE = "https://docs.pytorch.org/docs/stable/optim.html#algorithms"
 
@@ -101,6 +102,7 @@ class Parity(Observation):
 def observe(device: torch.device, thorough: bool = False) -> Iterator[Observation]:
     """Compare every implementation of every optimizer of torch.optim with its float64 for-loop."""
     findings: list[Finding] = []
+    summaries: list[Observation] = []
     entries = {entry.name: entry for entry in catalogue()}
     for entry in entries.values():
         try:
@@ -109,10 +111,13 @@ def observe(device: torch.device, thorough: bool = False) -> Iterator[Observatio
             yield broke(entry, error)
             continue
         findings += seen.findings
-        for (implementation, dtype), tally in seen.tallies.items():
-            yield summary(entry, implementation, dtype, tally)
+        summaries += [
+            summary(entry, implementation, dtype, tally)
+            for (implementation, dtype), tally in seen.tallies.items()
+        ]
     for finding in merge(findings):
         yield defect(entries[finding.case.optimizer], finding, device)
+    yield from summaries
 
 
 def summary(entry: Entry, implementation: str, dtype: torch.dtype, tally: Tally) -> Observation:
@@ -147,13 +152,13 @@ def summary(entry: Entry, implementation: str, dtype: torch.dtype, tally: Tally)
 def defect(entry: Entry, finding: Finding, device: torch.device) -> Observation:
     """Tell of a finding, and see whether the script that reproduces it does."""
     case, failure = finding.case, finding.failure
-    text = script(entry, case, failure, device)
+    text, shown = reproduce(entry, case, failure, device)
     optimizers, where = ", ".join(sorted(finding.optimizers)), sorted(finding.implementations)
     options = ", ".join(f"{name}={value!r}" for name, value in case.options if name != "lr")
     layout = "; ".join(dict.fromkeys(map(str, case.members)))
     told = [failure.detail, CONSEQUENCES[failure.check]]
     told.append(f"Types: {', '.join(sorted(finding.dtypes))}; cases: {len(finding.places)}.")
-    if not shows(text, failure):
+    if not shown:
         told.append("The script that should reproduce it does not.")
     return Parity(
         case=f"finding: {failure.check}, {'/'.join(where)}, {optimizers}({options}), {layout}, "

@@ -93,22 +93,25 @@ def explain(judge: Judge, failing: Iterable[tuple[Case, Failure]]) -> list[Findi
     found: list[Finding] = []
     for pairs in buckets.values():
         left = sorted(pairs, key=lambda pair: CHAIN.index(pair[1]) if pair[1] in CHAIN else 0)
-        for _ in range(ROUNDS):
-            if not left:
-                break
+        small_ones: dict[object, int] = {}
+        while left and len(small_ones) < ROUNDS:
             first, check = left[0]
-            small = minimise(first, _fails(judge, check))
+            small = minimise(first, _fails(judge, check), not judge.entry.closure)
             judgement = judge.judge(small)
             shown = judgement.failure(check)
             if shown is None:  # it does not fail every time
                 left = left[1:]
                 continue
-            same = [case for case, _ in left if case is first or _contains(case, small)]
-            left = [(case, check) for case, check in left if case not in same]
-            found.append(_finding(small, shown, judgement.version_delta, same))
-        if left and found:  # more kinds than rounds: what is left is named with the last
-            last = found[-1]
-            found[-1] = replace(last, places=last.places | {_place(case) for case, _ in left})
+            same = [case for case, said in left if _alike(case, said, small, first, check)]
+            left = [(case, said) for case, said in left if case not in same]
+            finding = _finding(small, shown, judgement.version_delta, same)
+            need = (_needs(finding), small.dtype)
+            if need in small_ones:
+                number = small_ones[need]
+                found[number] = _by([found[number], finding], lambda _: 0)[0]
+            else:
+                small_ones[need] = len(found)
+                found.append(finding)
     return found
 
 
@@ -167,6 +170,12 @@ def _fails(judge: Judge, check: str) -> Callable[[Case], bool]:
     return fails
 
 
+def _alike(case: Case, said: str, small: Case, first: Case, check: str) -> bool:
+    """Say whether a case is another of what the first was before it was made small."""
+    same_list = (case.layout, case.dtype, said) == (first.layout, first.dtype, check)
+    return _contains(case, small) or (same_list and set(first.options) <= set(case.options))
+
+
 def _contains(case: Case, small: Case) -> bool:
     """Say whether a case has all that a small one needs to fail."""
     if not set(small.options) <= set(case.options):
@@ -190,6 +199,8 @@ def _of(member: Member) -> Iterable[tuple[str, object]]:
         yield "values", member.values
     if member.group:
         yield "group", True
+    if 0 in member.shape:
+        yield "shape", "empty"
     if member.present != (True,) * STEPS:
         yield "present", member.present
 

@@ -12,7 +12,7 @@ from gradbench.parity.cases import LONG, Case, Member
 from gradbench.parity.catalogue import COMPILED, Entry
 from gradbench.parity.checks import Failure, Judge, Judgement, Outcome
 from gradbench.parity.findings import Finding, explain, symptoms
-from gradbench.parity.layouts import large, layouts
+from gradbench.parity.layouts import MIXED, large, layouts
 from gradbench.parity.minimise import PLAIN, TYPES
 from gradbench.parity.options import base, combined, full, pairwise
 
@@ -79,34 +79,44 @@ def hunt(entry: Entry, device: torch.device, thorough: bool = False) -> Hunt:
     judge = Judge(entry, device)
     tallies: dict[tuple[str, torch.dtype], Tally] = {}
     failing: list[tuple[Case, Failure]] = []
-    for case in cases(entry, thorough):
-        judgement = judge.judge(case)
-        key = (case.implementation, case.dtype)
-        tallies.setdefault(key, Tally()).add(judgement)
-        failing += [(case, failure) for failure in symptoms(judgement)]
-    return Hunt(entry, tallies, explain(judge, failing))
+    threads = torch.get_num_threads()
+    try:
+        for case in cases(entry, thorough):
+            # Threads cost small tensors time and change nothing; large ones are cut up for them.
+            torch.set_num_threads(threads if case.layout in large() else 1)
+            judgement = judge.judge(case)
+            key = (case.implementation, case.dtype)
+            tallies.setdefault(key, Tally()).add(judgement)
+            failing += [(case, failure) for failure in symptoms(judgement)]
+        return Hunt(entry, tallies, explain(judge, failing))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
     """List the cases of an optimizer, plainest first.
 
     All options on plain matrices in every type (their numbers varied in the precise ones); every
-    layout in ``LAID_OUT`` with the plain options and with as many as combine, and eight steps of
-    every option on one small matrix; compilation, which takes seconds, once with the plain
+    layout in ``LAID_OUT`` with as many options as combine, in float32 with none too, and eight
+    steps of every option on one small matrix; compilation, which takes seconds, once with the plain
     options and once with as many as combine. An optimizer that needs a closure looks for its own
     gradients until it is satisfied, which rounding decides: it is held to its float64 path only.
     """
     types = (torch.float64,) if entry.closure else TYPES
-    rows = pairwise(entry)
-    few = rows if thorough else list(dict.fromkeys([base(entry), max(rows, key=len)]))
+    pairs = pairwise(entry)
+    few = pairs if thorough else list(dict.fromkeys([base(entry), max(pairs, key=len)]))
     for dtype in types:
         lists = layouts(dtype)
         precise = dtype in (torch.float32, torch.float64)
         sets = full(entry) if thorough or precise else combined(entry)
+        sets = [base(entry)] if entry.closure else sets
         tried = [(PLAIN, options) for options in sets]
         everything = thorough or entry.closure or dtype in LAID_OUT
         names = [name for name in lists if name != PLAIN and (everything or "gradients" in name)]
-        tried += [(name, options) for options in few for name in names]
+        if entry.closure:  # one vector of all parameters has one type
+            names.remove(MIXED)
+        rows = few if thorough or dtype == torch.float32 else few[-1:]
+        tried += [(name, options) for options in rows for name in names]
         for layout, options in tried:
             for implementation in entry.implementations():
                 if implementation == COMPILED and not _compiled(dtype, layout, options in few):

@@ -39,6 +39,8 @@ REPORTS = (
     Report("pt#191763", "unwritten", "fused", "SGD", ("bfloat16", "float16")),
     Report("pt#191763", "values", "fused", "SGD", ("bfloat16", "float16")),
     Report("pt#191763", "state", "fused", "SGD", ("bfloat16", "float16")),
+    Report("pt#194664", "values", "for_loop", "Muon", ("nesterov",)),
+    Report("pt#194664", "state", "for_loop", "Muon", ("nesterov",)),
 )
 
 

@@ -19,7 +19,7 @@ TRIALS = 150
 PLAIN = "matrices"
 
 
-def minimise(case: Case, fails: Callable[[Case], bool]) -> Case:
+def minimise(case: Case, fails: Callable[[Case], bool], retype: bool = True) -> Case:
     """Take away from a failing case what it does not need to fail.
 
     Greedy: of the simpler cases next to it the first that fails is taken, until none does; first
@@ -29,13 +29,14 @@ def minimise(case: Case, fails: Callable[[Case], bool]) -> Case:
     Args:
         case: Fails.
         fails: Whether a case fails the same check.
+        retype: Whether plainer types are tried.
 
     Returns:
         A case that fails, of which no simpler neighbour does (or ``TRIALS`` were carried out).
     """
     left = TRIALS
     while left:
-        for simpler in _simpler(case):
+        for simpler in _simpler(case, retype):
             left -= 1
             if fails(simpler):
                 case = simpler
@@ -47,7 +48,7 @@ def minimise(case: Case, fails: Callable[[Case], bool]) -> Case:
     return case
 
 
-def _simpler(case: Case) -> Iterator[Case]:
+def _simpler(case: Case, retype: bool) -> Iterator[Case]:
     members = case.members
     if len(members) > 2:
         yield from (replace(case, members=(member,)) for member in members)
@@ -66,7 +67,7 @@ def _simpler(case: Case) -> Iterator[Case]:
         yield replace(
             case, dtype=dtype, members=tuple(replace(member, dtype=None) for member in members)
         )
-    for dtype in TYPES[: TYPES.index(case.dtype)]:
+    for dtype in TYPES[: TYPES.index(case.dtype)] if retype else ():
         yield replace(case, dtype=dtype)
     for number, member in enumerate(members):
         for simpler in _plainer(member):

@@ -40,8 +40,17 @@ class TensorValue:
 
 
 def base(entry: Entry) -> Options:
-    """Return the options of every case: the defaults, but for the learning rate."""
-    return (("lr", RATE),) if "lr" in entry.parameters else ()
+    """Return the options of every case: the defaults, but for the learning rate.
+
+    What counts iterations within a step is 4, enough to have a history and not to converge.
+    """
+    rate = (("lr", RATE),) if "lr" in entry.parameters else ()
+    counts = [
+        (name, 4)
+        for name, parameter in entry.parameters.items()
+        if entry.closure and type(parameter.default) is int and name != "lr"
+    ]
+    return (*rate, *counts)
 
 
 def structural(entry: Entry) -> dict[str, Any]:

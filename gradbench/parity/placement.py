@@ -77,7 +77,11 @@ def place(shape: tuple[int, ...], placement: str) -> View | None:
     elif placement == "expanded":
         stride = (0, *stride[1:])
     if placement not in ("contiguous", "misaligned"):
-        if len(shape) < 1 or (placement in ("transposed", "columns") and len(shape) < 2):
+        if (
+            len(shape) < 1
+            or 0 in shape
+            or (placement in ("transposed", "columns") and len(shape) < 2)
+        ):
             return None
         pairs = zip(shape, stride, _contiguous(shape), strict=True)
         if all(size < 2 or step == plain for size, step, plain in pairs):

@@ -18,7 +18,22 @@ from gradbench.parity.trial import BACKEND
 _COMPARING = ("values", "state", "unwritten", "state_kind")
 
 
-def script(entry: Entry, case: Case, failure: Failure, device: torch.device) -> str:
+def reproduce(entry: Entry, case: Case, failure: Failure, device: torch.device) -> tuple[str, bool]:
+    """Write a case down and run it: against float64, or against the parameter by itself.
+
+    Returns:
+        The script, and whether it raises what it should.
+    """
+    text = script(entry, case, failure, device)
+    if shows(text, failure) or len(case.members) < 2:
+        return text, shows(text, failure)
+    alone = script(entry, case, failure, device, alone=True)
+    return (alone, True) if shows(alone, failure) else (text, False)
+
+
+def script(
+    entry: Entry, case: Case, failure: Failure, device: torch.device, alone: bool = False
+) -> str:
     """Write the case down in plain PyTorch.
 
     Args:
@@ -26,6 +41,7 @@ def script(entry: Entry, case: Case, failure: Failure, device: torch.device) -> 
         case: The smallest that fails.
         failure: The check that it fails.
         device: Where.
+        alone: Whether the parameter by itself is the reference, rather than float64.
 
     Returns:
         Python that raises AssertionError where the check fails, or the exception itself where
@@ -36,20 +52,24 @@ def script(entry: Entry, case: Case, failure: Failure, device: torch.device) -> 
         lines += [f'torch.set_default_device("{device}")', ""]
     comparing = failure.check in _COMPARING
     lines += ["", f"def run({'wide, ' if comparing else ''}**how):"]
+    wide = failure.check in ("values", "state") and not alone
+    if wide:
+        lines.append("    torch.set_default_dtype(torch.float64 if wide else torch.float32)")
     body = [
         line
         for number, member in enumerate(case.members)
-        for line in _make(case, number, member, failure.check)
+        for line in _make(case, number, member, failure.check, wide)
     ]
     arguments = "".join(f", {name}={_text(value, case)}" for name, value in case.options)
     named = [name for name, value in case.options if isinstance(value, TensorValue)]
+    listed = f"[p{failure.member}] if wide else {_list(case)}" if alone else _list(case)
     if failure.check == "options":
         name = named[0]
         body.append(f"option = {_text(dict(case.options)[name], case)}")
         arguments = arguments.replace(
             f"{name}={_text(dict(case.options)[name], case)}", f"{name}=option"
         )
-    body.append(f"optimizer = torch.optim.{entry.name}({_list(case)}{arguments}, **how)")
+    body.append(f"optimizer = torch.optim.{entry.name}({listed}{arguments}, **how)")
     if case.implementation == COMPILED:
         body.append(f'step = torch.compile(optimizer.step, backend="{BACKEND}")')
     call = "step()" if case.implementation == COMPILED else "optimizer.step()"
@@ -57,7 +77,6 @@ def script(entry: Entry, case: Case, failure: Failure, device: torch.device) -> 
         call = "optimizer.step(closure)"
     body.append(f"for t in range({case.steps}):")
     for number, member in enumerate(case.members):
-        wide = failure.check in ("values", "state")
         body += ["    " + line for line in _give(case, number, member, wide, entry.closure)]
     before, after = _look(case, failure)
     if entry.closure:
@@ -72,7 +91,9 @@ def script(entry: Entry, case: Case, failure: Failure, device: torch.device) -> 
             returned = f"optimizer.state[p{number}]"
         body.append(f"return {returned}")
     lines += ["    " + line for line in body]
-    lines += ["", "", *_end(entry, case, failure)]
+    lines += ["", "", *_end(entry, case, failure, alone)]
+    if alone:
+        lines = [line.replace("wide", "alone") for line in lines]
     return "\n".join(lines) + "\n"
 
 
@@ -81,7 +102,7 @@ def shows(text: str, failure: Failure) -> bool:
     expected: Any = AssertionError
     if failure.check == "raises":
         expected = getattr(builtins, failure.kind, Exception)
-    device = torch.get_default_device()
+    device, dtype = torch.get_default_device(), torch.get_default_dtype()
     torch.compiler.reset()
     try:
         with warnings.catch_warnings():
@@ -90,14 +111,14 @@ def shows(text: str, failure: Failure) -> bool:
     except Exception as error:
         return isinstance(error, expected)
     finally:
+        torch.set_default_dtype(dtype)
         if torch.get_default_device() != device:
             torch.set_default_device(device)
     return False
 
 
-def _make(case: Case, number: int, member: Member, check: str) -> list[str]:
+def _make(case: Case, number: int, member: Member, check: str, wide: bool) -> list[str]:
     """Return the lines that make a parameter."""
-    wide = check in ("values", "state")
     dtype = case.dtype_of(member)
     view = _view(member.shape, member.parameter)
     name = f"p{number}"
@@ -206,13 +227,14 @@ def _look(case: Case, failure: Failure) -> tuple[list[str], list[str]]:
     return [], []
 
 
-def _end(entry: Entry, case: Case, failure: Failure) -> list[str]:
+def _end(entry: Entry, case: Case, failure: Failure, alone: bool) -> list[str]:
     """Return the lines that call ``run`` and compare."""
     implementations = entry.implementations()
     how = _keywords(implementations[case.implementation])
     loop = _keywords(implementations[FOR_LOOP])
     if failure.check in ("values", "state"):
         bound = failure.half or 0.0
+        loop = how if alone else loop
         return [
             f"one, other = run(False{how}), run(True{loop})",
             "one = one.to(other.dtype)",

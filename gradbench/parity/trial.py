@@ -169,13 +169,15 @@ def _run(entry: Entry, case: Case, device: torch.device) -> Trail:
                 )
                 trail.refusal = _refusal(error, step, moved)
                 return trail
-            trail.parameters.append([p.parameter.detach().clone() for p in places])
+            trail.parameters.append([p.parameter.detach().clone().cpu() for p in places])
             trail.versions.append(
                 [p.parameter._version - v for p, v in zip(places, versions, strict=True)]
             )
             states = [state_of(optimizer, place_.parameter) for place_ in places]
             trail.kinds.append([{k: _kind(v) for k, v in s.items()} for s in states])
-            trail.states.append([{k: v.detach().clone() for k, v in s.items()} for s in states])
+            trail.states.append(
+                [{k: v.detach().clone().cpu() for k, v in s.items()} for s in states]
+            )
             _look(trail, step, places, before, bits, entry.closure)
             _look_at_options(trail, step, case, options)
     return trail

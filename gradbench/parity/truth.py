@@ -80,10 +80,10 @@ def truth(entry: Entry, case: Case, members: Members) -> list[Truth]:
     three roundings; in K steps a change has seen those of its own step and of the steps before
     it, n = ρK(K+1)/2 + K in all. Roundings are independent to a good approximation, so that n of
     them add to at most λ√n units u = ulp/2. What the mathematics makes of a rounding is measured
-    rather than bounded: the same path is followed with parameters and state rounded to the type
-    after every step, and again with every hyperparameter ε of the type (at most of float32, in
-    which counts and rates may be kept) off; where either alone moves the result by E > 1 ulp the
-    tolerance is E times as large:
+    rather than bounded: the same path is followed with gradients half an ulp off and parameters
+    and state rounded to the type after every step, and again with every hyperparameter ε of the
+    type (at most of float32, in which counts and rates may be kept) off; where either alone moves
+    the result by E > 1 ulp the tolerance is E times as large:
 
         tolerance = λ/2 · √n · max(1, E) ulps.
 
@@ -129,7 +129,8 @@ def truth(entry: Entry, case: Case, members: Members) -> list[Truth]:
                 for name, value in kept[step].items()
                 if name in rounded_states[step][number]
             }
-            state_bounds.append({name: bound * max(1.0, loss) for name, loss in losses.items()})
+            judged = {} if entry.closure else losses  # a search's memory is its own affair
+            state_bounds.append({name: bound * max(1.0, loss) for name, loss in judged.items()})
         found.append(Truth(mine, kept, scales, bounds, state_bounds, unit))
     return found
 
@@ -194,8 +195,8 @@ def _follow(
 ) -> tuple[list[list[Tensor]], list[list[State]]]:
     """Take the steps in float64.
 
-    With a unit, round parameters and state to it after each; with a ``hyper``, change every
-    hyperparameter by that much of itself.
+    With a unit, change the gradients by half of it and round parameters and state to it; with a
+    ``hyper``, change every hyperparameter by that much of itself.
     """
     dtypes = [case.dtype_of(member) for member in members]
     wide = [torch.complex128 if dtype.is_complex else torch.float64 for dtype in dtypes]
@@ -218,7 +219,10 @@ def _follow(
             gradient_values(m, step, dtype).to(wider)
             for m, dtype, wider in zip(members, dtypes, wide, strict=True)
         ]
-        for parameter, member, gradient in zip(parameters, members, targets, strict=True):
+        for parameter, member, target in zip(parameters, members, targets, strict=True):
+            gradient = target
+            if unit is not None:
+                gradient = gradient + _shake(gradient, unit)
             kept_as = gradient.to_sparse() if member.gradient == "sparse" else gradient
             parameter.grad = kept_as.clone() if member.has_gradient(step) else None
 
@@ -275,6 +279,12 @@ def _numbers(entry: Entry, case: Case, dtype: torch.dtype, hyper: float) -> dict
             given[name] = parameter.default
     built = build(tuple(given.items()), dtype=torch.float64)
     return {name: number(value) for name, value in built.items()}
+
+
+def _shake(gradient: Tensor, unit: torch.dtype) -> Tensor:
+    """Return ±ε/2 of each element, the sign from element to element as in cos(3k)."""
+    count = torch.arange(gradient.numel(), dtype=torch.float64).reshape(gradient.shape)
+    return gradient * torch.cos(3 * count).sign() * (_epsilon(unit) / 2)
 
 
 def _round(tensor: Tensor, unit: torch.dtype) -> None:
