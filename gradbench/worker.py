@@ -33,6 +33,9 @@ _PRELOADED = [
     "torch._inductor.compile_fx",
 ]
 
+_FAREWELL_S = 1.0
+"""For a worker to give back what it holds, such as semaphores, once it has said its last word."""
+
 Progress = Callable[[float, str], None]
 """Told the fraction of the task that is done, and what is being done."""
 
@@ -123,6 +126,7 @@ class Workers:
             sender.close()
             try:
                 message = _listen(receiver, process.sentinel, progress, task.limit_s)
+                process.join(_FAREWELL_S)
             finally:
                 if process.is_alive():
                     process.kill()
