@@ -12,6 +12,7 @@ from torch.nn import Parameter
 from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.state import start_state
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,8 @@ class Optimizer(Strategy):
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         optimizer = rule.optimizer(parameters, **self.implementation)
-        for parameter, row in zip(parameters, slots, strict=True):
-            # The moments every strategy of the block uses, at zero as torch.optim would start its
-            # own. The count is where torch.optim puts it; SGD has none and ignores it.
-            device = parameter.device if self.fused or self.capturable else "cpu"
-            count = torch.zeros((), dtype=torch.float32, device=device)
-            optimizer.state[parameter] = {**row, "step": count}
+        on_device = bool(self.fused or self.capturable)
+        # The moments every strategy of the block uses, at zero as torch.optim would start its own.
+        start_state(optimizer, parameters, slots, count_on_device=on_device)
         step: Any = optimizer.step
         return Binding(step)
