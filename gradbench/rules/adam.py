@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from gradbench.rules import kernels
 from gradbench.rules.base import Count, Slots, check_fraction, check_positive
 
 
@@ -112,20 +113,16 @@ class Adam:
         slots: Mapping[str, list[Tensor]],
         counts: list[Tensor],
     ) -> None:
-        torch._fused_adam_(
+        kernels.adam(
             parameters,
             gradients,
-            slots["exp_avg"],
-            slots["exp_avg_sq"],
-            [],
+            slots,
             counts,
+            decoupled=False,
             lr=self.lr,
             beta1=self.beta1,
             beta2=self.beta2,
-            weight_decay=0.0,
             eps=self.eps,
-            amsgrad=False,
-            maximize=False,
         )
 
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.Adam:

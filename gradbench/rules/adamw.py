@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from gradbench.rules import kernels
 from gradbench.rules.adam import Adam
 from gradbench.rules.base import Count, Slots, check_positive
 
@@ -83,20 +84,17 @@ class AdamW:
         slots: Mapping[str, list[Tensor]],
         counts: list[Tensor],
     ) -> None:
-        torch._fused_adamw_(
+        kernels.adam(
             parameters,
             gradients,
-            slots["exp_avg"],
-            slots["exp_avg_sq"],
-            [],
+            slots,
             counts,
+            decoupled=True,
             lr=self.lr,
             beta1=self.beta1,
             beta2=self.beta2,
-            weight_decay=self.weight_decay,
             eps=self.eps,
-            amsgrad=False,
-            maximize=False,
+            weight_decay=self.weight_decay,
         )
 
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.AdamW:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from gradbench.rules import kernels
 from gradbench.rules.base import Count, Slots, check_fraction, check_positive
 
 
@@ -73,18 +74,9 @@ class Nesterov:
         slots: Mapping[str, list[Tensor]],
         counts: list[Tensor],
     ) -> None:
-        torch._fused_sgd_(
-            parameters,
-            gradients,
-            slots["momentum_buffer"],
-            weight_decay=0.0,
-            momentum=self.momentum,
-            lr=self.lr,
-            dampening=0.0,
-            nesterov=True,
-            maximize=False,
-            is_first_step=False,
-        )
+        buffers = slots["momentum_buffer"]
+        options = {"lr": self.lr, "momentum": self.momentum}
+        kernels.sgd(parameters, gradients, buffers, **options, nesterov=True)
 
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.SGD:
         return torch.optim.SGD(

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from gradbench.rules import kernels
 from gradbench.rules.base import Count, Slots, check_positive
 
 
@@ -60,18 +61,7 @@ class Sgd:
         slots: Mapping[str, list[Tensor]],
         counts: list[Tensor],
     ) -> None:
-        torch._fused_sgd_(
-            parameters,
-            gradients,
-            [],
-            weight_decay=0.0,
-            momentum=0.0,
-            lr=self.lr,
-            dampening=0.0,
-            nesterov=False,
-            maximize=False,
-            is_first_step=False,
-        )
+        kernels.sgd(parameters, gradients, [], lr=self.lr)
 
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.SGD:
         return torch.optim.SGD(parameters, lr=self.lr, **implementation)
