@@ -16,7 +16,7 @@ pip_install := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 # Two measurements at once would disturb each other, and two installations break each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help sweep quick findings test benchmark lint format install hooks clean
+.PHONY: help sweep quick findings test benchmark lint format install hooks clean reference report
 
 help: ## List the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=python3.11]'
@@ -33,6 +33,12 @@ findings: $(VENV)/.runtime ## Run every experiment and write experiments/README.
 		$(python) -m gradbench experiment=all run=$${run#results/} $(ARGS); } && \
 	$(python) -m gradbench.report.findings "$$run" > experiments/README.md.new && \
 	mv experiments/README.md.new experiments/README.md
+
+reference: $(VENV)/.runtime ## Write the README's tables and figure; ARGS=results/NAME keeps that run first
+	$(python) -m gradbench.report.reference $(ARGS)
+
+report: $(VENV)/.runtime ## Write a page, tables and figures of what is in results/ into report/
+	$(python) -m gradbench report $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd"
 	$(python) -m pytest $(ARGS)

@@ -1,0 +1,212 @@
+"""Which blocks a report shows, what they are called, and what is said of each cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gradbench.report import text
+from gradbench.report.difference import difference, known
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_ALIKE = (
+    *("device", "device_name", "host", "torch_version", "model", "parameters", "tensors"),
+    *("rule", "dtype", "threads", "seed"),
+)
+"""What makes two blocks measurements of the same thing."""
+
+
+WIDEST = 10.0
+"""Factor at which the drawing of an interval is cut, lest it press all others together."""
+
+
+def latest_blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Keep, of blocks alike in all but the run, those of the run recorded last.
+
+    A run in which anything was measured goes before one in which all was skipped.
+
+    Args:
+        cells: Rows of ``cells``.
+
+    Returns:
+        The rows kept, and the number of blocks left out.
+    """
+    if cells.empty:
+        return cells, 0
+    cells = cells.drop_duplicates(["run", "host", "block", "cell", "recorded_at"])
+    names = ["run", *_ALIKE]
+    # A missing value would drop the block from the groups.
+    by = cells[names].astype("string").fillna("")
+    by["measured"] = cells["status"].ne("skipped")
+    by["recorded_at"] = cells["recorded_at"].astype("string").fillna("")
+    ranks = by.groupby(names, as_index=False)[["measured", "recorded_at"]].max()
+    newest = ranks.sort_values(["measured", "recorded_at"]).drop_duplicates(
+        list(_ALIKE), keep="last"
+    )
+    chosen = by[names].merge(newest[names].assign(kept=True), on=names, how="left")
+    mask = chosen["kept"].notna().to_numpy()
+    superseded = cells.loc[~mask, ["run", "block"]].drop_duplicates()
+    return cells[mask].reset_index(drop=True), len(superseded)
+
+
+def describe_cells(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """Name devices and blocks, count samples, and say what each speedup shows.
+
+    Args:
+        cells: Rows of ``cells``.
+        samples: Counts of samples by cell and phase; may be empty.
+
+    Returns:
+        The rows with added columns: ``device_label``, ``model_label`` (unique together with the
+        rule), ``default_zeroing`` and ``baseline_strategy`` (whether the cell has the baseline's),
+        ``clean`` and ``taken`` (samples of the update), ``difference`` and texts for people.
+    """
+    described = cells.assign(
+        device_label=device_labels(cells),
+        default_zeroing=_as_baseline(cells, "zeroing"),
+        baseline_strategy=_as_baseline(cells, "strategy"),
+    )
+    described["model_label"] = _model_labels(described)
+    described["panel"] = described["model_label"]
+    if described.loc[described["status"] != "skipped", "device_label"].nunique() > 1:
+        described["panel"] = described["model_label"] + " · " + described["device_label"]
+    described = _drawable(described)
+    counted = _update_counts(described, samples)
+    described = described.assign(clean=counted["clean"], taken=counted["samples"])
+    rows = described.to_dict("records")
+    for name, describe in _TEXTS.items():
+        described[name] = [describe(row) for row in rows]
+    return described
+
+
+def _drawable(cells: pd.DataFrame) -> pd.DataFrame:
+    """Add the ends of intervals as drawn: an unknown one has no length, a vast one is cut."""
+    low, high = cells["update_s_low"], cells["update_s_high"]
+    usable = (low > 0) & (high < 1e6)
+    middle = cells["update_s"]
+    return cells.assign(
+        drawn_low=low.clip(lower=middle / WIDEST).where(usable, middle),
+        drawn_high=high.clip(upper=middle * WIDEST).where(usable, middle),
+    )
+
+
+def device_labels(rows: pd.DataFrame) -> pd.Series[str]:
+    """Name the devices: hardware, and whatever else tells two of them apart.
+
+    Args:
+        rows: Rows with ``device``, ``device_name``, ``host`` and ``torch_version``.
+
+    Returns:
+        A name for each row.
+    """
+    labels = rows["device_name"].fillna(rows["device"]).astype("string").fillna("unknown")
+    hosts = rows["host"].astype("string").fillna("?")
+    torch = rows["torch_version"].astype("string").fillna("?")
+    measured = rows[rows["status"] != "skipped"] if "status" in rows else rows
+    named = labels.loc[measured.index]
+    several_torch = torch.loc[measured.index].groupby(named).nunique()
+    several_hosts = hosts.loc[measured.index].groupby(named).nunique()
+    shown = labels.copy()
+    shown += (" · " + hosts).where(labels.map(several_hosts).fillna(0) > 1, "")
+    shown += (" · torch " + torch).where(labels.map(several_torch).fillna(0) > 1, "")
+    return shown.astype(object)
+
+
+def _as_baseline(cells: pd.DataFrame, column: str) -> pd.Series[bool]:
+    """Say of each cell whether it has its baseline's strategy, or zeroing."""
+    baselines = cells[cells["role"] == "baseline"].drop_duplicates(["run", "block"])
+    defaults = cells[["run", "block"]].merge(
+        baselines[["run", "block", column]], on=["run", "block"], how="left"
+    )[column]
+    same = (cells[column].reset_index(drop=True) == defaults) | defaults.isna()
+    return same.fillna(value=False).set_axis(cells.index).astype(bool)
+
+
+def _model_labels(cells: pd.DataFrame) -> pd.Series[str]:
+    """Name models by what varies: dtype, threads, and at last a part of the block's name."""
+    labels = cells["model"].astype("string").fillna("unknown")
+    measured = cells[cells["status"] != "skipped"]
+    if measured["dtype"].nunique() > 1:
+        labels += " · " + cells["dtype"].astype("string").fillna("?")
+    if measured.groupby("device_label")["threads"].nunique().max() > 1:
+        threads = cells["threads"].astype("Int64").astype("string").fillna("?")
+        labels += " · " + threads + " threads"
+    keys = cells.assign(label=labels).loc[measured.index]
+    blocks = keys[["device_label", "label", "rule", "run", "block"]].drop_duplicates()
+    alike = blocks[blocks.duplicated(["device_label", "label", "rule"], keep=False)]
+    told = cells["block"].isin(alike["block"])
+    labels = labels.where(~told, labels + " · " + cells["block"].str.rsplit("-", n=1).str[-1])
+    return labels.astype(object)
+
+
+def _update_counts(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """Count each cell's update samples: in ``samples``, or else as its rounds say."""
+    rounds, disturbed = cells["rounds"], cells["disturbed"].fillna(0)
+    clean = (rounds - disturbed).where(~cells["contended"].fillna(value=False).astype(bool), rounds)
+    said = cells[["run", "block", "cell"]].assign(samples=rounds, clean=clean)
+    if samples.empty:
+        return said
+    taken = samples[(samples["protocol"] == "isolated") & (samples["phase"] == "update")]
+    counted = said[["run", "block", "cell"]].merge(
+        taken[["run", "block", "cell", "samples", "clean"]], on=["run", "block", "cell"], how="left"
+    )
+    counted = counted.set_axis(cells.index)
+    contended = cells["contended"].fillna(value=False).astype(bool)
+    counted["clean"] = counted["clean"].where(~contended, counted["samples"])
+    return counted.fillna({"samples": said["samples"], "clean": said["clean"]})
+
+
+def _samples_text(row: dict[Any, Any]) -> str:
+    if not known(row["taken"]):
+        return text.UNKNOWN
+    used = text.count(row["clean"])
+    return f"{used} of {text.count(row['taken'])} samples"
+
+
+def _verified_text(row: dict[Any, Any]) -> str:
+    """Say what verification found."""
+    if row["status"] != "ok":
+        return f"{row['status']}: {row['reason'] or 'no reason given'}"
+    if not known(row["max_ulp_error"]):
+        return "verified"
+    error, limit = text.number(row["max_ulp_error"]), text.number(row["tolerance_ulps"])
+    return f"{error} of {limit} ulp"
+
+
+def _difference(row: dict[Any, Any]) -> str:
+    if row["status"] != "ok":
+        return str(row["status"])
+    if row["role"] == "baseline":
+        return "baseline"
+    if not known(row["speedup"]):
+        return ""
+    return difference(row["speedup_low"], row["speedup_high"], row["noise_floor"])
+
+
+_TEXTS: dict[str, Callable[[dict[Any, Any]], str]] = {
+    "difference": _difference,
+    "update_text": lambda row: text.seconds(row["update_s"]),
+    "update_interval": lambda row: text.seconds_interval(row["update_s_low"], row["update_s_high"]),
+    "speedup_text": lambda row: text.ratio(row["speedup"]),
+    "speedup_interval": lambda row: text.ratio_interval(row["speedup_low"], row["speedup_high"]),
+    "noise_text": lambda row: text.percent(row["noise_floor"]),
+    "samples_text": _samples_text,
+    "verified_text": _verified_text,
+    "clock": lambda row: "contended" if row["contended"] is True else "clean",
+}
+
+
+def measured(cells: pd.DataFrame, statuses: Sequence[str] = ("ok",)) -> pd.DataFrame:
+    """Select the cells asked for that have one of some statuses.
+
+    Args:
+        cells: Described cells.
+        statuses: The statuses.
+
+    Returns:
+        Baselines and candidates; the controls are not among them.
+    """
+    asked = cells["role"].isin(["baseline", "candidate"])
+    return cells[asked & cells["status"].isin(list(statuses))]

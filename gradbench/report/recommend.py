@@ -1,0 +1,77 @@
+"""Which strategy to use in a block: the fastest right one, if it is measurably faster."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradbench.report.blocks import measured
+from gradbench.report.difference import FASTER, known
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def recommend(cells: pd.DataFrame) -> pd.DataFrame:
+    """Choose a strategy for each block.
+
+    Only right cells with the block's default zeroing are candidates. If none is faster than the
+    baseline by more than the noise floor, the baseline is recommended: then there is no reason to
+    change. ``ties`` are those whose speedup cannot be told from the recommended one's: its
+    interval, widened by the noise floor, reaches the recommended one's.
+
+    Args:
+        cells: Described cells.
+
+    Returns:
+        The row of the recommended cell of each block with ``ties``, ``baseline``,
+        ``baseline_update_s``, ``baseline_step_s``, ``wrong`` (strategies that are wrong) and
+        ``right`` (number of right strategies); no row for a block without a right cell.
+    """
+    import pandas as pd
+
+    asked = measured(cells, ("ok", "wrong", "failed"))
+    order = ["device_label", "model_label", "rule"]
+    chosen = [
+        answer
+        for _, block in asked.groupby([*order, "run", "block"], sort=True, dropna=False)
+        if (answer := _choose(block)) is not None
+    ]
+    return pd.DataFrame(chosen)
+
+
+def _choose(block: pd.DataFrame) -> dict[str, Any] | None:
+    """Choose within a block."""
+    default = block[block["default_zeroing"]]
+    right = default[(default["status"] == "ok") & default["update_s"].map(known).astype(bool)]
+    if right.empty:
+        return None
+    baseline = right[right["role"] == "baseline"]
+    faster = right[right["difference"] == FASTER]
+    if len(baseline) and faster.empty:
+        best = baseline.iloc[0]
+    elif len(faster):
+        best = faster.sort_values("speedup", ascending=False).iloc[0]
+    else:  # the baseline is wrong, so there are no speedups
+        best = right.sort_values("update_s").iloc[0]
+    others = right[right["cell"] != best["cell"]].sort_values("speedup", ascending=False)
+    wrong = block[block["status"] == "wrong"]
+    return {
+        **{str(name): value for name, value in best.items()},
+        "ties": [row["strategy"] for row in others.to_dict("records") if _ties(row, best)],
+        "baseline": baseline["strategy"].iloc[0] if len(baseline) else None,
+        "baseline_update_s": baseline["update_s"].iloc[0] if len(baseline) else None,
+        "baseline_step_s": baseline["step_s"].iloc[0] if len(baseline) else None,
+        "wrong": sorted(set(wrong["strategy"])),
+        "right": len(right),
+    }
+
+
+def _ties(row: dict[Any, Any], best: Any) -> bool:
+    """Say whether a cell cannot be told from the best one of its block."""
+    figures = (row["speedup_high"], best["speedup_low"], best["noise_floor"])
+    if not all(map(known, figures)):
+        return False
+    high, low, floor = figures
+    if best["role"] == "baseline":
+        return bool(row["difference"] != "slower")
+    return bool(high * (1 + floor) >= low)

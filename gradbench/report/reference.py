@@ -1,0 +1,122 @@
+"""README tables and figure of a committed run: ``python -m gradbench.report.reference``."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gradbench.config import BadRequest
+
+KEPT = ("cells", "gradients", "observations", "runs")
+"""Tables of a committed run; samples are too many for git."""
+
+BEGIN = "<!-- reference: written by `make reference`, do not edit -->"
+END = "<!-- end of reference -->"
+
+
+def keep_run(run: Path, reference: Path) -> Path:
+    """Copy a run into the folder of committed runs, in place of what is there, without samples.
+
+    Args:
+        run: Folder of the run.
+        reference: Folder of committed runs.
+
+    Returns:
+        The run's folder there.
+
+    Raises:
+        BadRequest: The folder holds no cells, or holds unreadable files.
+    """
+    from gradbench.results.files import readable_files
+
+    if not run.is_dir():
+        raise BadRequest(f"no such folder: {run}")
+    files = {table: readable_files(run, table) for table in KEPT}
+    if not files["cells"].readable:
+        raise BadRequest(f"no cells below {run}: give the folder of one run")
+    left_out = [file for found in files.values() for file in found.left_out]
+    if left_out:
+        raise BadRequest(f"not kept: {'; '.join(map(str, left_out))}")
+    target = reference / run.resolve().name
+    reference.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=reference) as scratch:
+        for table, found in files.items():
+            for file in found.readable:
+                place = Path(scratch) / "run" / table / file.name
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, place)
+        for old in (path for path in reference.iterdir() if (path / "cells").is_dir()):
+            shutil.rmtree(old)
+        (Path(scratch) / "run").rename(target)
+    return target
+
+
+def write_reference(reference: Path, readme: Path) -> None:
+    """Write the README's part between its two marks, and the figure that it shows.
+
+    Args:
+        reference: Folder of committed runs.
+        readme: The README.
+
+    Raises:
+        BadRequest: There is no committed run, or the README lacks the marks.
+    """
+    from gradbench.report.charts import speedup
+    from gradbench.report.content import derive
+    from gradbench.report.export import printed
+    from gradbench.report.gather import gather
+    from gradbench.report.rendering import start_figures
+    from gradbench.report.tables import recommendations
+
+    text = readme.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
+        raise BadRequest(f"{readme} lacks the marks {BEGIN} and {END}")
+    content = derive(gather([reference]))
+    figures = [figure for figure in [speedup.draw(content)] if figure is not None]
+    for rendering in start_figures([(one.name, printed(one)) for one in figures], reference):
+        rendering.finish()
+    for one in figures:
+        (reference / f"{one.name}.png").unlink()
+    where = "; ".join(
+        f"`python -m gradbench {run['command']}` on {run['cpu_count']} processors, "
+        f"torch {run['torch_version']}, {str(run['started_at'])[:10]}"
+        for run in content.runs.to_dict("records")
+    )
+    devices = ", ".join(sorted(set(content.recommendations["device_label"])))
+    parts = [
+        BEGIN,
+        "## A reference run",
+        f"{devices}: {where}. The data is in [results/reference](results/reference), the whole "
+        "report is `python -m gradbench report results/reference`.",
+        *(f"![{one.title}](results/reference/{one.name}.svg)\n\n{one.caption}" for one in figures),
+        *(table.markdown().replace("## ", "### ", 1) for table in recommendations.draw(content)),
+        END,
+    ]
+    start, end = text.index(BEGIN), text.index(END) + len(END)
+    body = "\n\n".join(part.strip() for part in parts)
+    readme.write_text(text[:start] + body + text[end:], encoding="utf-8", newline="\n")
+
+
+def _main(
+    run: Annotated[Path | None, typer.Argument(help="Folder of the run to keep.")] = None,
+    reference: Annotated[Path, typer.Option(help="Folder of committed runs.")] = Path(
+        "results/reference"
+    ),
+    readme: Annotated[Path, typer.Option(help="The README to write into.")] = Path("README.md"),
+) -> None:
+    """Keep RUN as the reference run, then write the README's tables and figure from it."""
+    try:
+        if run is not None:
+            keep_run(run, reference)
+        write_reference(reference, readme)
+    except BadRequest as error:
+        typer.echo(f"gradbench: {error}", err=True)
+        raise typer.Exit(2) from None
+
+
+if __name__ == "__main__":
+    typer.run(_main)

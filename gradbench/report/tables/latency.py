@@ -1,0 +1,141 @@
+"""Every measured cell of a block, fastest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradbench.report import text
+from gradbench.report.blocks import measured
+from gradbench.report.difference import FASTER, NO_DIFFERENCE, known
+from gradbench.report.tables.table import ReportTable, slug
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gradbench.report.content import Content
+
+ADDED = (
+    *(
+        "device_label",
+        "model_label",
+        "panel",
+        "default_zeroing",
+        "baseline_strategy",
+        "clean",
+        "taken",
+        "clock",
+    ),
+    *("drawn_low", "drawn_high"),
+    *("update_text", "update_interval", "speedup_text", "speedup_interval"),
+    *("noise_text", "samples_text", "verified_text"),
+)
+"""Columns that the report adds to those of ``cells``."""
+
+
+def draw(content: Content) -> list[ReportTable]:
+    """Draw a table for each block.
+
+    Args:
+        content: What the report shows.
+
+    Returns:
+        Tables in order of device, model and rule.
+    """
+    cells = measured(content.cells, ("ok", "wrong", "failed"))
+    by = ["device_label", "model_label", "rule", "run", "block"]
+    groups = cells.groupby(by, sort=True, dropna=False)
+    several = cells["device_label"].nunique() > 1
+    chosen = content.recommendations
+    keys = [] if chosen.empty else list(zip(chosen["run"], chosen["block"], strict=True))
+    best = dict(zip(keys, _bests(chosen), strict=True))
+    return [
+        _block(block, best.get(tuple(block[["run", "block"]].iloc[0]), "nothing right"), several)
+        for _, block in groups
+    ]
+
+
+def _bests(chosen: pd.DataFrame) -> list[str]:
+    """Name the recommendation of each block in a few words."""
+    return [
+        f"use {row['strategy']}, {row['speedup_text']}"
+        if row["difference"] == FASTER
+        else f"keep {row['strategy']}"
+        for row in chosen.to_dict("records")
+    ]
+
+
+def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
+    import pandas as pd
+
+    first = block.iloc[0]
+    ranked = (block["status"] == "ok") & block["update_s"].map(known).astype(bool)
+    ordered = block.assign(ranked=ranked).sort_values(
+        ["ranked", "update_s"], ascending=[False, True], na_position="last"
+    )
+    rows = ordered.to_dict("records")
+    shown = pd.DataFrame(
+        {
+            "strategy": ordered["strategy"],
+            "zeroing": ordered["zeroing"],
+            "update": [_update(row) for row in rows],
+            "speedup": [_speedup(row) for row in rows],
+            "step": ordered["step_s"].map(text.seconds).where(ordered["status"] == "ok", ""),
+            "launches": ordered["launches"].map(text.count),
+            "extra memory": ordered["peak_extra_bytes"].map(text.size),
+            "samples": [_samples(row) for row in rows],
+            "right?": ["✓ " * (r["status"] == "ok") + r["verified_text"] for r in rows],
+        }
+    )
+    names = [str(first[name]) for name in ("device_label", "model_label", "rule")]
+    noise = f"noise floor {first['noise_text']}" if known(first["noise_floor"]) else "noise unknown"
+    contended = " · contended: measure again" if first["clock"] == "contended" else ""
+    size = f"{text.count(first['parameters'])} parameters in {text.count(first['tensors'])} tensors"
+    return ReportTable(
+        slug("latency", *names),
+        " · ".join(names if several else names[1:]),
+        shown,
+        ordered.drop(columns=[*ADDED, "ranked"]),
+        f"{best} · {noise} · {size}{contended}",
+        ("update", "speedup", "step", "launches", "extra memory", "samples"),
+        None,
+        {"strategy": "strategy", "zeroing": "zeroing"},
+        {
+            "device": str(first["device_label"]),
+            "model": str(first["model_label"]),
+            "rule": str(first["rule"]),
+            "default_zeroing": str(_default_zeroing(block)),
+        },
+        ("strategy", "zeroing", "update", "speedup"),
+    )
+
+
+def _default_zeroing(block: pd.DataFrame) -> object:
+    default = block[block["default_zeroing"]]
+    return default["zeroing"].iloc[0] if len(default) else ""
+
+
+def _update(row: dict[Any, Any]) -> str:
+    """Give the time of an update; a wrong cell has none, one without an update says so."""
+    if row["status"] != "ok":
+        return f"{row['status']}\nnot ranked"
+    if not known(row["update_s"]):
+        return "–\nwithin backward"
+    return f"{row['update_text']}\n{row['update_interval']}"
+
+
+def _speedup(row: dict[Any, Any]) -> str:
+    """Give a speedup with its interval, and say when it is none."""
+    if row["role"] == "baseline":
+        return "1×\nbaseline"
+    if row["status"] != "ok" or not known(row["speedup"]):
+        return "–"
+    interval = row["speedup_interval"]
+    if row["difference"] == NO_DIFFERENCE:
+        return f"no difference\n{row['speedup_text']}, {interval}"
+    return f"{row['speedup_text']}\n{interval}"
+
+
+def _samples(row: dict[Any, Any]) -> str:
+    return (
+        f"{text.count(row['clean'])} of {text.count(row['taken'])}" if known(row["taken"]) else "–"
+    )

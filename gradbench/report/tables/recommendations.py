@@ -1,0 +1,104 @@
+"""Which strategy to use, by device, model and rule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradbench.report import text
+from gradbench.report.difference import FASTER, known
+from gradbench.report.tables.table import ReportTable
+
+if TYPE_CHECKING:
+    from gradbench.report.content import Content
+
+_NAMED = 3
+"""Strategies that are named where several do as well."""
+
+_DATA = {
+    "device_label": "device",
+    "model_label": "model",
+    **{name: name for name in ("rule", "dtype", "threads", "strategy", "zeroing")},
+    **{name: name for name in ("speedup", "speedup_low", "speedup_high", "noise_floor")},
+    **{name: name for name in ("update_s", "update_s_low", "update_s_high", "step_s")},
+    **{name: name for name in ("baseline", "baseline_update_s", "baseline_step_s")},
+    **{name: name for name in ("max_ulp_error", "tolerance_ulps", "verified_elements", "clean")},
+    **{name: name for name in ("contended", "ties_text", "run", "block", "torch_version", "host")},
+}
+
+
+def draw(content: Content) -> list[ReportTable]:
+    """Draw the recommendations.
+
+    Args:
+        content: What the report shows.
+
+    Returns:
+        One table; none where nothing was measured.
+    """
+    import pandas as pd
+
+    chosen = content.recommendations
+    if chosen.empty:
+        return []
+    chosen = chosen.assign(ties_text=chosen["ties"].map(", ".join))
+    rows = chosen.to_dict("records")
+    shown = pd.DataFrame(
+        {
+            "device": chosen["device_label"],
+            "model": chosen["model_label"],
+            "rule": chosen["rule"],
+            "use": [_use(row) for row in rows],
+            "speedup": [_speedup(row) for row in rows],
+            "noise floor": chosen["noise_text"],
+            "update": [_change(row, "update_s") for row in rows],
+            "training step": [_change(row, "step_s") for row in rows],
+            "right?": [_right(row) for row in rows],
+        }
+    )
+    return [
+        ReportTable(
+            "recommendations",
+            "Which strategy to use",
+            shown,
+            chosen[[*_DATA]].rename(columns=_DATA),
+            "The fastest strategy that was verified right, if it is faster than the baseline by "
+            "more than the noise floor; otherwise the baseline. Speedups come with their 95 % "
+            "interval.",
+            ("speedup", "noise floor", "update", "training step"),
+            "device",
+            {"device": "device", "model": "model", "rule": "rule"},
+            paper=("device", "model", "rule", "use", "speedup", "noise floor", "update"),
+        )
+    ]
+
+
+def _use(row: dict[Any, Any]) -> str:
+    """Name the strategy and those that do as well."""
+    ties = row["ties"]
+    if not ties:
+        return str(row["strategy"])
+    more = f" and {len(ties) - _NAMED} more" if len(ties) > _NAMED else ""
+    alike = "no different" if row["role"] == "baseline" else "as fast"
+    return f"{row['strategy']}\n{alike}: {', '.join(ties[:_NAMED])}{more}"
+
+
+def _speedup(row: dict[Any, Any]) -> str:
+    if row["baseline"] is None:
+        return "unknown\nthe baseline is not right"
+    if row["difference"] != FASTER:
+        return "1×\nnone is faster"
+    contended = " · contended" if row["contended"] is True else ""
+    return f"{row['speedup_text']}\n{row['speedup_interval']}{contended}"
+
+
+def _change(row: dict[Any, Any], figure: str) -> str:
+    """Give a time, and below the baseline's."""
+    baseline = row[f"baseline_{figure}"]
+    if row["role"] == "baseline" or not known(baseline):
+        return text.seconds(row[figure])
+    return f"{text.seconds(row[figure])}\nfrom {text.seconds(baseline)}"
+
+
+def _right(row: dict[Any, Any]) -> str:
+    wrong = f"\nwrong here: {', '.join(row['wrong'])}" if row["wrong"] else ""
+    return f"✓ {row['verified_text']}{wrong}"

@@ -1,0 +1,61 @@
+"""Speedups of all strategies on all models: the table for a paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gradbench.report.blocks import measured
+from gradbench.report.difference import NO_DIFFERENCE, known
+from gradbench.report.tables.table import ReportTable, slug
+
+if TYPE_CHECKING:
+    from gradbench.report.content import Content
+
+_DATA = (
+    *("device_label", "model_label", "rule", "strategy", "zeroing", "status", "difference"),
+    *("speedup", "speedup_low", "speedup_high", "noise_floor", "clean", "contended"),
+)
+
+
+def draw(content: Content) -> list[ReportTable]:
+    """Draw a table for each device and rule: strategies by models, default zeroing.
+
+    Args:
+        content: What the report shows.
+
+    Returns:
+        The tables.
+    """
+    cells = measured(content.cells, ("ok", "wrong", "failed"))
+    cells = cells[cells["default_zeroing"]]
+    tables = []
+    groups = cells.groupby(["device_label", "rule"], sort=True)
+    for (device, rule), rows in groups:
+        labels = rows.assign(label=[_label(row) for row in rows.to_dict("records")])
+        labels = labels.drop_duplicates(["strategy", "model_label"], keep="last")
+        grid = labels.pivot(index="strategy", columns="model_label", values="label").fillna("")
+        shown = grid.rename_axis(columns=None).reset_index()
+        tables.append(
+            ReportTable(
+                slug("speedups", str(device), str(rule)),
+                f"Speedups · {rule} · {device}",
+                shown,
+                rows[[*_DATA]].rename(columns={"device_label": "device", "model_label": "model"}),
+                "Baseline's update time over the strategy's with its 95 % interval; ≈ is no "
+                "difference beyond the noise floor, given below each model.",
+                tuple(map(str, grid.columns)),
+            )
+        )
+    return tables
+
+
+def _label(row: dict[Any, Any]) -> str:
+    if row["status"] != "ok":
+        return str(row["status"])
+    if row["role"] == "baseline":
+        return f"1\nnoise {row['noise_text']}"
+    if not known(row["speedup"]):
+        return "–"
+    about = "≈ " if row["difference"] == NO_DIFFERENCE else ""
+    contended = ", contended" if row["clock"] == "contended" else ""
+    return f"{about}{row['speedup_text']}\n{row['speedup_interval']}{contended}"

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+
+from gradbench.config import BadRequest
+from gradbench.report.content import derive
+from gradbench.report.gather import gather
+from gradbench.report.scan import gradient_steps, sample_counts
+from tests.report.stored import write_run
+
+
+def test_samples_are_counted_clean_and_taken(tmp_path: Path) -> None:
+    write_run(tmp_path, models=("mlp",), rules=("sgd",))
+    content = derive(gather([tmp_path]))
+    flat = content.cells[content.cells["cell"] == "flat/set_to_none"].iloc[0]
+    assert (flat["clean"], flat["taken"]) == (9, 10)
+    assert flat["samples_text"] == "9 of 10 samples"
+    phases = content.samples[content.samples["protocol"] == "training"]
+    assert phases["samples"].eq(3).all()
+    assert phases["quarter_s"].between(1.04e-4, 1.06e-4).all()
+
+
+def test_without_samples_the_rounds_are_counted(tmp_path: Path) -> None:
+    store = write_run(tmp_path, models=("mlp",), rules=("sgd",))
+    for file in (store.folder / "samples").iterdir():
+        file.unlink()
+    cells = derive(gather([tmp_path])).cells
+    flat = cells[cells["cell"] == "flat/set_to_none"].iloc[0]
+    assert (flat["clean"], flat["taken"]) == (9, 10)
+
+
+def test_gradients_are_summed_up_over_tensors(tmp_path: Path) -> None:
+    store = write_run(tmp_path, models=("mlp",), rules=("sgd",))
+    steps = gradient_steps(sorted((store.folder / "gradients").iterdir()))
+    first = steps.iloc[0]
+    assert first["norm"] == pytest.approx(5.0)  # √(3² + 4²)
+    assert first["zero_fraction"] == pytest.approx(0.25)  # 10 of 40 elements
+    assert first["tensors"] == 2
+
+
+def test_no_files_have_the_columns_all_the_same() -> None:
+    assert list(sample_counts([]).columns)[:3] == ["run", "block", "cell"]
+    assert "zero_fraction" in gradient_steps([]).columns
+
+
+def test_of_blocks_alike_the_latest_run_is_shown(tmp_path: Path) -> None:
+    write_run(tmp_path, "old", recorded_at="2026-01-01T00:00:00+00:00")
+    write_run(tmp_path, "new", recorded_at="2026-02-01T00:00:00+00:00")
+    content = derive(gather([tmp_path]))
+    assert set(content.cells["run"]) == {"new"}
+    assert any("4 blocks are not shown" in note for note in content.notes)
+
+
+def test_devices_of_one_name_are_told_apart_by_torch_version(tmp_path: Path) -> None:
+    write_run(tmp_path, "a")
+    write_run(tmp_path, "b", torch_version="2.9.0")
+    labels = set(derive(gather([tmp_path])).cells["device_label"])
+    assert labels == {"Chip 3000 · torch 2.13.0", "Chip 3000 · torch 2.9.0"}
+
+
+def test_dtypes_are_told_apart(tmp_path: Path) -> None:
+    write_run(tmp_path, "a", models=("mlp",))
+    write_run(tmp_path, "b", models=("mlp",), dtype="bfloat16")
+    labels = set(derive(gather([tmp_path])).cells["model_label"])
+    assert labels == {"mlp · float32", "mlp · bfloat16"}
+
+
+def test_a_run_below_two_paths_counts_once(tmp_path: Path) -> None:
+    store = write_run(tmp_path, models=("mlp",), rules=("sgd",))
+    once, twice = gather([tmp_path]), gather([tmp_path, store.folder])
+    assert len(once.cells) == len(twice.cells)
+    assert once.samples["samples"].sum() == twice.samples["samples"].sum()
+
+
+def test_contended_blocks_are_named(tmp_path: Path) -> None:
+    write_run(tmp_path, models=("mlp",), rules=("sgd",), contended=True)
+    assert any(
+        "contended" in note and "mlp · sgd" in note for note in derive(gather([tmp_path])).notes
+    )
+
+
+def test_an_unfinished_run_is_named(tmp_path: Path) -> None:
+    store = write_run(tmp_path)
+    running = {"run": "first", "host": "host", "started_at": "2026", "state": "running"}
+    store.write("runs", "host", [running | {"blocks": 9}])
+    notes = derive(gather([tmp_path])).notes
+    assert any("is running: 4 of 9 blocks" in note for note in notes)
+
+
+def test_a_file_that_is_no_parquet_is_left_out_and_named(tmp_path: Path) -> None:
+    store = write_run(tmp_path)
+    (store.folder / "cells" / "bad.parquet").write_bytes(b"hello")
+    gathered = gather([tmp_path])
+    assert len(gathered.left_out) == 1
+    assert any("bad.parquet: not a parquet file" in note for note in derive(gathered).notes)
+
+
+def test_nothing_to_read_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match=r"nothing to report below .*give a folder of results"):
+        gather([tmp_path])
+    with pytest.raises(BadRequest, match="no such file or folder"):
+        gather([tmp_path / "nowhere"])
+    (tmp_path / "cells").mkdir()
+    (tmp_path / "cells" / "bad.parquet").write_bytes(b"")
+    with pytest.raises(BadRequest, match=r"bad\.parquet: empty"):
+        gather([tmp_path])

@@ -1,0 +1,49 @@
+from pathlib import Path
+
+import pytest
+
+from gradbench.config import BadRequest
+from gradbench.report.reference import BEGIN, END, keep_run, write_reference
+from tests.report.stored import write_run
+
+
+def test_a_run_is_kept_without_its_samples_in_place_of_the_last(tmp_path: Path) -> None:
+    reference = tmp_path / "reference"
+    keep_run(write_run(tmp_path, "old").folder, reference)
+    kept = keep_run(write_run(tmp_path, "new").folder, reference)
+    assert [path.name for path in reference.iterdir()] == ["new"]
+    assert sorted(path.name for path in kept.iterdir()) == ["cells", "gradients", "runs"]
+
+
+def test_a_damaged_run_is_not_kept_and_the_last_one_stays(tmp_path: Path) -> None:
+    reference = tmp_path / "reference"
+    keep_run(write_run(tmp_path, "old").folder, reference)
+    store = write_run(tmp_path, "new")
+    (store.folder / "cells" / "bad.parquet").write_bytes(b"PAR1")
+    with pytest.raises(BadRequest, match="not kept"):
+        keep_run(store.folder, reference)
+    assert [path.name for path in reference.iterdir()] == ["old"]
+    with pytest.raises(BadRequest, match="no cells"):
+        keep_run(tmp_path / "new" / "runs", reference)
+
+
+def test_the_readme_changes_between_its_marks_only_and_again_not_at_all(tmp_path: Path) -> None:
+    reference, readme = tmp_path / "reference", tmp_path / "README.md"
+    keep_run(write_run(tmp_path, models=("mlp",)).folder, reference)
+    readme.write_text(f"# Before\n\n{BEGIN}\n{END}\n\nAfter\n")
+    write_reference(reference, readme)
+    first = readme.read_text()
+    assert first.startswith(f"# Before\n\n{BEGIN}\n")
+    assert first.endswith(f"{END}\n\nAfter\n")
+    assert "| Chip 3000 | mlp | sgd | flat | 4.00×" in first
+    assert (reference / "speedup.svg").read_text().startswith("<svg")
+    write_reference(reference, readme)
+    assert readme.read_text() == first
+
+
+def test_a_readme_without_marks_is_not_written(tmp_path: Path) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("mine")
+    with pytest.raises(BadRequest, match="lacks the marks"):
+        write_reference(tmp_path, readme)
+    assert readme.read_text() == "mine"
