@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from gradbench.commands.compare import compare
+from gradbench.commands.report import report
 from gradbench.commands.runs import runs
 from gradbench.config import BadRequest, configuration_folder, groups
 from gradbench.console import complain, make_console
@@ -61,6 +62,7 @@ app = typer.Typer(
 
 
 app.command()(compare)
+app.command()(report)
 app.command()(runs)
 
 _UsageError: Any = typer.BadParameter.__bases__[0]  # click's, which typer has a copy of
@@ -100,30 +102,6 @@ def summary(
     _print_summary(make_console(), cells, observations)
     complain(f"left out {file}" for file in left_out)
     raise typer.Exit(FAILED if left_out else DONE)
-
-
-@app.command()
-def report(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of results.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
-    open_page: Annotated[bool, typer.Option("--open", help="Show it in a browser.")] = False,
-) -> None:
-    """Write a page, tables (Markdown, LaTeX, CSV) and figures (SVG, PNG) of stored runs."""
-    from gradbench.report.publish import report as make_report
-
-    screen = Console(stderr=True)
-    try:
-        with screen.status("starting") as status:
-            made = make_report(paths or [Path("results")], output, status.update)
-    except BadRequest as error:
-        _refuse(str(error))
-    console = _console()
-    for note in made.content.notes:
-        console.print(note, markup=False, highlight=False)
-    page = output / "index.html"
-    console.print(f"written: {page}", markup=False, highlight=False, soft_wrap=True)
-    if open_page:
-        typer.launch(str(page.resolve()))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

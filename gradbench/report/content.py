@@ -25,6 +25,7 @@ class Content:
         observations: What experiments saw; of trials alike, the latest.
         runs: Runs that anything shown comes from.
         notes: What a reader must know of what is and is not here, a sentence each.
+        left_out: Number of files that could not be read.
     """
 
     cells: pd.DataFrame
@@ -35,6 +36,7 @@ class Content:
     observations: pd.DataFrame
     runs: pd.DataFrame
     notes: tuple[str, ...]
+    left_out: int = 0
 
 
 def derive(gathered: Gathered) -> Content:
@@ -62,6 +64,7 @@ def derive(gathered: Gathered) -> Content:
         _latest_trials(gathered.observations),
         _latest_runs(gathered.runs),
         tuple(_notes(gathered, cells)),
+        len(gathered.left_out),
     )
 
 

@@ -1,11 +1,10 @@
-"""Text from results as text: in Markdown, LaTeX and spreadsheets. HTML is escaped by Jinja."""
+"""Text from results as text, in LaTeX and in spreadsheets."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-_MARKDOWN = re.compile(r"([\\`*_\[\]{}|$~#!])")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
@@ -37,20 +36,6 @@ _LATEX = {
     "√": r"\(\surd\)",
     "✓": r"yes",
 }
-
-
-def markdown(value: str) -> str:
-    """Make text safe in a cell of a Markdown table.
-
-    Args:
-        value: Any text.
-
-    Returns:
-        One line that renders as the text.
-    """
-    escaped = value.strip().replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    escaped = re.sub(r"(https?|www)(?=[:.])", r"\1&#8203;", escaped)
-    return "<br>".join(_MARKDOWN.sub(r"\\\1", line) for line in escaped.splitlines())
 
 
 def spreadsheet(value: object) -> object:

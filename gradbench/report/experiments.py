@@ -6,12 +6,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from gradbench.report.matrices import matrices
+from gradbench.report.observations import rows_of
 from gradbench.report.tables.observations import URGENCY, draw
 from gradbench.report.tables.table import ReportTable
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from gradbench.report.content import Content
 
 TITLES = {
@@ -23,6 +25,10 @@ TITLES = {
     "observer_cost": "What watching gradients costs",
 }
 """Headings of the experiments known here; others go by their name."""
+
+_PLACED = {"operation", "placement", "strategy", "mode", "input_requires_grad"}
+_CLEARED = {"zeroing", "gradient_kind"}
+"""Columns that an experiment on placement, or on zeroing, fills."""
 
 NOTABLE = ("failed", "defect", "refuted")
 LONG = 30
@@ -102,23 +108,17 @@ def _section(name: str, table: ReportTable, rows: pd.DataFrame) -> Section:
 
 
 def _matrices(rows: pd.DataFrame) -> list[ReportTable]:
-    """Draw operations by strategies for each placement, the outcome in each cell."""
-    if not {"operation", "placement", "strategy"} <= set(rows):
+    """Sum up each device's observations by operation, placement, zeroing, as far as there are."""
+    if not (set(rows) >= _PLACED or set(rows) >= _CLEARED):
         return []
-    rows = rows.dropna(subset=["operation", "placement", "strategy"])
-    matrices = []
-    several = rows["device"].nunique() > 1
-    by = ["device", "placement"] if several else ["placement"]
-    for number, (names, part) in enumerate(rows.groupby(by, sort=False)):
-        told = part.groupby(["operation", "strategy"], sort=False)["outcome"].agg(
-            lambda outcomes: " / ".join(dict.fromkeys(map(str, outcomes)))
-        )
-        grid = told.unstack("strategy").fillna("")
-        shown = grid.rename_axis(columns=None).reset_index()
-        matrices.append(
-            ReportTable(f"truth_{number:03d}", " · ".join(map(str, names)), shown, shown)
-        )
-    return matrices
+    drawn = []
+    for number, (device, part) in enumerate(rows.groupby("device", sort=False)):
+        for place, matrix in enumerate(matrices(rows_of(part))):
+            text = pd.DataFrame(list(matrix.rows), columns=list(matrix.header))
+            title = f"{matrix.title} · {device}" if rows["device"].nunique() > 1 else matrix.title
+            name = f"matrix_{number}_{place}"
+            drawn.append(ReportTable(name, title, text, text, matrix.note))
+    return drawn
 
 
 def _atlas(rows: pd.DataFrame) -> dict[str, tuple[Entry, ...]]:

@@ -59,6 +59,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     from gradbench.report.blocks import latest_blocks
     from gradbench.report.scan import gradient_steps, sample_counts
     from gradbench.results.files import readable_files
+    from gradbench.results.incomplete import explain_nothing
     from gradbench.results.load import load_readable
     from gradbench.results.schema import TABLES
 
@@ -75,11 +76,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     )
     runs, no_runs = load_readable(folders, "runs") if folders else (pd.DataFrame(), [])
     if cells.empty and observations.empty:
-        where = ", ".join(map(str, roots))
-        unreadable = "; ".join(map(str, [*no_cells, *no_observations]))
-        raise BadRequest(
-            f"nothing to report below {where}: {unreadable or 'give a folder of results'}"
-        )
+        raise BadRequest(explain_nothing(roots, [*no_cells, *no_observations], "results"))
     samples, gradients = (readable_files(folders, name) for name in ("samples", "gradients"))
     kept, superseded = latest_blocks(cells)
     return Gathered(

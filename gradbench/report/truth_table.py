@@ -70,7 +70,13 @@ def truth_table(rows: Iterable[Row]) -> list[Matrix]:
 def _summary(kind: Behaviour, place: str) -> str:
     """List the outcomes of a kind of update at a place."""
     words = {word for key, word in kind.seen.items() if key[0] == place}
-    return " or ".join(sorted(words, key=lambda word: _ORDER.index(word.rstrip(DEFECT))))
+    return " or ".join(sorted(words, key=_place))
+
+
+def _place(word: str) -> tuple[int, str]:
+    """Order outcomes; words that this version does not know come last."""
+    bare = word.rstrip(DEFECT)
+    return (_ORDER.index(bare) if bare in _ORDER else len(_ORDER), word)
 
 
 def _by_operation(kinds: dict[str, Behaviour], places: Sequence[str]) -> list[Matrix]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from gradbench.report.escape import latex_letters, markdown, spreadsheet
+from gradbench.report.escape import latex_letters, spreadsheet
+from gradbench.report.markdown import escape as markdown
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -128,7 +128,7 @@
     }
     if (box.closest(".truth")) {
       for (const cell of all("tbody td", box)) {
-        if (cell.cellIndex) cell.dataset.outcome = cell.textContent.split(/[\s,/]/)[0];
+        if (cell.cellIndex) cell.dataset.outcome = cell.textContent.includes("!") ? "wrong" : cell.textContent.split(/[\s,/]/)[0];
       }
     }
   }
