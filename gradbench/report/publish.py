@@ -59,15 +59,21 @@ class Report:
         Raises:
             BadRequest: The folder cannot be written.
         """
-        from gradbench.report.export import start_drawing, write_index, write_tables, written
+        from gradbench.report.export import start_drawing, written
 
         folder = Path(output)
         with written(folder), ExitStack() as stack:
             drawing = [_ended(stack, one) for one in start_drawing(self.figures, folder)]
-            write_tables(self.tables, folder)
-            for one in drawing:
-                one.finish()
-            return write_index(self.page, folder)
+            return self._complete(folder, drawing)
+
+    def _complete(self, folder: Path, drawing: Iterable[Rendering]) -> Path:
+        """Write the tables while the figures are drawn, and the page last."""
+        from gradbench.report.export import write_index, write_tables
+
+        write_tables(self.tables, folder)
+        for one in drawing:
+            one.finish()
+        return write_index(self.page, folder)
 
 
 def report(
@@ -90,7 +96,7 @@ def report(
     """
     # Imported here: `python -m gradbench --help` must wait for neither pandas nor Altair.
     from gradbench.report.content import derive
-    from gradbench.report.export import check_folder
+    from gradbench.report.export import check_folder, start_drawing, written
     from gradbench.report.gather import gather
     from gradbench.report.page import write_page
     from gradbench.report.rendering import Rendering
@@ -104,12 +110,16 @@ def report(
         content = derive(gather([paths] if isinstance(paths, str | Path) else paths))
         progress("drawing")
         tables, figures = told_apart(draw_tables(content)), tuple(draw_figures(content))
+        drawing = []
+        if output is not None:
+            progress("writing")
+            stack.enter_context(written(Path(output)))
+            drawing = [_ended(stack, one) for one in start_drawing(figures, Path(output))]
         bundling.finish()
         bundle = (scratch / "vega.js").read_text(encoding="utf-8")
-    made = Report(content, tables, figures, write_page(content, tables, figures, bundle))
-    if output is not None:
-        progress("writing")
-        made.write(output)
+        made = Report(content, tables, figures, write_page(content, tables, figures, bundle))
+        if output is not None:
+            made._complete(Path(output), drawing)
     return made
 
 
