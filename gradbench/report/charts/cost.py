@@ -15,7 +15,7 @@ from gradbench.report.difference import known
 if TYPE_CHECKING:
     from gradbench.report.content import Content
 
-_FILTERS = ("device", "model", "rule", "strategy", "zeroing")
+_FILTERS = ("device", "rule", "strategy", "zeroing")
 _BYTES = alt.Axis(
     labelExpr="replace(format(datum.value, '~s'), /([kMGT])?$/, ' $1B')", tickCount=4, title=None
 )
@@ -38,7 +38,8 @@ def draw_bytes(content: Content) -> Figure | None:
         "Time of one update against the bytes that it cannot avoid moving, a point per model. The "
         "line is the ceiling: as many bytes, moved by an in-place axpy in the same rounds. A point "
         "on it is bound by memory, a point far above it by dispatch. Crosses are the cost model "
-        "a + b·tensors + c·bytes, fitted over the models of a device, rule and strategy.",
+        "a + b·tensors + c·bytes, fitted over the models of a device, rule and strategy. All "
+        "models are drawn, whichever is chosen.",
     )
 
 
@@ -57,7 +58,7 @@ def draw_tensors(content: Content) -> Figure | None:
         alt.Axis(tickCount=4, title=None, format="~s"),
         "Time against tensors",
         "The same times against the number of tensors: a strategy that pays per tensor rises with "
-        "them, whatever their sizes. Crosses are the cost model.",
+        "them, whatever their sizes. Crosses are the cost model. All models are drawn.",
     )
 
 
