@@ -31,6 +31,7 @@ _CLEARED = {"zeroing", "gradient_kind"}
 """Columns that an experiment on placement, or on zeroing, fills."""
 
 NOTABLE = ("failed", "defect", "refuted")
+MOST_NOTABLE = 60
 LONG = 30
 """Cases above which only the notable ones are shown at once."""
 
@@ -94,7 +95,10 @@ def _section(name: str, table: ReportTable, rows: pd.DataFrame) -> Section:
     urgent = table.text["verdict"].isin(NOTABLE)
     notable = None
     if len(rows) > LONG and urgent.any():
-        notable = ReportTable(f"{table.name}_notable", name, table.text[urgent], table.data)
+        first = table.text[urgent][:MOST_NOTABLE]
+        more = int(urgent.sum()) - len(first)
+        caption = f"{more} more of these are among the cases below." if more else ""
+        notable = ReportTable(f"{table.name}_notable", name, first, table.data, caption)
     filled = rows.dropna(axis="columns", how="all")
     return Section(
         name,

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 URGENCY = ("failed", "defect", "refuted", "confirmed", "as_documented", "skipped")
 """Verdicts, the most urgent first."""
 
+MOST = 500
+"""Cases shown to people; a spreadsheet gets them all."""
+
 _SHOWN = (
     *("verdict", "case", "strategy", "operation", "placement", "optimizer", "implementation"),
     *("options", "layout", "dtype", "expected", "outcome", "consequence", "message", "source"),
@@ -44,12 +47,18 @@ def draw(content: Content) -> list[ReportTable]:
         columns = [name for name in _SHOWN if name in ordered and _tells(ordered[name].map(str))]
         if rows["device"].nunique() > 1:
             columns.insert(1, "device")
+        name = slug("observations", str(experiment))
+        shown = len(ordered) if len(ordered) <= MOST else MOST
         tables.append(
             ReportTable(
-                slug("observations", str(experiment)),
+                name,
                 str(experiment),
-                ordered[columns].rename(columns={"outcome": "seen"}).map(text.plain),
+                ordered[columns][:shown].rename(columns={"outcome": "seen"}).map(text.plain),
                 ordered,
+                f"{shown} of {len(ordered)} cases, the most urgent first; all are in the CSV "
+                f"beside the page: tables/{name}.csv."
+                if shown < len(ordered)
+                else "",
                 filters={"verdict": "verdict"},
                 paper=tuple(
                     {"outcome": "seen"}.get(name, name) for name in columns if name in _PAPER

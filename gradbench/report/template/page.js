@@ -128,7 +128,8 @@
     }
     if (box.closest(".truth")) {
       for (const cell of all("tbody td", box)) {
-        if (cell.cellIndex) cell.dataset.outcome = cell.textContent.includes("!") ? "wrong" : cell.textContent.split(/[\s,/]/)[0];
+        if (cell.cellIndex) cell.dataset.outcome = ["wrong", "!", "error"].find((word) => cell.textContent.includes(word))?.replace("!", "wrong")
+          || cell.textContent.split(/[\s,/]/)[0];
       }
     }
   }
