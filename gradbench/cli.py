@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
+from gradbench.commands.calibrate import calibrate
 from gradbench.commands.compare import compare
 from gradbench.commands.report import report
 from gradbench.commands.runs import runs
@@ -61,6 +62,7 @@ app = typer.Typer(
 )
 
 
+app.command()(calibrate)
 app.command()(compare)
 app.command()(report)
 app.command()(runs)
@@ -99,7 +101,9 @@ def summary(
     left_out += more_left_out
     if cells.empty and observations.empty:
         raise BadRequest(explain_nothing(chosen, left_out, "results"))
-    _print_summary(make_console(), cells, observations)
+    console = make_console()
+    _print_summary(console, cells, observations)
+    _print_calibrations(console, [path for path in chosen if path.is_dir()], cells)
     complain(f"left out {file}" for file in left_out)
     raise typer.Exit(FAILED if left_out else DONE)
 
@@ -233,6 +237,7 @@ def _sum_up(sweep: Sweep) -> int:
     console = make_console()
     _print_summary(console, cells, observations)
     folder = sweep.store.folder
+    _print_calibrations(console, [folder], cells)
     console.print(f"\nwritten: {folder}", markup=False, highlight=False)
     console.print(f"again:   python -m gradbench summary {folder}", markup=False, highlight=False)
     return FAILED if failed or (cells["status"] == "wrong").any() else DONE
@@ -260,6 +265,19 @@ def _print_summary(console: Console, cells: pd.DataFrame, observations: pd.DataF
         console.print(line, markup=False, highlight=False)
     for summed_up in observation_summaries(rows_of(observations)):
         console.print(summed_up)
+
+
+def _print_calibrations(console: Console, folders: Sequence[Path], cells: pd.DataFrame) -> None:
+    """Say how far the intervals above are to be trusted."""
+    import pandas as pd
+
+    from gradbench.report.calibration import calibration_lines
+    from gradbench.results.latest import latest_calibrations
+
+    if folders:
+        found = pd.concat([latest_calibrations(folder) for folder in folders], ignore_index=True)
+        for line in calibration_lines(found.drop_duplicates(), cells):
+            console.print(line, markup=False, highlight=False)
 
 
 def _print_continue(sweep: Sweep) -> None:

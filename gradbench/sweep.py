@@ -134,7 +134,7 @@ class Sweep:
         multirun = HydraConfig.get().mode == RunMode.MULTIRUN
         if self.store is None:
             self.store = Store(Path(config.output) / config.run)
-            _check_writable(self.store.folder)
+            check_writable(self.store.folder)
             blocks = CountJobs.jobs() if measured else 0
             experiments = len(trials) * CountJobs.jobs(experiments=True)
             self._expected = {CELL: blocks, OBSERVATION: experiments}
@@ -215,8 +215,15 @@ class Sweep:
         return {asked: expected, done: finished, f"{asked}_kept": len(keys) - finished}
 
 
-def _check_writable(folder: Path) -> None:
-    """Refuse an output folder that cannot be made or written, before anything runs."""
+def check_writable(folder: Path) -> None:
+    """Refuse an output folder that cannot be made or written, before anything runs.
+
+    Args:
+        folder: Of a run.
+
+    Raises:
+        BadRequest: It cannot be written.
+    """
     existing = folder.absolute()
     try:
         while not existing.exists() and existing != existing.parent:

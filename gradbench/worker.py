@@ -17,8 +17,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from gradbench.config import BadRequest
 
@@ -96,13 +97,22 @@ class Task(Protocol):
 
 
 class Workers:
-    """Starts a process per task from a server that has imported torch once."""
+    """Starts a process per task.
 
-    def __init__(self) -> None:
+    Args:
+        method: ``forkserver`` forks a server that has imported torch once; ``spawn`` starts each
+            process anew, which takes seconds, but shares no addresses with the last.
+    """
+
+    def __init__(self, method: Literal["forkserver", "spawn"] = "forkserver") -> None:
         # One compile thread: a pool of compilers would run beside the clock.
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(_PRELOADED)
+        self._context: SpawnContext | ForkServerContext
+        if method == "spawn":
+            self._context = multiprocessing.get_context("spawn")
+        else:
+            self._context = multiprocessing.get_context("forkserver")
+            self._context.set_forkserver_preload(_PRELOADED)
 
     def run(self, task: Task, progress: Progress) -> Finished:
         """Have a task done by a process of its own.

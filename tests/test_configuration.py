@@ -26,10 +26,14 @@ def test_option_composes_and_names_a_class(composed: Compose, group: str, name: 
         assert node["name"] == name
 
 
+LONG = {"coverage", "instruments"}
+"""Experiments that take many minutes to say much, left out of `experiment=all`."""
+
+
 @pytest.mark.parametrize("group", LISTED)
 def test_all_lists_every_option(group: str) -> None:
     listed = OmegaConf.load(configuration_folder() / group / "all.yaml")["defaults"]
-    assert sorted(listed) == sorted(options(group))
+    assert sorted(listed) == sorted(set(options(group)) - LONG)
 
 
 def test_options_share_no_name() -> None:

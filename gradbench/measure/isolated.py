@@ -23,6 +23,7 @@ from gradbench.measure.sampling import (
     calibrate,
     quiet_interpreter,
 )
+from gradbench.measure.statistics import FEWEST_PRECISE
 from gradbench.measure.tensors import Tensors
 from gradbench.rules.base import Rule
 from gradbench.strategies.base import Strategy
@@ -125,7 +126,9 @@ def measure_isolated(
                 result.samples, baseline=baseline, twin="twin", control="bandwidth"
             )
             names = [c.cell.name for c in contenders]
-            if all(result.estimates.converged(name, settings.precision) for name in names):
+            if result.replicates >= FEWEST_PRECISE and all(
+                result.estimates.converged(name, settings.precision) for name in names
+            ):
                 result.stopped_by = "precision"
                 return result
             if time.perf_counter() - start >= settings.budget_s:

@@ -23,7 +23,7 @@ def load(path: str | Path = "results", table: str = "cells") -> pd.DataFrame:
 
     Args:
         path: A folder at any level: of all runs, of one run, or holding folders of many machines.
-        table: ``cells``, ``samples``, ``gradients``, ``observations`` or ``runs``.
+        table: One of ``gradbench.results.schema.TABLES``, such as ``cells`` or ``samples``.
 
     Returns:
         One row per row of the files, in order of their paths; no rows where there are no files.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from gradbench.results.calibrations import CALIBRATION_SAMPLES, CALIBRATIONS, PLANTED_WORKS
 from gradbench.results.column import FLAG, INT, REAL, TEXT, Column, interval
+from gradbench.results.instruments import INSTRUMENTS
 from gradbench.results.observations import OBSERVATIONS
 
 VERSION = "1"
 """Version of the layout.
 
-1: tables cells, samples, gradients, observations, runs.
+1: tables cells, samples, gradients, observations, runs, calibrations, calibration_samples,
+planted_work, instruments.
 """
 
 CELL = "cells"
@@ -18,6 +21,10 @@ SAMPLE = "samples"
 GRADIENT = "gradients"
 OBSERVATION = "observations"
 RUN = "runs"
+CALIBRATION = "calibrations"
+CALIBRATION_SAMPLE = "calibration_samples"
+PLANTED_WORK = "planted_work"
+INSTRUMENT = "instruments"
 
 
 _IDENTITY = (
@@ -151,6 +158,10 @@ TABLES: dict[str, tuple[Column, ...]] = {
     GRADIENT: _GRADIENTS,
     OBSERVATION: OBSERVATIONS,
     RUN: _RUNS,
+    CALIBRATION: CALIBRATIONS,
+    CALIBRATION_SAMPLE: CALIBRATION_SAMPLES,
+    PLANTED_WORK: PLANTED_WORKS,
+    INSTRUMENT: INSTRUMENTS,
 }
 
 

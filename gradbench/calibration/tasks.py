@@ -1,0 +1,161 @@
+"""What the fresh process of a re-run does: measure the block, or the planted work by itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from gradbench.calibration.block import PLANTED
+from gradbench.config import BadRequest
+from gradbench.identity import now
+from gradbench.plan import Block
+from gradbench.results.schema import CALIBRATION_SAMPLE, PLANTED_WORK
+from gradbench.results.store import Store
+from gradbench.worker import Finished, Progress
+
+
+@dataclass(frozen=True)
+class RerunTask:
+    """A re-run of a block.
+
+    Args:
+        block: What to measure.
+        store: Where its samples go.
+        name: Name of their file.
+        hogs: Busy processes beside it.
+        rerun: Number of the re-run.
+    """
+
+    block: Block
+    store: Store
+    name: str
+    hogs: int
+    rerun: int
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds after which the worker is ended."""
+        return float(self.block.options["measurement"]["time_limit_s"])
+
+    def do(self, progress: Progress) -> Finished:
+        """Measure the block and store its update samples.
+
+        Args:
+            progress: Told how far it is.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            BadRequest: The options are wrong, or the baseline cannot be measured.
+        """
+        import torch
+
+        from gradbench.execution import measure_block
+
+        measured = measure_block(self.block, progress)
+        baseline = measured.outcomes[0]
+        if measured.isolated is None or measured.isolated.estimates is None:
+            raise BadRequest(f"the baseline is {baseline.status}: {baseline.reason}")
+        shared = {"run": self.block.run, "hogs": self.hogs, "rerun": self.rerun}
+        samples = measured.isolated.samples
+        rows: list[dict[str, Any]] = [
+            {
+                **shared,
+                "cell": sample.cell,
+                "replicate": sample.replicate,
+                "round": sample.round,
+                "calls": sample.calls,
+                "seconds": sample.seconds,
+                "switched": sample.switched,
+            }
+            for sample in samples
+            if sample.phase == "update"
+        ]
+        self.store.write(CALIBRATION_SAMPLE, self.name, rows)
+        return Finished(
+            statuses=Counter(outcome.status for outcome in measured.outcomes),
+            sampling_s=measured.sampling_s,
+            torch_version=str(torch.__version__),
+            contended=measured.isolated.estimates.contended,
+        )
+
+    def lost(self, reason: str) -> Finished:
+        """Store nothing: a re-run that was lost is done again.
+
+        Args:
+            reason: How the worker was lost.
+
+        Returns:
+            What became of it.
+        """
+        return Finished(Counter(failed=1), [reason])
+
+
+@dataclass(frozen=True)
+class PlantedWorkTask:
+    """Measures what the planted work is of the whole, by itself.
+
+    Args:
+        block: The block it is planted in.
+        store: Where the sizes go.
+        name: Name of their file.
+        seconds: How long it may take.
+    """
+
+    block: Block
+    store: Store
+    name: str
+    seconds: float
+
+    @property
+    def limit_s(self) -> float:
+        """Seconds after which the worker is ended."""
+        return float(self.block.options["measurement"]["time_limit_s"])
+
+    def do(self, progress: Progress) -> Finished:
+        """Measure and store the planted work.
+
+        Args:
+            progress: Told how far it is.
+
+        Returns:
+            What became of it.
+
+        Raises:
+            BadRequest: The options are wrong.
+        """
+        import torch
+
+        from gradbench.calibration.planted_work import measure_planted_work
+
+        block = self.block
+        device_name, sizes = measure_planted_work(block, self.seconds, progress)
+        rows = [
+            {
+                "run": block.run,
+                "host": block.host,
+                "device": block.device,
+                "device_name": device_name,
+                "strategy": name,
+                "fraction": PLANTED[name],
+                "difference": size,
+                "torch_version": str(torch.__version__),
+                "recorded_at": now(),
+            }
+            for name, size in sizes.items()
+        ]
+        self.store.write(PLANTED_WORK, self.name, rows)
+        return Finished(Counter(ok=len(rows)), torch_version=str(torch.__version__))
+
+    def lost(self, reason: str) -> Finished:
+        """Store nothing.
+
+        Args:
+            reason: How the worker was lost.
+
+        Returns:
+            What became of it.
+        """
+        return Finished(Counter(failed=1), [reason])

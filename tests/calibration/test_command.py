@@ -1,0 +1,111 @@
+"""The verb as a person uses it, on a block of a moment."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+import gradbench
+from gradbench.calibration.block import IDENTICAL, PLANTED
+
+ROOT = str(Path(__file__).parents[2])
+COMMAND = [sys.executable, "-m", "gradbench", "calibrate"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": ROOT}
+TINY = ["model=linear", "measurement.replicates=2", "measurement.min_replicates=2"]
+OPTIONS = ["--run", "c", "--runs", "2", "--seconds", "0.2"]
+
+
+def test_reruns_are_judged_stored_and_kept(tmp_path: Path) -> None:
+    arguments = [*COMMAND, *TINY, *OPTIONS, "--hogs", "0,1"]
+    answers = [
+        subprocess.run(arguments, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    for answer in answers:
+        assert answer.returncode == 0, answer.stderr
+        assert "coverage" in answer.stdout
+        assert "1 busy process" in answer.stdout
+    assert "kept" not in answers[0].stdout
+    assert answers[1].stdout.count("kept") == 4
+    rows = gradbench.load(tmp_path / "results", "calibrations")
+    said = rows[rows["stated"]]
+    assert list(said["hogs"]) == [0, 1]
+    assert set(said["runs"]) == {2}
+    cells = 1 + 2 + len(IDENTICAL) + len(PLANTED)  # twin, foreach and optimizer, …
+    assert set(said["intervals"]) == {2 * cells}
+    assert rows["half_width"].gt(0).all()
+    samples = gradbench.load(tmp_path / "results", "calibration_samples")
+    assert samples.groupby(["hogs", "rerun"]).ngroups == 4
+    assert (samples["seconds"] > 0).all()
+    planted = gradbench.load(tmp_path / "results", "planted_work")
+    assert list(planted["strategy"]) == list(PLANTED)
+    assert (planted["difference"] > 0).all()
+    page = subprocess.run(
+        [sys.executable, "-m", "gradbench.report.calibration", "results"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert page.returncode == 0
+    assert "## linear · sgd · cpu" in page.stdout
+
+
+def test_ctrl_c_keeps_what_is_finished_and_ends_the_hogs(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, *TINY, "--run", "c", "--runs", "50", "--seconds", "0.2", "--hogs", "1"],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("[2/50]"):
+            break
+    deadline = time.monotonic() + 30
+    children: list[psutil.Process] = []
+    while not children and time.monotonic() < deadline:
+        found = psutil.Process(process.pid).children(recursive=True)
+        children = [child for child in found if any("hog.py" in word for word in child.cmdline())]
+    assert children
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "to continue: python -m gradbench calibrate" in errors
+    assert "Traceback" not in errors
+    assert not any(child.is_running() for child in children)
+    rows = gradbench.load(tmp_path / "results", "calibrations")
+    assert set(rows["runs"]) <= {2, 3}
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--runs", "1"], "2 or more"),
+        (["--seconds", "0"], "above 0"),
+        (["--hogs", "0,-1"], "0,1,2"),
+        (["--hogs", "many"], "0,1,2"),
+        (["model=bogus"], "mlp_small"),
+        (["strategy@baseline=bogus"], "no_grad"),
+        (["--output", "a_file/below"], "a_file"),
+    ],
+)
+def test_bad_request_gets_one_message_and_leaves_nothing(
+    tmp_path: Path, arguments: list[str], named: str
+) -> None:
+    (tmp_path / "a_file").touch()
+    answer = subprocess.run(
+        [*COMMAND, *arguments], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert answer.returncode == 2, answer.stdout
+    assert named in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a_file"]
