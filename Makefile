@@ -16,7 +16,8 @@ pip_install := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 # Two measurements at once would disturb each other, and two installations break each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help sweep quick findings test benchmark lint format install hooks clean reference report
+.PHONY: help sweep quick findings calibrate instruments test benchmark lint format install hooks clean \
+	reference report
 
 help: ## List the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=python3.11]'
@@ -39,6 +40,16 @@ reference: $(VENV)/.runtime ## Write the README's tables and figure; ARGS=result
 
 report: $(VENV)/.runtime ## Write a page, tables and figures of what is in results/ into report/
 	$(python) -m gradbench report $(ARGS)
+
+calibrate: $(VENV)/.runtime ## See whether the intervals hold here, and write experiments/coverage.md; ARGS="--runs 10 --seconds 10"
+	run=$$(date +%Y-%m-%d_%H-%M-%S)-calibration && $(python) -m gradbench calibrate --run $$run $(ARGS) && \
+	$(python) -m gradbench.report.calibration results/$$run > experiments/coverage.md.new && \
+	mv experiments/coverage.md.new experiments/coverage.md
+
+instruments: $(VENV)/.dev ## Compare with Timer, pytest-benchmark and pyperf, and write experiments/instruments.md
+	run=$$(date +%Y-%m-%d_%H-%M-%S)-instruments && $(python) -m gradbench.instruments --run $$run $(ARGS) && \
+	$(python) -m gradbench.report.instruments results/$$run > experiments/instruments.md.new && \
+	mv experiments/instruments.md.new experiments/instruments.md
 
 test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd"
 	$(python) -m pytest $(ARGS)

@@ -23,7 +23,7 @@ from typing import Any, Literal, Protocol
 
 from gradbench.config import BadRequest
 
-_PRELOADED = [
+PRELOADED = [
     "gradbench.block_task",
     "gradbench.execution",
     "gradbench.observing.experiment",
@@ -33,6 +33,7 @@ _PRELOADED = [
     "pyarrow.parquet",
     "torch._inductor.compile_fx",
 ]
+"""What a process that measures needs: imported once, by the server that the workers fork from."""
 
 _FAREWELL_S = 1.0
 """For a worker to give back what it holds, such as semaphores, once it has said its last word."""
@@ -112,7 +113,7 @@ class Workers:
             self._context = multiprocessing.get_context("spawn")
         else:
             self._context = multiprocessing.get_context("forkserver")
-            self._context.set_forkserver_preload(_PRELOADED)
+            self._context.set_forkserver_preload(PRELOADED)
 
     def run(self, task: Task, progress: Progress) -> Finished:
         """Have a task done by a process of its own.

@@ -24,14 +24,13 @@ def instruments(
     repeats: Annotated[int, typer.Option(help="Repeats under each load.")] = 10,
     seconds: Annotated[float, typer.Option(help="Sampling of one instrument.")] = 2.0,
     hogs: Annotated[str, typer.Option(help="Busy processes beside it, each a load.")] = "0,2",
+    without: Annotated[list[str] | None, typer.Option(help="Leave an instrument out.")] = None,
     output: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("results"),
     run: Annotated[str | None, typer.Option(help="Name; the same again goes on.")] = None,
 ) -> None:
     """Measure the same speedup by Timer, pytest-benchmark, pyperf and gradbench, by turns."""
-    from gradbench.instruments.comparison import Comparison
-    from gradbench.instruments.subject import Subject
+    # Imported late, so that --help and a wrong request wait for no torch.
     from gradbench.plan import plan_block
-    from gradbench.report.instruments import instrument_table, summarise
     from gradbench.results.load import load
     from gradbench.results.schema import INSTRUMENT
     from gradbench.results.store import Store
@@ -52,6 +51,16 @@ def instruments(
             raise BadRequest("give one strategy that is not the baseline, and one zeroing")
         store = Store(output / name)
         check_writable(store.folder)
+
+        from gradbench.instruments.comparison import INSTRUMENTS, Comparison
+        from gradbench.instruments.subject import Subject
+        from gradbench.report.instruments import instrument_table, summarise
+
+        unknown = sorted(set(without or []) - set(INSTRUMENTS))
+        if unknown:
+            choices = ", ".join(f"'{name}'" for name in INSTRUMENTS)
+            raise BadRequest(f"--without {unknown[0]}: choose from {choices}")
+        used = {name: INSTRUMENTS[name] for name in INSTRUMENTS if name not in (without or [])}
         subject = Subject.of(block)
     except BadRequest as error:
         Console(stderr=True, soft_wrap=True).print(f"gradbench: {error}", markup=False)
@@ -63,6 +72,7 @@ def instruments(
         seconds,
         loads,
         lambda line: console.print(line, markup=False, highlight=False),
+        used,
     )
     try:
         comparison.measure()

@@ -13,8 +13,7 @@ import numpy as np
 
 from gradbench.instruments.subject import ARMS, BASELINE, Subject
 from gradbench.plan import Block
-
-_PRELOADED = ["gradbench.instruments.pyperf_workers", "pyperf"]
+from gradbench.worker import PRELOADED
 
 
 def workers(subject: Subject, seconds: float, seed: int) -> dict[str, float]:
@@ -33,7 +32,7 @@ def workers(subject: Subject, seconds: float, seed: int) -> dict[str, float]:
         The baseline's time over that of each arm.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context.set_forkserver_preload([*PRELOADED, "gradbench.instruments.pyperf_workers", "pyperf"])
     values: dict[str, list[float]] = {arm: [] for arm in ARMS}
     spent = longest = 0.0
     loops = {}

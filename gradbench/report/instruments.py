@@ -5,6 +5,7 @@ python -m gradbench.report.instruments results/RUN > experiments/instruments.md
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -111,7 +112,8 @@ def verdicts(summary: pd.DataFrame) -> list[str]:
         timer = rows[rows["instrument"].str.startswith(TIMER)]["spread"]
         if own.empty or timer.empty:
             continue
-        share = float(own.iloc[0]) / float(timer.min())
+        ours, theirs = float(own.iloc[0]), float(timer.min())
+        share = ours / theirs if theirs else (math.inf if ours else 1.0)
         aim = 1.0 if int(str(hogs)) == 0 else 0.1
         sentences.append(
             f"{load_name(int(str(hogs)))}, `{pair}`: gradbench's spread is {share:.2f} of the "

@@ -12,6 +12,7 @@ import pytest
 
 import gradbench
 from gradbench.calibration.block import IDENTICAL, PLANTED
+from gradbench.report.calibration import calibration_page
 
 ROOT = str(Path(__file__).parents[2])
 COMMAND = [sys.executable, "-m", "gradbench", "calibrate"]
@@ -20,45 +21,10 @@ TINY = ["model=linear", "measurement.replicates=2", "measurement.min_replicates=
 OPTIONS = ["--run", "c", "--runs", "2", "--seconds", "0.2"]
 
 
-def test_reruns_are_judged_stored_and_kept(tmp_path: Path) -> None:
-    arguments = [*COMMAND, *TINY, *OPTIONS, "--hogs", "0,1"]
-    answers = [
-        subprocess.run(arguments, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-        for _ in range(2)
-    ]
-    for answer in answers:
-        assert answer.returncode == 0, answer.stderr
-        assert "coverage" in answer.stdout
-        assert "1 busy process" in answer.stdout
-    assert "kept" not in answers[0].stdout
-    assert answers[1].stdout.count("kept") == 4
-    rows = gradbench.load(tmp_path / "results", "calibrations")
-    said = rows[rows["stated"]]
-    assert list(said["hogs"]) == [0, 1]
-    assert set(said["runs"]) == {2}
-    cells = 1 + 2 + len(IDENTICAL) + len(PLANTED)  # twin, foreach and optimizer, …
-    assert set(said["intervals"]) == {2 * cells}
-    assert rows["half_width"].gt(0).all()
-    samples = gradbench.load(tmp_path / "results", "calibration_samples")
-    assert samples.groupby(["hogs", "rerun"]).ngroups == 4
-    assert (samples["seconds"] > 0).all()
-    planted = gradbench.load(tmp_path / "results", "planted_work")
-    assert list(planted["strategy"]) == list(PLANTED)
-    assert (planted["difference"] > 0).all()
-    page = subprocess.run(
-        [sys.executable, "-m", "gradbench.report.calibration", "results"],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-    )
-    assert page.returncode == 0
-    assert "## linear · sgd · cpu" in page.stdout
-
-
-def test_ctrl_c_keeps_what_is_finished_and_ends_the_hogs(tmp_path: Path) -> None:
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    arguments = [*COMMAND, *TINY, *OPTIONS, "--hogs", "1"]
     process = subprocess.Popen(
-        [*COMMAND, *TINY, "--run", "c", "--runs", "50", "--seconds", "0.2", "--hogs", "1"],
+        arguments,
         cwd=tmp_path,
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
@@ -67,23 +33,45 @@ def test_ctrl_c_keeps_what_is_finished_and_ends_the_hogs(tmp_path: Path) -> None
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if line.startswith("[2/50]"):
+        if line.startswith("[1/2]"):
             break
     deadline = time.monotonic() + 30
-    children: list[psutil.Process] = []
-    while not children and time.monotonic() < deadline:
+    hogs: list[psutil.Process] = []
+    while not hogs and time.monotonic() < deadline:
         found = psutil.Process(process.pid).children(recursive=True)
-        children = [child for child in found if any("hog.py" in word for word in child.cmdline())]
-    assert children
+        hogs = [child for child in found if any("hog.py" in word for word in child.cmdline())]
+    assert hogs
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "to continue: python -m gradbench calibrate" in errors
     assert "Traceback" not in errors
-    assert not any(child.is_running() for child in children)
-    rows = gradbench.load(tmp_path / "results", "calibrations")
-    assert set(rows["runs"]) <= {2, 3}
+    assert not any(hog.is_running() for hog in hogs)
     assert not list(tmp_path.rglob("*.partial"))
+    [kept] = (tmp_path / "results" / "c" / "calibration_samples").iterdir()
+    written = kept.stat().st_mtime_ns
+
+    answer = subprocess.run(
+        arguments, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert answer.returncode == 0, answer.stderr
+    assert kept.stat().st_mtime_ns == written
+    assert answer.stdout.count("kept") == 1
+    assert "coverage" in answer.stdout
+    rows = gradbench.load(tmp_path / "results", "calibrations")
+    said = rows[rows["stated"]]
+    assert list(said["hogs"]) == [1]
+    assert set(said["runs"]) == {2}
+    cells = 1 + 2 + len(IDENTICAL) + len(PLANTED)  # twin, foreach and optimizer, …
+    assert rows["intervals"].max() == 2 * cells
+    assert rows["half_width"].dropna().gt(0).all()
+    samples = gradbench.load(tmp_path / "results", "calibration_samples")
+    assert samples.groupby(["hogs", "rerun"]).ngroups == 2
+    assert (samples["seconds"] > 0).all()
+    planted = gradbench.load(tmp_path / "results", "planted_work")
+    assert list(planted["strategy"]) == list(PLANTED)
+    assert (planted["difference"] > 0).all()
+    assert "## linear · sgd · cpu" in calibration_page(rows, planted)
 
 
 @pytest.mark.parametrize(

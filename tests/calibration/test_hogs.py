@@ -40,9 +40,14 @@ def test_hogs_work_and_end_with_the_block() -> None:
 
 def test_hogs_end_when_the_block_raises() -> None:
     pids: list[int] = []
-    with pytest.raises(KeyboardInterrupt), busy(1) as hogs:
-        pids += hogs
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with busy(1) as hogs:
+            pids.extend(hogs)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert len(pids) == 1
     assert gone(pids, 1.0)
 

@@ -88,7 +88,7 @@ def test_thinned_replicates_keep_their_first_rounds() -> None:
 
 
 def test_the_rounds_of_a_replicate_are_not_independent() -> None:
-    """What pools rounds covers too little when allocations differ; what ranks replicates does not."""
+    """Pooling rounds covers too little when allocations differ; ranking replicates does not."""
     methods = {
         method.interval: method for method in METHODS if method.estimator == STATED.estimator
     }
