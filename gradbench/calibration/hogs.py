@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -35,14 +36,8 @@ def busy(processes: int) -> Iterator[list[int]]:
     hogs: list[subprocess.Popen[bytes]] = []
     try:
         for _ in range(processes):
-            # A session of its own: Ctrl-C reaches this process, and this process ends it.
-            hogs.append(
-                subprocess.Popen(
-                    [sys.executable, "-S", str(_PROGRAM), str(os.getpid())],
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True,
-                )
-            )
+            with _uninterrupted():
+                hogs.append(_begin())
         for hog in hogs:
             _await_work(hog)
         yield [hog.pid for hog in hogs]
@@ -51,6 +46,25 @@ def busy(processes: int) -> Iterator[list[int]]:
             hog.kill()
         for hog in hogs:
             hog.wait()
+
+
+def _begin() -> subprocess.Popen[bytes]:
+    """Begin a hog, in a session of its own: Ctrl-C reaches this process, and this one ends it."""
+    return subprocess.Popen(
+        [sys.executable, "-S", str(_PROGRAM), str(os.getpid())],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold signals back, so that no process is begun without being known."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _await_work(hog: subprocess.Popen[bytes]) -> None:
