@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
 
 from gradbench.config import BadRequest
+from gradbench.console import complain, make_console
 
 if TYPE_CHECKING:
     from gradbench.calibration.calibrate import Calibration
@@ -37,45 +37,38 @@ def calibrate(
     from gradbench.results.store import Store
     from gradbench.sweep import check_writable
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = make_console()
     name = run or f"{datetime.now():%Y-%m-%d_%H-%M-%S}-calibration"
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False)
 
-    state = 0
-    try:
-        loads = parse_loads(hogs)
-        if runs < 2:
-            raise BadRequest(f"--runs {runs}: choose 2 or more, since one run tells nothing")
-        if not 0 < seconds < 86_400:
-            raise BadRequest(f"--seconds {seconds:g}: choose a number above 0, at most a day")
-        calibrated = plan_calibration(overrides or [], seconds, name)
-        store = Store(output / name)
-        check_writable(store.folder)
-        calibration = Calibration(calibrated, store, runs, loads, say)
-        block = calibrated.block
-        say(
-            f"{block.model} · {block.rule} · {block.device}: {runs} re-runs of {seconds:g} s "
-            f"beside each of {', '.join(map(str, loads))} busy processes → {store.folder}"
-        )
-        state = _measure(calibration)
-        rows = calibration.judge()
-    except BadRequest as error:
-        Console(stderr=True, soft_wrap=True).print(f"gradbench: {error}", markup=False)
-        raise typer.Exit(2) from error
+    loads = parse_loads(hogs)
+    if runs < 2:
+        raise BadRequest(f"--runs {runs}: choose 2 or more, since one run tells nothing")
+    if not 0 < seconds < 86_400:
+        raise BadRequest(f"--seconds {seconds:g}: choose a number above 0, at most a day")
+    calibrated = plan_calibration(overrides or [], seconds, name)
+    store = Store(output / name)
+    check_writable(store.folder)
+    calibration = Calibration(calibrated, store, runs, loads, say)
+    block = calibrated.block
+    say(
+        f"{block.model} · {block.rule} · {block.device}: {runs} re-runs of {seconds:g} s "
+        f"beside each of {', '.join(map(str, loads))} busy processes → {store.folder}"
+    )
+    state = _measure(calibration)
+    rows = calibration.judge()
     if len(rows):
         console.print(calibration_table(rows))
         say(f"written: {store.folder}")
         say(f"page:    python -m gradbench.report.calibration {store.folder}")
     if state:
-        asked = [*(overrides or []), f"--runs {runs} --seconds {seconds:g} --hogs {hogs}"]
-        command = " ".join(["python -m gradbench calibrate", *asked, f"--output {output}"])
-        Console(stderr=True, soft_wrap=True).print(
-            f"interrupted: finished re-runs are kept; to continue: {command} --run {name}",
-            markup=False,
-        )
-        raise typer.Exit(state)
+        options = ["--runs", f"{runs}", "--seconds", f"{seconds:g}", "--hogs", hogs]
+        given = [*(overrides or []), *options, "--output", str(output), "--run", name]
+        command = shlex.join(["python", "-m", "gradbench", "calibrate", *given])
+        complain([f"interrupted: finished re-runs are kept; to continue: {command}"])
+    raise typer.Exit(state)
 
 
 class _Terminated(KeyboardInterrupt):
