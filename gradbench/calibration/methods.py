@@ -126,6 +126,8 @@ def order_statistics(estimates: Reals) -> Interval:
 
 def bootstrap_replicates(estimates: Reals) -> Interval:
     """Resample replicates; percentiles of the mean."""
+    if estimates.size == 1:
+        return student(estimates)  # unknown
     drawn = np.random.default_rng(0).integers(estimates.size, size=(_RESAMPLES, estimates.size))
     return _percentiles(float(estimates.mean()), estimates[drawn].mean(axis=1))
 

@@ -33,8 +33,9 @@ class Logarithm:
     def of(interval: Interval, replicates: float) -> Logarithm:
         """Take back a figure's interval to the standard error it was made from.
 
-        The interval is exp(m ± t(R−1)·s) for R replicates (``measure.statistics``), so
-        s = ln(high/low) / (2·t(R−1)).
+        The interval is exp(m ± t(R−1)·s) for R replicates, so s = ln(high/low) / (2·t(R−1)). Of
+        six replicates or more it is that of signed ranks (``measure.statistics``), about as wide
+        where Student's holds, and s then the standard error of that estimate, by its width.
 
         Args:
             interval: The figure with its 95 % interval.

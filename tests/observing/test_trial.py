@@ -21,7 +21,7 @@ def test_an_experiment_is_planned_by_name(composed: Compose, name: str) -> None:
 
 def test_all_are_planned_and_some_in_the_sweep_too(composed: Compose) -> None:
     planned = [t.experiment for t in plan_trials(composed("experiment=all"))]
-    assert sorted(planned) == sorted(NAMES)
+    assert sorted(planned) == sorted(set(NAMES) - {"coverage", "instruments"})  # of many minutes
     quick = {t.experiment for t in plan_trials(composed("+sweep=all"))}
     assert quick == {"article", "zeroing", "failure_modes"}
     assert plan_trials(composed("+sweep=all", "experiment=[]")) == []
