@@ -21,7 +21,7 @@ pip_install := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 
 help: ## List the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=python3.11]'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' Makefile
 
 sweep: $(VENV)/.runtime ## Measure everything; ARGS are further overrides, e.g. ARGS="model=gpt2 run=NAME"
 	$(python) -m gradbench +sweep=all $(ARGS)
