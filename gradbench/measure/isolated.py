@@ -108,7 +108,7 @@ def measure_isolated(
                 calibrations = [calibrate(device, arm, settings.sample_s) for arm in arms]
                 result.sampling_s += sum(calibration.spent_s for calibration in calibrations)
                 result.counts = _count(device, contenders, arms[1:])
-            rounds = Rounds(device, arms, calibrations, order)
+            rounds = Rounds(device, arms, calibrations, order, touched=result.replicates == 0)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             round_ = 0
             while round_ == 0 or time.perf_counter() - start < slot_end:

@@ -162,6 +162,9 @@ class Rounds:
         arms: What to time.
         calibrations: How each arm is sampled.
         order: Source of the random order.
+        touched: Whether every arm has been called on this replicate's memory already; if not, the
+            first round has an untimed call before each sample, however long: the first call pays
+            for the pages it is the first to touch.
         sampling_s: Seconds spent inside timed and untimed calls so far.
     """
 
@@ -169,6 +172,7 @@ class Rounds:
     arms: Sequence[Arm]
     calibrations: Sequence[Calibration]
     order: np.random.Generator
+    touched: bool = True
     sampling_s: float = 0.0
 
     def take(self, replicate: int, round_: int) -> list[Sample]:
@@ -184,7 +188,8 @@ class Rounds:
         samples = []
         for index in self.order.permutation(len(self.arms)):
             arm, calls = self.arms[index], self.calibrations[index].calls
-            if self.calibrations[index].warm_up:  # for what the predecessor evicted from the caches
+            # For what the predecessor evicted from the caches, and for memory never touched before.
+            if self.calibrations[index].warm_up or not (self.touched or round_):
                 self.sampling_s += self._group(arm, 1).wall_s
             timing = self._group(arm, calls)
             self.sampling_s += timing.wall_s

@@ -51,6 +51,17 @@ def test_a_call_beyond_every_cache_goes_without_a_warm_up() -> None:
     assert device.groups == [1]
 
 
+@pytest.mark.parametrize(("touched", "calls"), [(True, 2), (False, 3)])
+def test_memory_never_touched_is_warmed_up_once(touched: bool, calls: int) -> None:
+    seen: list[int] = []
+    arm = Arm("a", "update", lambda: seen.append(1))
+    cold = Calibration(1, warm_up=False, spent_s=0.0)
+    rounds = Rounds(FakeDevice(), [arm], [cold], np.random.default_rng(0), touched=touched)
+    rounds.take(0, 0)
+    rounds.take(0, 1)
+    assert len(seen) == calls
+
+
 @pytest.mark.parametrize("per_call_s", [1e-7, 3e-6, 1e-4, 0.1])
 def test_calibrated_sample_lasts_long_enough(per_call_s: float) -> None:
     device = FakeDevice(per_call_s)
