@@ -1,6 +1,6 @@
 """What tests share: composing a configuration, planning a block, and small tensors."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,6 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
@@ -46,11 +45,15 @@ def allocate(rule: Rule, dtype: torch.dtype = torch.float32) -> Verifiable:
 
 
 @pytest.fixture(scope="session")
-def composed() -> Iterator[Compose]:
+def composed() -> Compose:
     ConfigStore.instance().store(name="schema", node=Config)
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
-        yield lambda *overrides: compose("config", ["run=test", *overrides])
+
+    def composed(*overrides: str) -> DictConfig:
+        # Each time anew: Hydra's global state must be free for the commands that tests run.
+        with initialize_config_dir(str(configuration_folder()), version_base="1.3"):
+            return compose("config", ["run=test", *overrides])
+
+    return composed
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_a_block_leaves_all_its_tables(run: Callable[..., Finished], tmp_path: P
     assert cells["update_s"].notna().sum() == 7  # in_backward has no isolated update
     assert (cells["update_s_low"].dropna() <= cells["update_s"].dropna()).all()
     assert cells["torch_version"].notna().all()
-    assert cells.loc[cells["role"] == "twin", "noise_floor"].notna().all()
+    assert cells.loc[cells["role"] == "twin", "speedup"].notna().all()
     trained = cells[cells["role"].isin(["candidate", "baseline"])]
     assert trained[["forward_s", "backward_s", "step_s", "training_zero_s"]].notna().all(axis=None)
     assert (trained["max_ulp_error"] <= trained["tolerance_ulps"]).all()
