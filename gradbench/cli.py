@@ -258,8 +258,9 @@ def _load(paths: Sequence[Path], table: str) -> pd.DataFrame:
 def _print_summary(console: Console, cells: pd.DataFrame, observations: pd.DataFrame) -> None:
     from gradbench.report.observations import observation_summaries, rows_of
     from gradbench.report.summary import status_lines, summary_tables
+    from gradbench.report.zeroing_summary import zeroing_tables
 
-    for table in summary_tables(cells):
+    for table in [*summary_tables(cells), *zeroing_tables(cells)]:
         console.print(table)
     for line in status_lines(cells):
         console.print(line, markup=False, highlight=False)

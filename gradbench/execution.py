@@ -12,6 +12,7 @@ from torch import nn
 from gradbench.axes import Axes, instantiate_axes
 from gradbench.building import build_model
 from gradbench.measure.contender import Contender
+from gradbench.measure.dispatch import dispatch_seconds
 from gradbench.measure.isolated import IsolatedResult, Isolation, measure_isolated
 from gradbench.measure.roofline import BandwidthControl
 from gradbench.measure.tensors import Tensors, Verifiable, cut_shape
@@ -82,9 +83,13 @@ class _Measurement:
         control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
         baseline = block.cells[0].name
         isolated = training = None
+        dispatch_s: dict[str, float] = {}
         if self._outcomes[baseline].status == "ok":
             del tensors  # the replicates allocate their own
             isolated = self._isolate(timed, control)
+            dispatch_s = dispatch_seconds(
+                device, self._axes.rule, self._shapes, self._dtype, timed
+            )
         if contenders:
             training = self._train(contenders)
         return Measured(
@@ -95,6 +100,7 @@ class _Measurement:
             shapes=self._shapes,
             control=control,
             isolated=isolated,
+            dispatch_s=dispatch_s,
             training=training,
             compile_s=self._compile_s,
             verification_s=self._verification_s,
@@ -230,6 +236,7 @@ class _Measurement:
             settings["training_steps"],
             self._block.seed,
             self._references({c.zeroing.accumulates for c in contenders}),
+            self._block.cells[0].strategy,
         )
         return training.measure(
             [c for c in contenders if c.cell.role != "twin"],

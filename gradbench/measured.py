@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 
@@ -43,6 +43,7 @@ class Measured:
         shapes: Shape of each tensor that an update writes.
         control: The bandwidth control; None where nothing was measured.
         isolated: The isolated protocol's result.
+        dispatch_s: Seconds of an update on as many tensors of two elements each, by cell.
         training: The training protocol's result.
         compile_s: Seconds that first calls took longer than later ones: torch.compile's work.
         verification_s: Seconds inside the verified updates.
@@ -55,6 +56,7 @@ class Measured:
     shapes: Sequence[torch.Size] = ()
     control: BandwidthControl | None = None
     isolated: IsolatedResult | None = None
+    dispatch_s: Mapping[str, float] = field(default_factory=dict)
     training: TrainingResult | None = None
     compile_s: float = 0.0
     verification_s: float = 0.0

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from gradbench.identity import identity
+from gradbench.measure.dispatch import bottleneck
 from gradbench.measure.estimates import medians_by_phase
 from gradbench.measure.roofline import traffic_bytes
 from gradbench.measure.sampling import Phase, Sample
@@ -95,6 +96,7 @@ class _Figures:
         moved = self._moved(cell)
         ceiling = self._ceiling()
         bandwidth = moved / update.estimate
+        dispatch_s = self._measured.dispatch_s.get(cell.name)
         key: tuple[str, Phase] = (cell.name, "update")
         return {
             **row,
@@ -108,6 +110,9 @@ class _Figures:
             "bandwidth_bytes_per_s": bandwidth,
             "ceiling_bytes_per_s": ceiling,
             "roofline_fraction": bandwidth / ceiling if ceiling else None,
+            "dispatch_s": dispatch_s,
+            "dispatch_fraction": None if dispatch_s is None else dispatch_s / update.estimate,
+            "bottleneck": bottleneck(update.estimate, dispatch_s),
         }
 
     def _moved(self, cell: Cell) -> int:
@@ -129,7 +134,12 @@ class _Figures:
             "training_zero_s": "zero",
             "step_s": "step",
         }
-        return {name: self._training.get((cell.name, phase)) for name, phase in columns.items()}
+        row: Row = {
+            name: self._training.get((cell.name, phase)) for name, phase in columns.items()
+        }
+        trained = self._measured.training
+        peak = trained.step_peaks.get(cell.name) if trained is not None else None
+        return row if peak is None else {**row, "step_peak_extra_bytes": peak}
 
     def _counted(self, cell: Cell) -> Row:
         isolated = self._measured.isolated

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -33,11 +33,13 @@ class TrainingResult:
         samples: Phases of every timed step.
         gradients: A row per tensor and step of the first pass, without block and run.
         sampling_s: Seconds inside the phases, the untimed first step's included.
+        step_peaks: Peak memory of a step beyond parameters and state, in bytes, by cell.
     """
 
     samples: list[Sample] = field(default_factory=list)
     gradients: list[dict[str, Any]] = field(default_factory=list)
     sampling_s: float = 0.0
+    step_peaks: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Training:
         steps: Timed steps of the first pass, after one untimed.
         seed: Seed of a step's random numbers, plus the step's number.
         references: The float64 run, by whether the zeroing accumulates; empty without one.
+        counted: Name of the strategy whose steps' memory is counted, once for each zeroing.
     """
 
     device: Device
@@ -63,6 +66,7 @@ class Training:
     steps: int
     seed: int
     references: Mapping[bool, list[Gradients]]
+    counted: str
 
     def __post_init__(self) -> None:
         state = [*self.module.parameters(), *self.module.buffers()]
@@ -146,8 +150,22 @@ class Training:
                         result.gradients += self._statistics(contender, step)
                 if step > 0:
                     result.samples += [*samples, _whole(samples)]
+            if pass_ == 0 and contender.cell.strategy == self.counted:
+                result.step_peaks[contender.cell.name] = self._step_peak(phases.values())
         finally:
             binding.release()
+
+    def _step_peak(self, phases: Collection[Callable[[], object]]) -> int:
+        """Count a step's peak memory, in bytes: gradients that lie there, and what it allocates."""
+
+        def step() -> None:
+            for call in phases:
+                call()
+
+        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        resident = sum(gradient.untyped_storage().nbytes() for gradient in gradients)
+        del gradients  # what a zeroing gives back must be free
+        return resident + self.device.count(step).peak_extra_bytes
 
     def _reset(self) -> None:
         """Put module and state back to where they began."""

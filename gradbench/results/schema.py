@@ -89,6 +89,24 @@ _CELLS = (
     Column("bandwidth_bytes_per_s", REAL, "bytes/s", "`traffic_bytes` over `update_s`."),
     Column("ceiling_bytes_per_s", REAL, "bytes/s", "Bandwidth of the block's bandwidth control."),
     Column("roofline_fraction", REAL, "", "`bandwidth_bytes_per_s` over `ceiling_bytes_per_s`."),
+    Column(
+        "dispatch_s", REAL, "s", "Time of the same update on as many tensors of two elements each."
+    ),
+    Column("dispatch_fraction", REAL, "", "`dispatch_s` over `update_s`: what is left of the time without the bytes."),
+    Column(
+        "bottleneck",
+        TEXT,
+        "",
+        "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), bandwidth (1/3 or "
+        "less; `roofline_fraction` says how well it is used) or mixed; null where unknown.",
+    ),
+    Column(
+        "step_peak_extra_bytes",
+        INT,
+        "bytes",
+        "Peak memory of a training step, forward to zeroing, beyond parameters and state, with the "
+        "gradients that lie there from the step before; counted with the baseline's strategy.",
+    ),
     Column("torch_version", TEXT, "", "Version of PyTorch."),
     Column("gradbench_version", TEXT, "", "Version of gradbench."),
     Column("host", TEXT, "", "Name of the machine."),

@@ -1,0 +1,101 @@
+"""What an update costs by its calls alone: the same update on tensors of two elements."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+import torch
+
+from gradbench.devices.base import Device
+from gradbench.measure.contender import Contender
+from gradbench.measure.isolated import bind_with_gradients
+from gradbench.measure.tensors import Tensors
+from gradbench.rules.base import Rule
+
+_SAMPLES = 5
+_SAMPLE_S = 5e-4
+_MOST_CALLS = 1000
+_ELEMENTS = 2
+"""Of each tensor: so few that their bytes cost nothing. torch.compile makes a graph of its own for
+one element, but not for two."""
+
+DISPATCH_BOUND = 2 / 3
+"""Share of the time that remains without the bytes, from which an update is dispatch-bound."""
+BANDWIDTH_BOUND = 1 / 3
+"""Share of the time that remains without the bytes, up to which it is bandwidth-bound."""
+
+
+def bottleneck(update_s: float | None, dispatch_s: float | None) -> str | None:
+    """Say what an update's time goes into.
+
+    d = dispatch_s / update_s is the share of the time that remains when the bytes are taken away
+    and the calls are left. dispatch: d ≥ 2/3; bandwidth: d ≤ 1/3, so that two thirds of the time
+    come with the elements; mixed: between. What is done with an element counts as moving it: an
+    update computes about one operation per byte, far below what processors can do per byte, so
+    that ``roofline_fraction`` says how much of that time moves what must be moved.
+
+    Args:
+        update_s: Time of the update, in seconds.
+        dispatch_s: Time of the same update on as many tensors of two elements, in seconds.
+
+    Returns:
+        ``dispatch``, ``bandwidth`` or ``mixed``; None where one of the times is unknown.
+
+    Source: S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance
+        model for multicore architectures", CACM 52(4), 2009, for memory; H. He, "Making Deep
+        Learning Go Brrrr From First Principles", 2022, for overhead: time that does not grow with
+        the size of the tensors is overhead.
+    """
+    if update_s is None or dispatch_s is None or not update_s > 0:
+        return None
+    share = dispatch_s / update_s
+    if share >= DISPATCH_BOUND:
+        return "dispatch"
+    return "bandwidth" if share <= BANDWIDTH_BOUND else "mixed"
+
+
+def dispatch_seconds(
+    device: Device,
+    rule: Rule,
+    shapes: Sequence[torch.Size],
+    dtype: torch.dtype,
+    contenders: Sequence[Contender],
+) -> dict[str, float]:
+    """Time each strategy on as many tensors of two elements each.
+
+    Args:
+        device: Where.
+        rule: What the strategies carry out.
+        shapes: Shape of each tensor of the block; the number of dimensions is kept, if any.
+        dtype: Floating type of the tensors.
+        contenders: Verified cells, none that updates in backward.
+
+    Returns:
+        Seconds of one update by cell, the median of five samples, taken once for each strategy
+        and fate of the gradients.
+    """
+    small = [torch.Size([_ELEMENTS, *[1] * (len(shape) - 1)]) for shape in shapes]
+    tensors = Tensors.allocate(small, dtype, device.torch_device, rule)
+    known: dict[tuple[str, bool], float] = {}
+    by_cell = {}
+    for contender in contenders:
+        key = (contender.cell.strategy, contender.zeroing.releases)
+        if key not in known:
+            step, release = bind_with_gradients(
+                contender.strategy, contender.zeroing, rule, tensors
+            )
+            try:
+                known[key] = _median_seconds(device, step)
+            finally:
+                release()
+        by_cell[contender.cell.name] = known[key]
+    return by_cell
+
+
+def _median_seconds(device: Device, call: Callable[[], object]) -> float:
+    device.time(call, 1)  # sets up
+    once_s = device.time(call, 1).wall_s
+    calls = min(max(math.ceil(_SAMPLE_S / max(once_s, 1e-9)), 1), _MOST_CALLS)
+    return statistics.median(device.time(call, calls).wall_s / calls for _ in range(_SAMPLES))
