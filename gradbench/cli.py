@@ -17,6 +17,7 @@ from rich.console import Console
 
 from gradbench.commands.calibrate import calibrate
 from gradbench.commands.compare import compare
+from gradbench.commands.predict import predict
 from gradbench.commands.report import report
 from gradbench.commands.runs import runs
 from gradbench.config import BadRequest, configuration_folder, groups
@@ -64,6 +65,7 @@ app = typer.Typer(
 
 app.command()(calibrate)
 app.command()(compare)
+app.command()(predict)
 app.command()(report)
 app.command()(runs)
 

@@ -87,9 +87,7 @@ class _Measurement:
         if self._outcomes[baseline].status == "ok":
             del tensors  # the replicates allocate their own
             isolated = self._isolate(timed, control)
-            dispatch_s = dispatch_seconds(
-                device, self._axes.rule, self._shapes, self._dtype, timed
-            )
+            dispatch_s = dispatch_seconds(device, self._axes.rule, self._shapes, self._dtype, timed)
         if contenders:
             training = self._train(contenders)
         return Measured(

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from gradbench.cost.bottleneck import bottleneck
 from gradbench.identity import identity
-from gradbench.measure.dispatch import bottleneck
 from gradbench.measure.estimates import medians_by_phase
 from gradbench.measure.roofline import traffic_bytes
 from gradbench.measure.sampling import Phase, Sample
@@ -97,6 +97,7 @@ class _Figures:
         ceiling = self._ceiling()
         bandwidth = moved / update.estimate
         dispatch_s = self._measured.dispatch_s.get(cell.name)
+        left = None if dispatch_s is None else dispatch_s / update.estimate
         key: tuple[str, Phase] = (cell.name, "update")
         return {
             **row,
@@ -111,8 +112,8 @@ class _Figures:
             "ceiling_bytes_per_s": ceiling,
             "roofline_fraction": bandwidth / ceiling if ceiling else None,
             "dispatch_s": dispatch_s,
-            "dispatch_fraction": None if dispatch_s is None else dispatch_s / update.estimate,
-            "bottleneck": bottleneck(update.estimate, dispatch_s),
+            "dispatch_fraction": left,
+            "bottleneck": bottleneck(left),
         }
 
     def _moved(self, cell: Cell) -> int:
@@ -134,9 +135,7 @@ class _Figures:
             "training_zero_s": "zero",
             "step_s": "step",
         }
-        row: Row = {
-            name: self._training.get((cell.name, phase)) for name, phase in columns.items()
-        }
+        row: Row = {name: self._training.get((cell.name, phase)) for name, phase in columns.items()}
         trained = self._measured.training
         peak = trained.step_peaks.get(cell.name) if trained is not None else None
         return row if peak is None else {**row, "step_peak_extra_bytes": peak}

@@ -21,40 +21,6 @@ _ELEMENTS = 2
 """Of each tensor: so few that their bytes cost nothing. torch.compile makes a graph of its own for
 one element, but not for two."""
 
-DISPATCH_BOUND = 2 / 3
-"""Share of the time that remains without the bytes, from which an update is dispatch-bound."""
-BANDWIDTH_BOUND = 1 / 3
-"""Share of the time that remains without the bytes, up to which it is bandwidth-bound."""
-
-
-def bottleneck(update_s: float | None, dispatch_s: float | None) -> str | None:
-    """Say what an update's time goes into.
-
-    d = dispatch_s / update_s is the share of the time that remains when the bytes are taken away
-    and the calls are left. dispatch: d ≥ 2/3; bandwidth: d ≤ 1/3, so that two thirds of the time
-    come with the elements; mixed: between. What is done with an element counts as moving it: an
-    update computes about one operation per byte, far below what processors can do per byte, so
-    that ``roofline_fraction`` says how much of that time moves what must be moved.
-
-    Args:
-        update_s: Time of the update, in seconds.
-        dispatch_s: Time of the same update on as many tensors of two elements, in seconds.
-
-    Returns:
-        ``dispatch``, ``bandwidth`` or ``mixed``; None where one of the times is unknown.
-
-    Source: S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance
-        model for multicore architectures", CACM 52(4), 2009, for memory; H. He, "Making Deep
-        Learning Go Brrrr From First Principles", 2022, for overhead: time that does not grow with
-        the size of the tensors is overhead.
-    """
-    if update_s is None or dispatch_s is None or not update_s > 0:
-        return None
-    share = dispatch_s / update_s
-    if share >= DISPATCH_BOUND:
-        return "dispatch"
-    return "bandwidth" if share <= BANDWIDTH_BOUND else "mixed"
-
 
 def dispatch_seconds(
     device: Device,

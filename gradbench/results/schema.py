@@ -92,7 +92,12 @@ _CELLS = (
     Column(
         "dispatch_s", REAL, "s", "Time of the same update on as many tensors of two elements each."
     ),
-    Column("dispatch_fraction", REAL, "", "`dispatch_s` over `update_s`: what is left of the time without the bytes."),
+    Column(
+        "dispatch_fraction",
+        REAL,
+        "",
+        "`dispatch_s` over `update_s`: what is left of the time without the bytes.",
+    ),
     Column(
         "bottleneck",
         TEXT,

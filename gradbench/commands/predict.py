@@ -1,0 +1,188 @@
+"""``python -m gradbench predict``."""
+
+from __future__ import annotations
+
+import math
+import re
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gradbench.config import BadRequest
+from gradbench.console import make_console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.table import Table
+    from rich.text import Text
+
+    from gradbench.cost.crossover import Crossover
+    from gradbench.cost.prediction import Ranking
+
+_SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+
+
+class Format(Enum):
+    """How a prediction is printed."""
+
+    table = "table"
+    json = "json"
+
+
+def predict(
+    tensors: Annotated[
+        str, typer.Option(metavar="NUMBER", help="Tensors that an update writes, such as 300.")
+    ],
+    parameters: Annotated[
+        str, typer.Option(metavar="NUMBER", help="Elements in them, such as 7e9, 124M or 7B.")
+    ],
+    rule: Annotated[str, typer.Option(help="Which update.")] = "adamw",
+    device: Annotated[
+        str | None, typer.Option(help="cpu or cuda; all that were measured, if left out.")
+    ] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, …; all, if left out.")] = None,
+    threads: Annotated[int | None, typer.Option(help="Threads; all, if left out.")] = None,
+    results: Annotated[
+        str, typer.Option(metavar="PATH", help="Stored runs: PATH or PATH@KEY=VALUE,….")
+    ] = "results",
+    extrapolate: Annotated[
+        bool, typer.Option("--extrapolate", help="Predict outside of the measured range, too.")
+    ] = False,
+    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
+) -> None:
+    """Predict what an update costs with each strategy, from stored runs of other models.
+
+    seconds = start + tensors · per tensor + passes · the time that the
+    machine's memory takes for the bytes, fitted over the models measured.
+
+    Exit status: 0; 2 if nothing fits the request, or if it lies outside of
+    what was measured and --extrapolate is not given.
+    """
+    # Imported here: --help must not wait for pandas.
+    from gradbench.cost.api import count, rankings
+
+    asked = count((parse_count(tensors, "--tensors"), parse_count(parameters, "--parameters")))
+    found = rankings(
+        results, asked[0], asked[1], rule, device, dtype, threads, extrapolate=extrapolate
+    )
+    if form is Format.json:
+        import pandas as pd
+
+        rows = pd.concat([ranking.rows for ranking in found], ignore_index=True)
+        typer.echo(rows.to_json(orient="records", indent=2, force_ascii=False))
+        return
+    console = make_console()
+    for ranking in found:
+        console.print(_heading(ranking), soft_wrap=True)
+        console.print(_table(ranking))
+        for line in _lines(ranking):
+            console.print(line, markup=False, highlight=False)
+
+
+def parse_count(text: str, option: str) -> int:
+    """Read a number of things.
+
+    Args:
+        text: Such as ``300``, ``7e9``, ``124M`` or ``7B``.
+        option: What it is given for.
+
+    Returns:
+        The number.
+
+    Raises:
+        BadRequest: It is no whole number from 1 on.
+    """
+    found = re.fullmatch(r"(\d[\d_,]*\.?\d*(?:e\+?\d+)?)([kmgbt]?)", text.strip().lower())
+    number = float(found[1].replace(",", "").replace("_", "")) if found else 0.0
+    number *= _SUFFIXES[found[2]] if found else 1
+    if not math.isfinite(number) or not 1 <= number <= 1e18:
+        raise BadRequest(f"{option} {text}: choose a number from 1, such as 300, 7e9 or 124M")
+    return round(number)
+
+
+def _heading(ranking: Ranking) -> Text:
+    """Say what is predicted, and whether it is extrapolated."""
+    from rich.text import Text
+
+    from gradbench.cost.prediction import describe
+
+    size = f"{ranking.tensors:,} tensors, {ranking.parameters:,} parameters"
+    heading = Text(f"{size} · {describe(ranking.evidence)}", style="bold")
+    if ranking.outside:
+        heading.append("\nEXTRAPOLATED beyond what was measured", style="bold yellow")
+    return heading
+
+
+def _table(ranking: Ranking) -> Table:
+    """Draw the ranking."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from gradbench.report import text
+    from gradbench.report.difference import known
+
+    table = Table(pad_edge=False)
+    table.add_column("strategy", no_wrap=True)
+    for heading in ("update", "95 % interval", "×", "bound by", "passes", "left out"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in ranking.rows.to_dict("records"):
+        ratio = f"{row['ratio']:.2f}"
+        table.add_row(
+            row["strategy"],
+            text.seconds(row["seconds"]),
+            text.seconds_interval(row["seconds_low"], row["seconds_high"]),
+            Text(f"≈ {ratio}" if row["tie"] else ratio, style="dim" if row["tie"] else ""),
+            row["bottleneck"] or "",
+            f"{row['passes']:.1f}",
+            f"± {text.percent(row['left_out_error'])}" if known(row["left_out_error"]) else "",
+        )
+    return table
+
+
+def _lines(ranking: Ranking) -> Iterator[str]:
+    """Say what the table rests on and where the ranking changes."""
+    measurements = ranking.evidence.measurements
+    yield f"at {ranking.tensors:,} tensors: " + _changes(
+        ranking, ranking.by_parameters, "parameters"
+    )
+    yield f"at {ranking.parameters:,} parameters: " + _changes(
+        ranking, ranking.by_tensors, "tensors"
+    )
+    yield (
+        "≈: its interval does not tell it from the first; passes: its bytes take so often the time "
+        "of the bandwidth control; left out: median error for a model left out of the fit"
+    )
+    models = ", ".join(sorted(set(measurements["model"])))
+    yield f"fitted over {models}" + (
+        f"; {ranking.evidence.contended} of the blocks were contended"
+        if ranking.evidence.contended
+        else ""
+    )
+    if ranking.left_out_error is not None and ranking.left_out_covered is not None:
+        yield (
+            f"each model left out in turn: off by {ranking.left_out_error:.0%} (median over "
+            f"strategies and models), {ranking.left_out_covered:.0%} within the interval"
+        )
+    for words in ranking.outside:
+        yield f"extrapolated: {words}; no measurement vouches for these figures"
+    for strategy, reason in sorted(ranking.evidence.unfit.items()):
+        yield f"not ranked: {strategy}: {reason}"
+
+
+def _changes(ranking: Ranking, changes: list[Crossover], of: str) -> str:
+    """Say where the fastest strategy changes."""
+    from gradbench.report import text
+
+    if not changes:
+        return f"{ranking.rows['strategy'].iloc[0]} is fastest, or within 5 %, all along the {of}"
+    first = f"{changes[0].below} below {text.count(_rounded(changes[0].at))}"
+    rest = [f"{change.above} above {text.count(_rounded(change.at))}" for change in changes]
+    return f"{', '.join([first, *rest])} {of}"
+
+
+def _rounded(value: float) -> int:
+    """Round to two significant digits: a crossover is not known to more."""
+    digits = 1 - math.floor(math.log10(max(value, 1.0)))
+    return round(round(value, digits))

@@ -1,0 +1,36 @@
+"""What an update's time goes into."""
+
+from __future__ import annotations
+
+DISPATCH_BOUND = 2 / 3
+"""Share of the time that is left without the bytes, from which an update is dispatch-bound."""
+
+BANDWIDTH_BOUND = 1 / 3
+"""Share of the time that is left without the bytes, up to which it is bandwidth-bound."""
+
+
+def bottleneck(dispatch_fraction: float | None) -> str | None:
+    """Name what an update's time goes into.
+
+    d = dispatch_fraction is the share of the time that is left when the bytes are taken away and
+    the calls stay: dispatch for d ≥ 2/3, bandwidth for d ≤ 1/3, mixed between. What is computed
+    with an element counts as moving it, since an update computes about one operation per byte;
+    how much of the bandwidth-bound time moves what must be moved is ``roofline_fraction``.
+
+    Args:
+        dispatch_fraction: Time of the update on two elements per tensor over its time, which noise
+            may put above 1.
+
+    Returns:
+        ``dispatch``, ``bandwidth`` or ``mixed``; None where the share is unknown.
+
+    Source: S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance
+        model for multicore architectures", CACM 52(4), 2009, for memory; H. He, "Making Deep
+        Learning Go Brrrr From First Principles", 2022, for overhead: time that does not grow with
+        the tensors' size is overhead.
+    """
+    if dispatch_fraction is None or not dispatch_fraction >= 0:
+        return None
+    if dispatch_fraction >= DISPATCH_BOUND:
+        return "dispatch"
+    return "bandwidth" if dispatch_fraction <= BANDWIDTH_BOUND else "mixed"
