@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -42,6 +43,7 @@ class Measurement:
         verify_elements: Most elements of a tensor that verification takes, whole slices of its
             first dimension; None takes them all.
         training_steps: Training steps per pass, timed after one untimed step.
+        callgrind: Whether to count instructions, too, by valgrind: minutes for each strategy.
         time_limit_s: Seconds after which the worker of a block or an experiment is ended.
     """
 
@@ -55,6 +57,7 @@ class Measurement:
     verify_updates: int = 3
     verify_elements: int | None = None
     training_steps: int = 3
+    callgrind: bool = False
     time_limit_s: float = 900.0
 
 
@@ -73,6 +76,10 @@ _BOUNDS: dict[str, tuple[float, float]] = {
 }
 
 
+_CALLGRIND = ("valgrind", "callgrind_control", "callgrind_annotate")
+"""Commands that torch.utils.benchmark calls to count instructions."""
+
+
 def check_measurement(measurement: dict[str, Any]) -> None:
     """Check that each figure of a measurement lies within its bounds.
 
@@ -80,12 +87,18 @@ def check_measurement(measurement: dict[str, Any]) -> None:
         measurement: Resolved ``measurement`` node.
 
     Raises:
-        BadRequest: A figure lies outside its bounds.
+        BadRequest: A figure lies outside its bounds, or valgrind is asked for and not there.
     """
     for name, (low, high) in _BOUNDS.items():
         value = measurement[name]
         if value is not None and not low <= value <= high:
             raise BadRequest(f"measurement.{name}={value}: choose a number from {low} to {high}")
+    missing = [command for command in _CALLGRIND if shutil.which(command) is None]
+    if measurement["callgrind"] and missing:
+        raise BadRequest(
+            f"measurement.callgrind=true needs {', '.join(missing)} on the PATH: install valgrind, "
+            "such as by apt install valgrind, or choose measurement.callgrind=false"
+        )
 
 
 @dataclass

@@ -11,6 +11,7 @@ from torch import nn
 
 from gradbench.axes import Axes, instantiate_axes
 from gradbench.building import build_model
+from gradbench.measure.callgrind import instructions
 from gradbench.measure.contender import Contender
 from gradbench.measure.dispatch import dispatch_seconds
 from gradbench.measure.isolated import IsolatedResult, Isolation, measure_isolated
@@ -22,6 +23,9 @@ from gradbench.measure.verification import verify
 from gradbench.measured import Measured, Outcome
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.plan import Block, Cell
+
+_COMPILES_S = 2.0
+"""A first update that takes longer compiles something."""
 
 Report = Callable[[float, str], None]
 """Told the fraction of the block that is done, and what is being done."""
@@ -88,6 +92,7 @@ class _Measurement:
             del tensors  # the replicates allocate their own
             isolated = self._isolate(timed, control)
             dispatch_s = dispatch_seconds(device, self._axes.rule, self._shapes, self._dtype, timed)
+        counted = self._count_instructions(timed) if self._settings["callgrind"] else {}
         if contenders:
             training = self._train(contenders)
         return Measured(
@@ -99,6 +104,7 @@ class _Measurement:
             control=control,
             isolated=isolated,
             dispatch_s=dispatch_s,
+            instructions=counted,
             training=training,
             compile_s=self._compile_s,
             verification_s=self._verification_s,
@@ -221,6 +227,28 @@ class _Measurement:
             self._order,
             lambda done: self._report(0.2 + 0.5 * done, "timing updates and zeroings"),
         )
+
+    def _count_instructions(self, contenders: Sequence[Contender]) -> dict[str, int]:
+        """Count the instructions of each strategy with the default zeroing, compiled ones apart."""
+        default = [
+            contender
+            for contender in contenders
+            if contender.cell.zeroing == self._block.default_zeroing
+            and contender.cell.role != "twin"
+            and not self._compiles(contender)
+        ]
+        counted = {}
+        for done, contender in enumerate(default):
+            self._report(0.7 + 0.05 * done / len(default), f"callgrind: {contender.cell.name}")
+            counted[contender.cell.name] = instructions(
+                contender, self._axes.rule, self._shapes, self._dtype
+            )
+        return counted
+
+    def _compiles(self, contender: Contender) -> bool:
+        """Say whether a cell's first update took seconds: under valgrind that would be minutes."""
+        verdict = self._outcomes[contender.cell.name].verdict
+        return verdict is not None and verdict.step_s[0] > _COMPILES_S
 
     def _train(self, contenders: Sequence[Contender]) -> TrainingResult:
         settings = self._settings

@@ -44,6 +44,7 @@ class Measured:
         control: The bandwidth control; None where nothing was measured.
         isolated: The isolated protocol's result.
         dispatch_s: Seconds of an update on as many tensors of two elements each, by cell.
+        instructions: Instructions per update, by cell; empty unless asked for.
         training: The training protocol's result.
         compile_s: Seconds that first calls took longer than later ones: torch.compile's work.
         verification_s: Seconds inside the verified updates.
@@ -57,6 +58,7 @@ class Measured:
     control: BandwidthControl | None = None
     isolated: IsolatedResult | None = None
     dispatch_s: Mapping[str, float] = field(default_factory=dict)
+    instructions: Mapping[str, int] = field(default_factory=dict)
     training: TrainingResult | None = None
     compile_s: float = 0.0
     verification_s: float = 0.0

@@ -158,6 +158,10 @@ def plan_block(config: DictConfig) -> Block:
         raise BadRequest(
             "strategy@baseline must be one strategy, such as strategy@baseline=foreach"
         )
+    if options["measurement"]["callgrind"] and options["device"]["name"] != "cpu":
+        raise BadRequest(
+            "measurement.callgrind=true counts instructions of the CPU: choose device=cpu"
+        )
     baseline = next(iter(options["baseline"]))
     names = {group: str(options[group].pop("name")) for group in ("model", "rule", "device")}
     cells = _cells(list(options["strategy"]), list(options["zeroing"]), baseline)

@@ -145,7 +145,11 @@ class _Figures:
         counts = isolated.counts.get(cell.name) if isolated is not None else None
         if counts is None:
             return {}
-        return {"launches": counts.launches, "peak_extra_bytes": counts.peak_extra_bytes}
+        return {
+            "launches": counts.launches,
+            "peak_extra_bytes": counts.peak_extra_bytes,
+            "instructions": self._measured.instructions.get(cell.name),
+        }
 
 
 def _interval(name: str, interval: Interval | None) -> Row:

@@ -85,6 +85,13 @@ _CELLS = (
         "launches", INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."
     ),
     Column("peak_extra_bytes", INT, "bytes", "Peak memory an update allocates beyond its own."),
+    Column(
+        "instructions",
+        INT,
+        "",
+        "Instructions per update, in one thread, counted by callgrind; null unless "
+        "`measurement.callgrind` asks for it, and for what compiles.",
+    ),
     Column("traffic_bytes", INT, "bytes", "Memory traffic no implementation can avoid."),
     Column("bandwidth_bytes_per_s", REAL, "bytes/s", "`traffic_bytes` over `update_s`."),
     Column("ceiling_bytes_per_s", REAL, "bytes/s", "Bandwidth of the block's bandwidth control."),
