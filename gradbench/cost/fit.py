@@ -49,8 +49,8 @@ class CostFit:
         high: Upper end of each.
         spread: Standard deviation of the updates' relative residuals.
         freedom: Degrees of freedom of ``spread``: models less two, or less three where no cell was
-            timed without bytes. Chosen by leaving models out: of 195 predictions on 2 CPU cores,
-            95 % and 93 % lay within their 95 % interval.
+            timed without bytes. Chosen by leaving models out on 2 CPU cores: 95 % and 90 to 93 %
+            of the models left out lay within their 95 % interval.
         worst: Largest relative residual, with its sign: fitted over measured, less one.
         worst_model: The model it belongs to.
         models: Number of models.
@@ -72,7 +72,7 @@ class CostFit:
         """Predict an update's time.
 
         The interval is a new measurement's, Student's in logarithms: exp(± t · s · √(1 + h)), where
-        h grows with the distance from what was measured.
+        the leverage h is the larger the fewer measurements tell the figures that matter there.
 
         Args:
             tensors: Number of tensors.

@@ -18,12 +18,15 @@ class Column:
         type: Arrow type.
         unit: Unit, or empty.
         description: What it means, in a sentence.
+        added: It came after the first files of this schema version: those that lack it are read
+            all the same, and it is null there.
     """
 
     name: str
     type: pa.DataType
     unit: str
     description: str
+    added: bool = False
 
 
 def interval(name: str, unit: str, description: str) -> tuple[Column, Column, Column]:

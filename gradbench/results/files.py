@@ -145,17 +145,24 @@ def read_file(file: Path, table: str) -> pa.Table:
         table: Name of the table it should hold.
 
     Returns:
-        Its rows, with the columns of the table in their order.
+        Its rows, with the columns of the table in their order; null where the file is older than a
+        column.
 
     Raises:
         UnreadableFile: It is no whole table of this schema version.
     """
     content = _whole(file, table)
-    columns = arrow_schema(table).names
+    schema = arrow_schema(table)
     try:
-        return pq.read_table(pa.BufferReader(content), columns=columns).select(columns)
+        with pq.ParquetFile(pa.BufferReader(content)) as opened:
+            there = set(opened.schema_arrow.names)
+            rows = opened.read([name for name in schema.names if name in there])
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(_first_line(error)) from error
+    for field_ in schema:
+        if field_.name not in rows.column_names:
+            rows = rows.append_column(field_, pa.nulls(rows.num_rows, field_.type))
+    return rows.select(schema.names)
 
 
 def _whole(file: Path, table: str) -> bytes:
@@ -194,10 +201,12 @@ def _check_schema(schema: pa.Schema, table: str) -> None:
     if held != table:
         raise UnreadableFile(f"holds table {held or 'unknown'}, not {table}")
     expected = arrow_schema(table)
-    lacking = [name for name in expected.names if name not in schema.names]
+    lacking = [c.name for c in TABLES[table] if c.name not in schema.names and not c.added]
     if lacking:
         raise UnreadableFile(f"lacks column {', '.join(lacking)}")
     for field_ in expected:
+        if field_.name not in schema.names:
+            continue
         if schema.field(field_.name).type != field_.type:
             found = schema.field(field_.name).type
             raise UnreadableFile(f"column {field_.name} is {found}, not {field_.type}")

@@ -91,19 +91,25 @@ _CELLS = (
         "",
         "Instructions per update, in one thread, counted by callgrind; null unless "
         "`measurement.callgrind` asks for it, and for what compiles.",
+        added=True,
     ),
     Column("traffic_bytes", INT, "bytes", "Memory traffic no implementation can avoid."),
     Column("bandwidth_bytes_per_s", REAL, "bytes/s", "`traffic_bytes` over `update_s`."),
     Column("ceiling_bytes_per_s", REAL, "bytes/s", "Bandwidth of the block's bandwidth control."),
     Column("roofline_fraction", REAL, "", "`bandwidth_bytes_per_s` over `ceiling_bytes_per_s`."),
     Column(
-        "dispatch_s", REAL, "s", "Time of the same update on as many tensors of two elements each."
+        "dispatch_s",
+        REAL,
+        "s",
+        "Time of the same update on as many tensors of two elements each.",
+        added=True,
     ),
     Column(
         "dispatch_fraction",
         REAL,
         "",
         "`dispatch_s` over `update_s`: what is left of the time without the bytes.",
+        added=True,
     ),
     Column(
         "bottleneck",
@@ -111,6 +117,7 @@ _CELLS = (
         "",
         "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), bandwidth (1/3 or "
         "less; `roofline_fraction` says how well it is used) or mixed; null where unknown.",
+        added=True,
     ),
     Column(
         "step_peak_extra_bytes",
@@ -118,6 +125,7 @@ _CELLS = (
         "bytes",
         "Peak memory of a training step, forward to zeroing, beyond parameters and state, with the "
         "gradients that lie there from the step before; counted with the baseline's strategy.",
+        added=True,
     ),
     Column("torch_version", TEXT, "", "Version of PyTorch."),
     Column("gradbench_version", TEXT, "", "Version of gradbench."),

@@ -1,5 +1,6 @@
 """Files below a path: those that can be read, and one reason for each that cannot."""
 
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import gradbench
-from gradbench.results.checksum import KEY, is_intact, seal
-from gradbench.results.files import readable_files
+from gradbench.results.checksum import BLANK, KEY, is_intact, seal
+from gradbench.results.files import read_file, readable_files
 from gradbench.results.load import UnreadableResults
 from gradbench.results.schema import TABLES, VERSION, arrow_schema
 from gradbench.results.store import Store
@@ -39,7 +40,7 @@ def short(path: Path) -> None:
 
 def flipped(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[len(content) // 3] ^= 4
+    content[60] ^= 4  # among the rows: what is longer for more columns comes after
     path.write_bytes(content)
 
 
@@ -191,3 +192,19 @@ def test_nothing_is_sealed_without_a_place_for_it() -> None:
 def test_every_table_is_sealed(tmp_path: Path, table: str) -> None:
     path = Store(tmp_path / "r").write(table, "b", [])
     assert readable_files(path, table).readable == [path]
+
+
+def test_files_older_than_an_added_column_are_read_with_nulls(tmp_path: Path) -> None:
+    added = {column.name for column in TABLES["cells"] if column.added}
+    assert "bottleneck" in added
+    path = Store(tmp_path / "r").write("cells", "old", [cell("ok")])
+    old = pq.read_table(path).drop_columns(sorted(added))
+    sink = io.BytesIO()
+    with pq.ParquetWriter(sink, old.schema) as writer:
+        writer.write_table(old)
+        writer.add_key_value_metadata({KEY: BLANK})
+    path.write_bytes(seal(sink.getvalue()))
+    rows = read_file(path, "cells")
+    assert rows.column_names == arrow_schema("cells").names
+    assert rows["status"].to_pylist() == ["ok"]
+    assert all(rows[name].null_count == 1 for name in added)

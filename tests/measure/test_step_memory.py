@@ -1,0 +1,67 @@
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from gradbench.devices.cpu import Cpu
+from gradbench.measure.contender import Contender
+from gradbench.measure.training import Training, TrainingResult
+from gradbench.models.base import Batch, place
+from gradbench.plan import Cell
+from tests.conftest import make
+
+WIDTH = 256
+GRADIENT = WIDTH * WIDTH * 4
+
+
+class Greedy(nn.Module):
+    """One matrix, and a planted allocation that lives until backward is done."""
+
+    def __init__(self, extra: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(WIDTH))
+        self.extra = extra
+
+    def forward(self, x: Tensor) -> Tensor:
+        loss: Tensor = (x @ self.weight).square().mean()
+        if self.extra:
+            kept = torch.ones(self.extra // 4, requires_grad=True)
+            loss = loss + 0 * kept.mul(kept.detach()).sum()
+        return loss
+
+
+def peaks(extra: int, zeroings: tuple[str, ...], counted: str = "optimizer") -> dict[str, int]:
+    rule: Any = make("rule", "sgd")
+    inputs: Batch
+    module, inputs = place(Greedy(extra), torch.randn(4, WIDTH), torch.device("cpu"), torch.float32)
+    training = Training(Cpu(), rule, module, inputs, ["weight"], 1, 0, {}, counted)
+    contenders = [
+        Contender(Cell("optimizer", name), make("strategy", "optimizer"), make("zeroing", name))
+        for name in zeroings
+    ]
+    result: TrainingResult = training.measure(
+        contenders, 0.0, np.random.default_rng(0), lambda done: None
+    )
+    return result.step_peaks
+
+
+def test_a_planted_allocation_is_seen() -> None:
+    plain = peaks(0, ("set_to_none",))["optimizer/set_to_none"]
+    greedy = peaks(8_000_000, ("set_to_none",))["optimizer/set_to_none"]
+    assert greedy - plain == pytest.approx(16_000_000, rel=0.6)
+    assert greedy - plain >= 8_000_000
+
+
+def test_gradients_that_stay_count() -> None:
+    found = peaks(0, ("set_to_none", "set_to_zero", "assign_none"))
+    assert found["optimizer/set_to_none"] >= GRADIENT
+    assert found["optimizer/assign_none"] == found["optimizer/set_to_none"]
+    # Kept, and one more in backward that is added to it.
+    assert found["optimizer/set_to_zero"] >= 2 * GRADIENT
+    assert found["optimizer/set_to_zero"] > found["optimizer/set_to_none"]
+
+
+def test_only_the_baselines_strategy_is_counted() -> None:
+    assert peaks(0, ("set_to_none",), counted="foreach") == {}
