@@ -36,8 +36,8 @@ class BlockTask:
     def limit_s(self) -> float:
         """Seconds after which the worker is ended."""
         measurement = self.block.options["measurement"]
-        callgrind_s = _CALLGRIND_S * len(self.block.options["strategy"])
-        return float(measurement["time_limit_s"]) + measurement["callgrind"] * callgrind_s
+        counted = len(self.block.options["strategy"]) if measurement["callgrind"] else 0
+        return float(measurement["time_limit_s"]) + _CALLGRIND_S * counted
 
     def do(self, progress: Progress) -> Finished:
         """Measure the block and store its tables, ``cells`` last.

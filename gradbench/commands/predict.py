@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gradbench.config import BadRequest
-from gradbench.console import make_console
+from gradbench.console import complain, make_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,28 +58,33 @@ def predict(
     seconds = start + tensors · per tensor + passes · the time that the
     machine's memory takes for the bytes, fitted over the models measured.
 
-    Exit status: 0; 2 if nothing fits the request, or if it lies outside of
-    what was measured and --extrapolate is not given.
+    Exit status: 0; 1 if a file could not be read; 2 if nothing fits the
+    request, or if it lies outside of what was measured and --extrapolate
+    is not given.
     """
     # Imported here: --help must not wait for pandas.
     from gradbench.cost.api import count, rankings
 
     asked = count((parse_count(tensors, "--tensors"), parse_count(parameters, "--parameters")))
-    found = rankings(
-        results, asked[0], asked[1], rule, device, dtype, threads, extrapolate=extrapolate
-    )
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = rankings(
+            results, asked[0], asked[1], rule, device, dtype, threads, extrapolate=extrapolate
+        )
+    complain(warning.message for warning in caught)
     if form is Format.json:
         import pandas as pd
 
         rows = pd.concat([ranking.rows for ranking in found], ignore_index=True)
         typer.echo(rows.to_json(orient="records", indent=2, force_ascii=False))
-        return
+        raise typer.Exit(1 if caught else 0)
     console = make_console()
     for ranking in found:
         console.print(_heading(ranking), soft_wrap=True)
         console.print(_table(ranking))
         for line in _lines(ranking):
             console.print(line, markup=False, highlight=False)
+    raise typer.Exit(1 if caught else 0)
 
 
 def parse_count(text: str, option: str) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradbench.config import BadRequest
+from gradbench.results.load import UnreadableResults
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +119,11 @@ def rankings(
     from gradbench.cost.evidence import gather_evidence
     from gradbench.cost.prediction import describe, rank
 
-    evidence = gather_evidence(read_side(results, "results").cells)
+    side = read_side(results, "results")
+    if side.left_out:
+        reasons = "; ".join(map(str, side.left_out))
+        warnings.warn(f"left out: {reasons}", UnreadableResults, stacklevel=3)
+    evidence = gather_evidence(side.cells)
     if not evidence:
         raise BadRequest(
             "no timed update with its bandwidth control there: measure some models, such as "

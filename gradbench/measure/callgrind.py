@@ -52,10 +52,12 @@ def instructions(
         f"step = unpack({packed!r})"
     )
     with _this_python_first():
-        statistics = Timer("step()", setup=setup, num_threads=1).collect_callgrind(
-            number=_UPDATES, collect_baseline=False
+        timer = Timer("step()", setup=setup, num_threads=1)
+        statistics = timer.collect_callgrind(
+            _UPDATES, repeats=None, collect_baseline=False, retain_out_file=False
         )
-    return round(statistics.counts() / _UPDATES)
+    counted: int = statistics.counts()
+    return round(counted / _UPDATES)
 
 
 def unpack(packed: str) -> Callable[[], None]:

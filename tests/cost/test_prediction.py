@@ -131,6 +131,16 @@ def test_the_command_prints_ranking_crossovers_and_error(
     assert {row["strategy"] for row in json.loads(capsys.readouterr().out)} == {"fused", "flat"}
 
 
+def test_a_file_left_out_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = stored(tmp_path, cells())
+    (folder / "r" / "cells" / "torn.parquet").write_bytes(b"PAR1")
+    given = ["--tensors", "150", "--parameters", "1M", "--results", str(folder)]
+    assert main(["predict", *given]) == 1
+    printed = capsys.readouterr()
+    assert "torn.parquet" in printed.err
+    assert "flat below" in printed.out
+
+
 def test_too_few_models_say_what_to_do() -> None:
     few = cells(models={"a": (2, 100), "b": (4, 1000)})
     with pytest.raises(BadRequest, match=r"needs 4 models .* only a, b: measure more"):
