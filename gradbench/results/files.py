@@ -156,7 +156,8 @@ def read_file(file: Path, table: str) -> pa.Table:
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as opened:
             there = set(opened.schema_arrow.names)
-            rows = opened.read([name for name in schema.names if name in there])
+            # Arrow's pool of threads can abort the interpreter's exit (apache/arrow#34314).
+            rows = opened.read([name for name in schema.names if name in there], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(_first_line(error)) from error
     for field_ in schema:

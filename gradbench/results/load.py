@@ -72,5 +72,5 @@ def load_readable(
             left_out.append(LeftOut(file, str(error)))
     frame: pd.DataFrame = pa.concat_tables(
         tables or [arrow_schema(table).empty_table()]
-    ).to_pandas()
+    ).to_pandas(use_threads=False)  # as in read_file
     return frame, left_out
