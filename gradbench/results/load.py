@@ -70,7 +70,7 @@ def load_readable(
             tables.append(read_file(file, table))
         except UnreadableFile as error:
             left_out.append(LeftOut(file, str(error)))
-    frame: pd.DataFrame = pa.concat_tables(
-        tables or [arrow_schema(table).empty_table()]
-    ).to_pandas(use_threads=False)  # as in read_file
+    frame: pd.DataFrame = pa.concat_tables(tables or [arrow_schema(table).empty_table()]).to_pandas(
+        use_threads=False
+    )  # as in read_file
     return frame, left_out
