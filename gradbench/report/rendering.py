@@ -46,20 +46,18 @@ class Rendering:
         # -m finds the package as this process did; PYTHONPATH alone might not say where.
         package = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
-        process = subprocess.Popen(
-            [sys.executable, "-m", __name__, task, str(folder)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
-        assert process.stdin is not None
-        try:
+        # A file: what does not fit into a pipe would wait until the process reads.
+        with tempfile.TemporaryFile() as asked:
             for name, specification in given:
-                process.stdin.write(json.dumps([name, specification]).encode() + b"\n")
-            process.stdin.close()
-        except BrokenPipeError:
-            pass  # it ended early: finish says why
+                asked.write(json.dumps([name, specification]).encode() + b"\n")
+            asked.seek(0)
+            process = subprocess.Popen(
+                [sys.executable, "-m", __name__, task, str(folder)],
+                stdin=asked,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                env={**os.environ, "PYTHONPATH": paths},
+            )
         return cls(process, errors)
 
     def finish(self) -> None:
