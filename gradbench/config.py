@@ -25,6 +25,13 @@ class DType(Enum):
     float64 = "float64"
 
 
+class Cache(Enum):
+    """What the caches hold when an isolated call begins."""
+
+    hot = "hot"
+    cold = "cold"
+
+
 @dataclass
 class Measurement:
     """How a block is measured.
@@ -43,6 +50,8 @@ class Measurement:
         verify_elements: Most elements of a tensor that verification takes, whole slices of its
             first dimension; None takes them all.
         training_steps: Training steps per pass, timed after one untimed step.
+        cache: ``hot``: calls follow one another, and find in the caches what the last one left;
+            ``cold``: the caches are emptied before each call, outside of the clock.
         callgrind: Whether to count instructions, too, by valgrind: minutes for each strategy.
         time_limit_s: Seconds after which the worker of a block or an experiment is ended.
     """
@@ -57,6 +66,7 @@ class Measurement:
     verify_updates: int = 3
     verify_elements: int | None = None
     training_steps: int = 3
+    cache: Cache = Cache.hot
     callgrind: bool = False
     time_limit_s: float = 900.0
 

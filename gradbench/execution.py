@@ -12,6 +12,7 @@ from torch import nn
 from gradbench.axes import Axes, instantiate_axes
 from gradbench.building import build_model
 from gradbench.measure.callgrind import instructions
+from gradbench.measure.cold import ColdDevice
 from gradbench.measure.contender import Contender
 from gradbench.measure.dispatch import dispatch_seconds
 from gradbench.measure.isolated import IsolatedResult, Isolation, measure_isolated
@@ -73,6 +74,8 @@ class _Measurement:
         self._shapes = [named[name].shape for name in self._trained]
         self._outcomes: dict[str, Outcome] = {}
         self._compile_s = self._verification_s = 0.0
+        cold = self._settings["cache"] == "cold"
+        self._cold = ColdDevice(axes.device) if cold else None
 
     def run(self) -> Measured:
         """Verify, time and count, train."""
@@ -91,7 +94,15 @@ class _Measurement:
         if self._outcomes[baseline].status == "ok":
             del tensors  # the replicates allocate their own
             isolated = self._isolate(timed, control)
-            dispatch_s = dispatch_seconds(device, self._axes.rule, self._shapes, self._dtype, timed)
+            dispatch_s = dispatch_seconds(
+                self._cold or device,
+                self._axes.rule,
+                self._shapes,
+                self._dtype,
+                timed,
+                most_calls=1 if self._cold else 1000,
+            )
+            self._cold = None  # its memory is wanted by training
         counted = self._count_instructions(timed) if self._settings["callgrind"] else {}
         if contenders:
             training = self._train(contenders)
@@ -199,7 +210,11 @@ class _Measurement:
             self._compile_s += max(first_s - last_s, 0.0)
             self._verification_s += sum(verdict.step_s)
             whole_s = last_s * self._elements / max(verdict.elements, 1)
-            round_s += whole_s + max(whole_s, self._settings["sample_s"])
+            round_s += (
+                whole_s + self._cold.evict_s
+                if self._cold
+                else whole_s + max(whole_s, self._settings["sample_s"])
+            )
         return round_s
 
     @property
@@ -216,9 +231,10 @@ class _Measurement:
             sample_s=settings["sample_s"],
             replicates=settings["replicates"],
             min_replicates=settings["min_replicates"],
+            cold=self._cold is not None,
         )
         return measure_isolated(
-            self._axes.device,
+            self._cold or self._axes.device,
             self._axes.rule,
             lambda: self._allocate(self._shapes),
             contenders,

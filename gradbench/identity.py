@@ -34,6 +34,7 @@ def identity(block: Block, cell: Cell) -> dict[str, Any]:
         "dtype": block.dtype,
         "threads": block.threads,
         "seed": block.seed,
+        "cache": block.options["measurement"]["cache"],
         "rule": block.rule,
         "strategy": cell.strategy,
         "zeroing": cell.zeroing,

@@ -71,7 +71,7 @@ def compare(
     ] = False,
     across: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY", help="Compare cells that differ in rule, dtype, threads, …"),
+        typer.Option(metavar="KEY", help="Compare cells that differ in rule, threads, cache, …"),
     ] = None,
     several: Annotated[
         SeveralRuns, typer.Option(help="What to do with several runs of a cell on one side.")
@@ -87,8 +87,8 @@ def compare(
     'results@torch_version=2.12*,model=gpt2'.
 
     KEY is run, host, device, device_name, torch_version,
-    gradbench_version, model, rule, dtype, threads, seed, strategy or
-    zeroing.
+    gradbench_version, model, rule, dtype, threads, cache, seed, strategy
+    or zeroing.
 
     Exit status: 0; 1 if a --fail option says so or a file could not be
     read; 2 if the request is wrong.

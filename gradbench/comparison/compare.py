@@ -178,7 +178,7 @@ def _drifts(match: Match) -> list[float]:
 def _one_machine(match: Match) -> bool:
     """Say whether these are single runs of one block on one machine: its controls show drift."""
     single = len(match.base) == len(match.other) == 1
-    columns = ("host", "device", "device_name", "model", "rule", "dtype", "threads")
+    columns = ("host", "device", "device_name", "model", "rule", "dtype", "threads", "cache")
     return single and all(_values(match, column) for column in columns)
 
 

@@ -16,13 +16,16 @@ Several = Literal["refuse", "latest", "pool"]
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 
-ALIKE = ("model", "rule", "dtype", "threads", "strategy", "zeroing")
+ALIKE = ("model", "rule", "dtype", "threads", "cache", "strategy", "zeroing")
 """Columns in which two measurements must be equal to be of one cell."""
 
 PLACES = ("device", "device_name", "host", "torch_version", "gradbench_version", "seed")
 """Columns in which the sides may differ; equal as well where a side holds several values."""
 
-_ALWAYS_KNOWN = ("model", "rule", "dtype", "strategy", "zeroing", "device", "host", "seed", "name")
+_ALWAYS_KNOWN = (
+    *("model", "rule", "dtype", "cache", "strategy", "zeroing"),
+    *("device", "host", "seed", "name"),
+)
 
 _PLACE_WORDS = {"torch_version": "torch ", "gradbench_version": "gradbench ", "seed": "seed "}
 
@@ -184,7 +187,8 @@ def cell_title(row: Row, places: Sequence[str] = ()) -> str:
     threads = None if row["threads"] is None else f"{plain(row['threads'])} threads"
     further = [f"{_PLACE_WORDS.get(column, '')}{plain(row[column])}" for column in places]
     cell = "/".join(part for part in (row["strategy"], row["zeroing"]) if part)
-    parts = (row["model"], row["rule"], row["dtype"], threads, *further, cell)
+    cache = None if row["cache"] in (None, "hot") else f"{row['cache']} cache"
+    parts = (row["model"], row["rule"], row["dtype"], threads, cache, *further, cell)
     return " · ".join(part for part in parts if part)
 
 

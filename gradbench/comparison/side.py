@@ -20,7 +20,7 @@ from gradbench.results.schema import arrow_schema
 
 NARROWING = (
     *("run", "host", "device", "device_name", "torch_version", "gradbench_version"),
-    *("model", "rule", "dtype", "threads", "seed", "strategy", "zeroing"),
+    *("model", "rule", "dtype", "threads", "cache", "seed", "strategy", "zeroing"),
 )
 """Columns of ``cells`` that a side may be narrowed by."""
 
@@ -124,6 +124,7 @@ def with_controls(cells: pd.DataFrame) -> pd.DataFrame:
         The cells with ``control_s``, its interval ``control_s_low`` and ``control_s_high`` (time
         the bandwidth control took), ``baseline`` (name of the baseline's cell) and ``baseline_s``.
     """
+    cells = cells.assign(cache=cells["cache"].astype(object).fillna("hot"))  # before there was cold
     measurement = ["run", "host", "block", "cell", "recorded_at"]
     stored = cells["cell"].notna()
     cells = cells[~(stored & cells.duplicated(measurement))]

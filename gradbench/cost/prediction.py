@@ -104,6 +104,7 @@ def describe(evidence: Evidence) -> str:
         said["device_name"] if isinstance(said["device_name"], str) else said["device"],
         said["dtype"],
         f"{int(threads)} threads" if threads == threads and threads is not None else None,
+        "cold cache" if said["cache"] == "cold" else None,
         f"torch {said['torch_version']}",
         said["zeroing"],
     ]

@@ -71,6 +71,15 @@ class Device(Protocol):
         """
         ...
 
+    def evictor(self) -> Callable[[], object]:
+        """Allocate what it takes to empty the caches.
+
+        Returns:
+            A call after which no cache holds what was there before; it may return before the
+            device is done.
+        """
+        ...
+
     def count(self, call: Callable[[], object]) -> Counts:
         """Count what one call does.
 

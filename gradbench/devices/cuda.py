@@ -66,6 +66,11 @@ class Cuda:
             switches=involuntary_switches() - switches,
         )
 
+    def evictor(self) -> Callable[[], object]:
+        size = 2 * torch.cuda.get_device_properties(self.index).L2_cache_size
+        buffer = torch.empty(max(size, 1 << 20), dtype=torch.int8, device=self.torch_device)
+        return buffer.zero_
+
     def count(self, call: Callable[[], object]) -> Counts:
         torch.cuda.synchronize(self.index)
         torch.cuda.reset_peak_memory_stats(self.index)

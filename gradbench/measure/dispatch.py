@@ -16,7 +16,6 @@ from gradbench.rules.base import Rule
 
 _SAMPLES = 5
 _SAMPLE_S = 5e-4
-_MOST_CALLS = 1000
 _ELEMENTS = 2
 """Of each tensor: so few that their bytes cost nothing. torch.compile makes a graph of its own for
 one element, but not for two."""
@@ -28,6 +27,7 @@ def dispatch_seconds(
     shapes: Sequence[torch.Size],
     dtype: torch.dtype,
     contenders: Sequence[Contender],
+    most_calls: int = 1000,
 ) -> dict[str, float]:
     """Time each strategy on as many tensors of two elements each.
 
@@ -37,6 +37,7 @@ def dispatch_seconds(
         shapes: Shape of each tensor of the block; the number of dimensions is kept, if any.
         dtype: Floating type of the tensors.
         contenders: Verified cells, none that updates in backward.
+        most_calls: Most calls in a sample.
 
     Returns:
         Seconds of one update by cell, the median of five samples, taken once for each strategy
@@ -53,15 +54,15 @@ def dispatch_seconds(
                 contender.strategy, contender.zeroing, rule, tensors
             )
             try:
-                known[key] = _median_seconds(device, step)
+                known[key] = _median_seconds(device, step, most_calls)
             finally:
                 release()
         by_cell[contender.cell.name] = known[key]
     return by_cell
 
 
-def _median_seconds(device: Device, call: Callable[[], object]) -> float:
+def _median_seconds(device: Device, call: Callable[[], object], most_calls: int) -> float:
     device.time(call, 1)  # sets up
     once_s = device.time(call, 1).wall_s
-    calls = min(max(math.ceil(_SAMPLE_S / max(once_s, 1e-9)), 1), _MOST_CALLS)
+    calls = min(max(math.ceil(_SAMPLE_S / max(once_s, 1e-9)), 1), most_calls)
     return statistics.median(device.time(call, calls).wall_s / calls for _ in range(_SAMPLES))

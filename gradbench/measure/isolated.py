@@ -40,6 +40,8 @@ class Isolation:
         sample_s: Shortest duration of a sample, in seconds.
         replicates: Parts the budget is divided into, each on fresh allocations.
         min_replicates: Replicates taken whatever the budget.
+        cold: The device empties the caches before each call: a sample is one, without another
+            before it.
     """
 
     budget_s: float
@@ -47,6 +49,7 @@ class Isolation:
     sample_s: float
     replicates: int
     min_replicates: int
+    cold: bool = False
 
 
 @dataclass
@@ -105,7 +108,12 @@ def measure_isolated(
         while True:
             arms, release = _arms(device, rule, allocate(), contenders, control)
             if not calibrations:
-                calibrations = [calibrate(device, arm, settings.sample_s) for arm in arms]
+                calibrations = [
+                    Calibration(1, warm_up=False, spent_s=0.0)
+                    if settings.cold
+                    else calibrate(device, arm, settings.sample_s)
+                    for arm in arms
+                ]
                 result.sampling_s += sum(calibration.spent_s for calibration in calibrations)
                 result.counts = _count(device, contenders, arms[1:])
             rounds = Rounds(device, arms, calibrations, order, touched=result.replicates == 0)

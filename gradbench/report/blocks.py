@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _ALIKE = (
     *("device", "device_name", "host", "torch_version", "model", "parameters", "tensors"),
-    *("rule", "dtype", "threads", "seed"),
+    *("rule", "dtype", "threads", "cache", "seed"),
 )
 """What makes two blocks measurements of the same thing."""
 
@@ -133,6 +133,8 @@ def _model_labels(cells: pd.DataFrame) -> pd.Series[str]:
     if measured.groupby("device_label")["threads"].nunique().max() > 1:
         threads = cells["threads"].astype("Int64").astype("string").fillna("?")
         labels += " · " + threads + " threads"
+    if measured["cache"].nunique() > 1:
+        labels += " · " + cells["cache"].astype("string").fillna("?")
     keys = cells.assign(label=labels).loc[measured.index]
     blocks = keys[["device_label", "label", "rule", "run", "block"]].drop_duplicates()
     alike = blocks[blocks.duplicated(["device_label", "label", "rule"], keep=False)]

@@ -28,7 +28,7 @@ def fit_cost_models(cells: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
     from scipy.optimize import nnls
 
-    by = ["device_label", "rule", "strategy", "dtype", "threads"]
+    by = ["device_label", "rule", "strategy", "dtype", "threads", "cache"]
     fits = []
     for group, rows in cells.groupby(by, dropna=False):
         if rows["model_label"].nunique() < LEAST_MODELS:

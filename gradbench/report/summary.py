@@ -54,6 +54,7 @@ def _add_block(table: Table, block: pd.DataFrame) -> None:
     shown = shown.assign(ranked=shown["status"] == "ok")
     shown = shown.sort_values(["ranked", "update_s"], ascending=[False, True], na_position="last")
     heading = f"{block['model'].iloc[0]} · {block['rule'].iloc[0]}"
+    heading += " · cold cache" if block["cache"].iloc[0] == "cold" else ""
     for row in shown.to_dict("records"):
         table.add_row(heading, *_figures(row))
         heading = ""

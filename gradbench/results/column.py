@@ -20,6 +20,7 @@ class Column:
         description: What it means, in a sentence.
         added: It came after the first files of this schema version: those that lack it are read
             all the same, and it is null there.
+        before: What is known to be its value in those files, instead of null.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Column:
     unit: str
     description: str
     added: bool = False
+    before: str | None = None
 
 
 def interval(name: str, unit: str, description: str) -> tuple[Column, Column, Column]:

@@ -145,8 +145,8 @@ def read_file(file: Path, table: str) -> pa.Table:
         table: Name of the table it should hold.
 
     Returns:
-        Its rows, with the columns of the table in their order; null where the file is older than a
-        column.
+        Its rows, with the columns of the table in their order; where the file is older than a
+        column, what is known of that time, or null.
 
     Raises:
         UnreadableFile: It is no whole table of this schema version.
@@ -160,9 +160,10 @@ def read_file(file: Path, table: str) -> pa.Table:
             rows = opened.read([name for name in schema.names if name in there], use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(_first_line(error)) from error
-    for field_ in schema:
+    for column, field_ in zip(TABLES[table], schema, strict=True):
         if field_.name not in rows.column_names:
-            rows = rows.append_column(field_, pa.nulls(rows.num_rows, field_.type))
+            filled = pa.repeat(pa.scalar(column.before, field_.type), rows.num_rows)
+            rows = rows.append_column(field_, filled)
     return rows.select(schema.names)
 
 

@@ -42,6 +42,15 @@ _CELLS = (
     Column("dtype", TEXT, "", "Floating type of parameters, gradients and state."),
     Column("threads", INT, "", "Threads of CPU operators."),
     Column("seed", INT, "", "Seed of weights, batch, gradients and order."),
+    Column(
+        "cache",
+        TEXT,
+        "",
+        "What the isolated calls found in the caches: hot, what the last call left, or cold, "
+        "nothing of theirs (`measurement.cache`).",
+        added=True,
+        before="hot",
+    ),
     Column("rule", TEXT, "", "Name of the rule."),
     Column("strategy", TEXT, "", "Name of the strategy; empty for the bandwidth control."),
     Column("zeroing", TEXT, "", "Name of the zeroing; empty for the bandwidth control."),

@@ -309,3 +309,19 @@ def test_intervals_of_unknown_width_are_unclear() -> None:
     found = compared(rows(TIMES), other)
     assert set(found["verdict"]) == {"unclear"}
     assert found["ratio_high"].tolist() == [math.inf] * 3
+
+
+def test_cold_caches_are_not_compared_with_hot_ones_unless_asked() -> None:
+    hot, cold = (pd.DataFrame(rows(TIMES, cache=cache)) for cache in ("hot", "cold"))
+    with pytest.raises(BadRequest, match=r"BASE has cache hot, OTHER cold.*--across cache"):
+        gradbench.compare(hot, cold)
+    found = gradbench.compare(hot, cold, across=["cache"])
+    assert set(found["cache"]) == {"hot → cold"}
+    assert found["ratio"].eq(1.0).all()
+
+
+def test_files_older_than_the_cache_are_of_hot_ones() -> None:
+    old = pd.DataFrame(rows(TIMES))
+    assert set(gradbench.compare(old, pd.DataFrame(rows(TIMES, cache="hot")))["cache"]) == {"hot"}
+    with pytest.raises(BadRequest, match="cache hot"):
+        gradbench.compare(old, pd.DataFrame(rows(TIMES, cache="cold")))

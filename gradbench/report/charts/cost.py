@@ -121,7 +121,7 @@ def _frame(content: Content) -> pd.DataFrame:
     ]
     if cells.empty:
         return cells
-    by = ["device_label", "rule", "strategy", "dtype", "threads"]
+    by = ["device_label", "rule", "strategy", "dtype", "threads", "cache"]
     fitted = cells.merge(content.cost_models, on=by, how="left")
     predicted = (
         fitted["start_s"]
