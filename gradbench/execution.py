@@ -109,6 +109,8 @@ class _Measurement:
         return Measured(
             outcomes=[self._outcomes[cell.name] for cell in block.cells],
             device_name=device.describe(),
+            driver=device.driver(),
+            clock_hz=device.clock_hz(),
             threads=torch.get_num_threads(),
             design=design,
             shapes=self._shapes,

@@ -59,6 +59,8 @@ class _Figures:
         row: Row = {
             **identity(self._block, cell),
             "device_name": measured.device_name,
+            "driver": measured.driver,
+            "clock_hz": measured.clock_hz,
             "threads": measured.threads or self._block.threads,
             "design": measured.design,
             "status": outcome.status,
@@ -187,6 +189,7 @@ def _samples(block: Block, samples: Iterable[tuple[Sample, bool]]) -> list[Row]:
         {
             "run": block.run,
             "block": block.name,
+            "host": block.host,
             "cell": sample.cell,
             "protocol": sample.protocol,
             "replicate": sample.replicate,
@@ -214,5 +217,5 @@ def gradient_rows(block: Block, measured: Measured) -> list[Row]:
     """
     if measured.training is None:
         return []
-    names = {"run": block.run, "block": block.name}
+    names = {"run": block.run, "block": block.name, "host": block.host}
     return [{**names, **row} for row in measured.training.gradients]

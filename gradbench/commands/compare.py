@@ -86,8 +86,8 @@ def compare(
     @KEY=VALUE,…: results/a, results@device=cuda, @run=first (in results),
     'results@torch_version=2.12*,model=gpt2'.
 
-    KEY is run, host, device, device_name, torch_version,
-    gradbench_version, model, rule, dtype, threads, cache, seed, strategy
+    KEY is run, host, device, device_name, driver, clock_hz,
+    torch_version, gradbench_version, model, rule, dtype, threads, cache, seed, strategy
     or zeroing.
 
     Exit status: 0; 1 if a --fail option says so or a file could not be

@@ -19,7 +19,10 @@ Key = tuple[Any, ...]
 ALIKE = ("model", "rule", "dtype", "threads", "cache", "strategy", "zeroing")
 """Columns in which two measurements must be equal to be of one cell."""
 
-PLACES = ("device", "device_name", "host", "torch_version", "gradbench_version", "seed")
+PLACES = (
+    *("device", "device_name", "driver", "clock_hz", "host"),
+    *("torch_version", "gradbench_version", "seed"),
+)
 """Columns in which the sides may differ; equal as well where a side holds several values."""
 
 _ALWAYS_KNOWN = (
@@ -27,7 +30,10 @@ _ALWAYS_KNOWN = (
     *("device", "host", "seed", "name"),
 )
 
-_PLACE_WORDS = {"torch_version": "torch ", "gradbench_version": "gradbench ", "seed": "seed "}
+_PLACE_WORDS = {
+    **{"torch_version": "torch ", "gradbench_version": "gradbench ", "seed": "seed "},
+    **{"driver": "driver ", "clock_hz": "clock "},
+}
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from gradbench.results.load import load_readable
 from gradbench.results.schema import arrow_schema
 
 NARROWING = (
-    *("run", "host", "device", "device_name", "torch_version", "gradbench_version"),
+    *("run", "host", "device", "device_name", "driver", "clock_hz"),
+    *("torch_version", "gradbench_version"),
     *("model", "rule", "dtype", "threads", "cache", "seed", "strategy", "zeroing"),
 )
 """Columns of ``cells`` that a side may be narrowed by."""

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CIRCUMSTANCES = (
-    *("device", "device_name", "host", "torch_version", "dtype", "threads", "cache", "rule"),
-    "zeroing",
+    *("device", "device_name", "driver", "clock_hz", "host", "torch_version"),
+    *("dtype", "threads", "cache", "rule", "zeroing"),
 )
 """Columns in which all measurements of one fit agree; the zeroing is the blocks' default one."""
 
@@ -113,7 +113,7 @@ def gather_evidence(cells: pd.DataFrame) -> list[Evidence]:
 def _controls(controls: pd.DataFrame, circumstances: dict[str, Any]) -> pd.DataFrame:
     """Select the machine's controls: memory does not ask which rule moves it."""
     same = controls
-    for name in ("device", "device_name", "host", "torch_version", "dtype", "threads", "cache"):
+    for name in CIRCUMSTANCES[:-2]:
         value = circumstances[name]
         same = same[same[name].isna() if value is None or value != value else same[name] == value]
     same = same[["traffic_bytes", "update_s", "size"]]

@@ -55,6 +55,14 @@ class Device(Protocol):
         """Return the hardware's name."""
         ...
 
+    def driver(self) -> str | None:
+        """Return the version of the hardware's driver; None where it has none or it is unknown."""
+        ...
+
+    def clock_hz(self) -> float | None:
+        """Return the highest clock of the hardware, in Hz; None where it is unknown."""
+        ...
+
     def free_bytes(self) -> int:
         """Return the memory a block may use, in bytes."""
         ...

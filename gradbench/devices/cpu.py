@@ -35,6 +35,13 @@ class Cpu:
                     return value.strip()
         return platform.processor() or platform.machine()
 
+    def driver(self) -> str | None:
+        return None
+
+    def clock_hz(self) -> float | None:
+        highest = Path("/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq")
+        return float(highest.read_text()) * 1e3 if highest.is_file() else None
+
     def free_bytes(self) -> int:
         return int(psutil.virtual_memory().available)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import repeat
+from pathlib import Path
 
 import torch
 from torch._C._autograd import DeviceType
@@ -42,6 +44,16 @@ class Cuda:
 
     def describe(self) -> str:
         return torch.cuda.get_device_name(self.index)
+
+    def driver(self) -> str | None:
+        module = Path("/proc/driver/nvidia/version")  # as of Linux' kernel module
+        text = module.read_text() if module.is_file() else ""
+        found = re.search(r"Kernel Module.*?(\d+\.\d[\d.]*)", text)
+        return found[1] if found else None
+
+    def clock_hz(self) -> float | None:
+        kilohertz = getattr(torch.cuda.get_device_properties(self.index), "clock_rate", 0)
+        return float(kilohertz) * 1e3 or None
 
     def free_bytes(self) -> int:
         return int(torch.cuda.mem_get_info(self.index)[0])

@@ -43,6 +43,14 @@ class ColdDevice:
         """Return the hardware's name."""
         return self._device.describe()
 
+    def driver(self) -> str | None:
+        """Return the version of the hardware's driver."""
+        return self._device.driver()
+
+    def clock_hz(self) -> float | None:
+        """Return the highest clock of the hardware, in Hz."""
+        return self._device.clock_hz()
+
     def free_bytes(self) -> int:
         """Return the memory a block may use, in bytes."""
         return self._device.free_bytes()

@@ -12,11 +12,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _ALIKE = (
-    *("device", "device_name", "host", "torch_version", "model", "parameters", "tensors"),
+    *("device", "device_name", "host", "driver", "clock_hz", "torch_version"),
+    *("model", "parameters", "tensors"),
     *("rule", "dtype", "threads", "cache", "seed"),
 )
 """What makes two blocks measurements of the same thing."""
 
+
+_BLOCK = ["run", "host", "block"]
 
 WIDEST = 10.0
 """Factor at which the drawing of an interval is cut, lest it press all others together."""
@@ -47,7 +50,7 @@ def latest_blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     )
     chosen = by[names].merge(newest[names].assign(kept=True), on=names, how="left")
     mask = chosen["kept"].notna().to_numpy()
-    superseded = cells.loc[~mask, ["run", "block"]].drop_duplicates()
+    superseded = cells.loc[~mask, ["run", "host", "block"]].drop_duplicates()
     return cells[mask].reset_index(drop=True), len(superseded)
 
 
@@ -116,10 +119,8 @@ def device_labels(rows: pd.DataFrame) -> pd.Series[str]:
 
 def _as_baseline(cells: pd.DataFrame, column: str) -> pd.Series[bool]:
     """Say of each cell whether it has its baseline's strategy, or zeroing."""
-    baselines = cells[cells["role"] == "baseline"].drop_duplicates(["run", "block"])
-    defaults = cells[["run", "block"]].merge(
-        baselines[["run", "block", column]], on=["run", "block"], how="left"
-    )[column]
+    baselines = cells[cells["role"] == "baseline"].drop_duplicates(_BLOCK)
+    defaults = cells[_BLOCK].merge(baselines[[*_BLOCK, column]], on=_BLOCK, how="left")[column]
     same = (cells[column].reset_index(drop=True) == defaults) | defaults.isna()
     return same.fillna(value=False).set_axis(cells.index).astype(bool)
 
@@ -136,7 +137,7 @@ def _model_labels(cells: pd.DataFrame) -> pd.Series[str]:
     if measured["cache"].nunique() > 1:
         labels += " · " + cells["cache"].astype("string").fillna("?")
     keys = cells.assign(label=labels).loc[measured.index]
-    blocks = keys[["device_label", "label", "rule", "run", "block"]].drop_duplicates()
+    blocks = keys[["device_label", "label", "rule", *_BLOCK]].drop_duplicates()
     alike = blocks[blocks.duplicated(["device_label", "label", "rule"], keep=False)]
     told = cells["block"].isin(alike["block"])
     labels = labels.where(~told, labels + " · " + cells["block"].str.rsplit("-", n=1).str[-1])
@@ -147,12 +148,12 @@ def _update_counts(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     """Count each cell's update samples: in ``samples``, or else as its rounds say."""
     rounds, disturbed = cells["rounds"], cells["disturbed"].fillna(0)
     clean = (rounds - disturbed).where(~cells["contended"].fillna(value=False).astype(bool), rounds)
-    said = cells[["run", "block", "cell"]].assign(samples=rounds, clean=clean)
+    said = cells[[*_BLOCK, "cell"]].assign(samples=rounds, clean=clean)
     if samples.empty:
         return said
     taken = samples[(samples["protocol"] == "isolated") & (samples["phase"] == "update")]
-    counted = said[["run", "block", "cell"]].merge(
-        taken[["run", "block", "cell", "samples", "clean"]], on=["run", "block", "cell"], how="left"
+    counted = said[[*_BLOCK, "cell"]].merge(
+        taken[[*_BLOCK, "cell", "samples", "clean"]], on=[*_BLOCK, "cell"], how="left"
     )
     counted = counted.set_axis(cells.index)
     contended = cells["contended"].fillna(value=False).astype(bool)

@@ -102,7 +102,9 @@ def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
             "`gradbench compare` sets runs side by side."
         )
     for run in _latest_runs(gathered.runs).to_dict("records"):
-        there = gathered.cells.loc[gathered.cells["run"] == run["run"], "block"].nunique()
+        there = gathered.cells.loc[
+            (gathered.cells["run"] == run["run"]) & (gathered.cells["host"] == run["host"]), "block"
+        ].nunique()
         if run["state"] != "done":
             asked = int(run["blocks"]) if known(run["blocks"]) else 0
             notes.append(
@@ -111,7 +113,7 @@ def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
             )
     contended = cells[cells["contended"].eq(other=True) & (cells["status"] == "ok")]
     if len(contended):
-        blocks = contended.drop_duplicates(["run", "block"])
+        blocks = contended.drop_duplicates(["run", "host", "block"])
         names = sorted(set(blocks["model_label"] + " · " + blocks["rule"]))
         notes.append(
             f"{len(blocks)} contended, {', '.join(names)}: something else kept the machine "

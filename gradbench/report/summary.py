@@ -39,7 +39,7 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
             ("step", "right"),
         ):
             table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
-        for _, block in rows.groupby(["model", "rule", "host", "block"], sort=True):
+        for _, block in rows.groupby(["model", "rule", "run", "host", "block"], sort=True):
             _add_block(table, block)
             table.add_section()
         tables.append(table)

@@ -33,12 +33,24 @@ _IDENTITY = (
     Column("cell", TEXT, "", "Name of the cell within the block: `strategy/zeroing` or a control."),
 )
 
+_HOST = Column(
+    "host",
+    TEXT,
+    "",
+    "Name of the machine: with run and block it tells machines apart that share both.",
+    added=True,
+)
+
 _CELLS = (
     *_IDENTITY,
     Column("role", TEXT, "", "candidate, baseline, twin (the baseline again) or bandwidth."),
     Column("model", TEXT, "", "Name of the model."),
     Column("device", TEXT, "", "Name of the device option: cpu or cuda."),
     Column("device_name", TEXT, "", "Name of the hardware; null where there is none."),
+    Column(
+        "driver", TEXT, "", "Version of the hardware's driver; null where there is none.", added=True
+    ),
+    Column("clock_hz", REAL, "Hz", "Highest clock of the hardware; null if unknown.", added=True),
     Column("dtype", TEXT, "", "Floating type of parameters, gradients and state."),
     Column("threads", INT, "", "Threads of CPU operators."),
     Column("seed", INT, "", "Seed of weights, batch, gradients and order."),
@@ -153,6 +165,7 @@ _SAMPLES = (
     Column("host_s", REAL, "s", "Time per call until the calls had returned."),
     Column("device_s", REAL, "s", "Time per call between CUDA events; null on CPU."),
     Column("disturbed", FLAG, "", "Switched out meanwhile, or in a round of little bandwidth."),
+    _HOST,
 )
 
 _GRADIENTS = (
@@ -171,6 +184,7 @@ _GRADIENTS = (
     Column("inf_count", INT, "", "Number of infinities."),
     Column("relative_error", REAL, "", "Norm of the difference to the float64 run over its norm."),
     Column("cosine", REAL, "", "Cosine of the angle to the float64 run's gradient."),
+    _HOST,
 )
 
 _RUNS = (

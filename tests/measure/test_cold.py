@@ -61,8 +61,6 @@ def test_hot_calls_share_one_span(clock: FakeClock) -> None:
 
 
 def test_a_cold_block_times_single_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
     evicted: list[int] = []
     monkeypatch.setattr(cpu.Cpu, "evictor", lambda self: lambda: evicted.append(1))
     rule, shapes = make("rule", "sgd"), [torch.Size([8]), torch.Size([4])]

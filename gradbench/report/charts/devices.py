@@ -36,7 +36,7 @@ def draw(content: Content) -> Figure | None:
     cells = cells[cells["update_s"].map(known).astype(bool)]
     if cells["device_label"].nunique() < 2 or content.recommendations.empty:
         return None
-    keys = ["run", "block", "cell"]
+    keys = ["run", "host", "block", "cell"]
     best = content.recommendations[keys].assign(recommended=True)
     marked = cells.merge(best, on=keys, how="left")
     marked["recommended"] = marked["recommended"].notna()

@@ -152,7 +152,7 @@ def _frame(content: Content) -> pd.DataFrame:
     if steps.empty or content.cells.empty:
         return pd.DataFrame()
     cells = measured(content.cells, ("ok", "wrong"))
-    keys = ["run", "block", "cell"]
+    keys = ["run", "host", "block", "cell"]
     shown = cells.assign(panel=cells["panel"] + " · " + cells["rule"])
     base = records(shown, "baseline_strategy", *keys)
     joined = base.merge(steps, on=keys, how="inner")

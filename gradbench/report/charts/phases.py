@@ -107,7 +107,7 @@ def _phase(cells: pd.DataFrame, order: int, phase: str, samples: pd.DataFrame) -
     frame = records(cells, "baseline_strategy", "clock", "step_s").assign(
         order=order, phase=phase, seconds=cells[PHASES[phase]].to_numpy()
     )
-    keys = ["run", "block", "cell"]
+    keys = ["run", "host", "block", "cell"]
     taken = samples[(samples["protocol"] == "training") & (samples["phase"] == phase)]
     spread = cells[keys].merge(taken.drop_duplicates(keys), on=keys, how="left")
     frame["seconds_text"] = frame["seconds"].map(text.seconds)

@@ -11,7 +11,7 @@ from gradbench.report.tables.table import ReportTable
 if TYPE_CHECKING:
     from gradbench.report.content import Content
 
-_KEYS = ["run", "block", "cell"]
+_KEYS = ["run", "host", "block", "cell"]
 
 
 def draw(content: Content) -> list[ReportTable]:

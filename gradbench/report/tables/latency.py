@@ -31,6 +31,8 @@ ADDED = (
 )
 """Columns that the report adds to those of ``cells``."""
 
+_BLOCK = ("run", "host", "block")
+
 
 def draw(content: Content) -> list[ReportTable]:
     """Draw a table for each block.
@@ -42,14 +44,14 @@ def draw(content: Content) -> list[ReportTable]:
         Tables in order of device, model and rule.
     """
     cells = measured(content.cells, ("ok", "wrong", "failed"))
-    by = ["device_label", "model_label", "rule", "run", "block"]
+    by = ["device_label", "model_label", "rule", "run", "host", "block"]
     groups = cells.groupby(by, sort=True, dropna=False)
     several = cells["device_label"].nunique() > 1
     chosen = content.recommendations
-    keys = [] if chosen.empty else list(zip(chosen["run"], chosen["block"], strict=True))
+    keys = [] if chosen.empty else list(chosen[[*_BLOCK]].itertuples(index=False, name=None))
     best = dict(zip(keys, _bests(chosen), strict=True))
     return [
-        _block(block, best.get(tuple(block[["run", "block"]].iloc[0]), "nothing right"), several)
+        _block(block, best.get(tuple(block[[*_BLOCK]].iloc[0]), "nothing right"), several)
         for _, block in groups
     ]
 
