@@ -38,6 +38,8 @@ class Measured:
     Args:
         outcomes: One for each cell, in the block's order.
         device_name: Name of the hardware; None where there is none.
+        driver: Version of its driver; None where it has none.
+        clock_hz: Its highest clock, in Hz; None where unknown.
         threads: Threads of CPU operators.
         design: product or star; None where nothing was measured.
         shapes: Shape of each tensor that an update writes.
@@ -52,6 +54,8 @@ class Measured:
 
     outcomes: list[Outcome]
     device_name: str | None = None
+    driver: str | None = None
+    clock_hz: float | None = None
     threads: int | None = None
     design: str | None = None
     shapes: Sequence[torch.Size] = ()

@@ -114,7 +114,20 @@ def device_labels(rows: pd.DataFrame) -> pd.Series[str]:
     shown = labels.copy()
     shown += (" · " + hosts).where(labels.map(several_hosts).fillna(0) > 1, "")
     shown += (" · torch " + torch).where(labels.map(several_torch).fillna(0) > 1, "")
+    for column, write in (("driver", "driver {}".format), ("clock_hz", _gigahertz)):
+        if column not in rows or rows[column].isna().all():
+            continue
+        # Within what is told apart so far: machines of one kind may differ in nothing else.
+        several = rows.loc[measured.index, column].groupby(shown.loc[measured.index]).nunique()
+        differs = shown.map(several).fillna(0) > 1
+        shown += (" · " + rows[column].map(write, na_action="ignore").fillna("?")).where(
+            differs, ""
+        )
     return shown.astype(object)
+
+
+def _gigahertz(hertz: float) -> str:
+    return f"{hertz / 1e9:.2f} GHz"
 
 
 def _as_baseline(cells: pd.DataFrame, column: str) -> pd.Series[bool]:

@@ -11,6 +11,8 @@ from gradbench.report.gather import Gathered
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gradbench.report.fleet import Fleet
+
 
 @dataclass(frozen=True)
 class Content:
@@ -26,6 +28,7 @@ class Content:
         runs: Runs that anything shown comes from.
         notes: What a reader must know of what is and is not here, a sentence each.
         left_out: Number of files that could not be read.
+        fleet: All cells summed up, where they are too many to be drawn.
     """
 
     cells: pd.DataFrame
@@ -37,6 +40,7 @@ class Content:
     runs: pd.DataFrame
     notes: tuple[str, ...]
     left_out: int = 0
+    fleet: Fleet | None = None
 
 
 def derive(gathered: Gathered) -> Content:
@@ -65,6 +69,7 @@ def derive(gathered: Gathered) -> Content:
         _latest_runs(gathered.runs),
         tuple(_notes(gathered, cells)),
         len(gathered.left_out),
+        gathered.fleet,
     )
 
 
@@ -96,6 +101,8 @@ def _latest_runs(runs: pd.DataFrame) -> pd.DataFrame:
 def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
     """Say what is missing, superseded, unfinished or contended."""
     notes = [f"Left out: {file}" for file in gathered.left_out]
+    if gathered.fleet is not None:
+        notes += gathered.fleet.notes()
     if gathered.superseded:
         notes.append(
             f"{gathered.superseded} blocks are not shown, because a later run measured the same; "

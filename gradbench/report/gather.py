@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradbench.config import BadRequest
+from gradbench.results.location import locate
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gradbench.report.fleet import Fleet
     from gradbench.results.files import LeftOut
 
 
@@ -29,6 +31,8 @@ class Gathered:
         runs: Table ``runs``.
         superseded: Blocks left out because a later run measured them again.
         left_out: Files left out, with the reason of each.
+        fleet: All cells summed up, where they are too many to be drawn; then ``cells`` and the
+            tables beside it are of the machines that stand for their like.
     """
 
     paths: tuple[Path, ...]
@@ -39,13 +43,14 @@ class Gathered:
     runs: pd.DataFrame
     superseded: int
     left_out: tuple[LeftOut, ...]
+    fleet: Fleet | None = None
 
 
 def gather(paths: Iterable[str | Path]) -> Gathered:
     """Read what is below paths.
 
     Args:
-        paths: Folders at any level, or files of ``cells``.
+        paths: Folders at any level, or files of ``cells``; paths or URLs.
 
     Returns:
         What was found.
@@ -56,46 +61,83 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     # Imported here: `python -m gradbench --help` must not wait for pandas.
     import pandas as pd
 
+    from gradbench.report import fleet as fleets
     from gradbench.report.blocks import latest_blocks
     from gradbench.report.scan import gradient_steps, sample_counts
     from gradbench.results.files import readable_files
     from gradbench.results.incomplete import explain_nothing
     from gradbench.results.load import load_readable
-    from gradbench.results.schema import TABLES
 
-    roots = tuple(Path(path) for path in paths)
+    roots = tuple(map(locate, paths))
     for root in roots:
         if not root.exists():
             raise BadRequest(f"no such file or folder: {root}")
     folders = [root for root in roots if root.is_dir()]
-    cells, no_cells = load_readable(roots, "cells")
+    found = readable_files(roots, "cells")
     observations, no_observations = (
-        load_readable(folders, "observations")
-        if folders and "observations" in TABLES
-        else (pd.DataFrame(), [])
+        load_readable(folders, "observations") if folders else (pd.DataFrame(), [])
     )
-    runs, no_runs = load_readable(folders, "runs") if folders else (pd.DataFrame(), [])
-    if cells.empty and observations.empty:
-        raise BadRequest(explain_nothing(roots, [*no_cells, *no_observations], "results"))
-    samples, gradients = (readable_files(folders, name) for name in ("samples", "gradients"))
-    kept, superseded = latest_blocks(cells)
+    if not found.rows and observations.empty:
+        raise BadRequest(explain_nothing(roots, [*found.left_out, *no_observations], "results"))
+    fleet = None
+    if found.rows > fleets.MOST_CELLS:
+        fleet = fleets.survey(found.each_once())
+        places = [locate(file) for file in dict.fromkeys(fleet.shown["file"])]
+        cells, no_cells = load_readable(places, "cells")
+        kept, superseded = _only(cells, fleet.shown), fleet.superseded
+        samples, gradients = (
+            readable_files(_beside(places, name), name) for name in ("samples", "gradients")
+        )
+        runs, no_runs = load_readable(_runs_of(places), "runs")
+    else:
+        cells, no_cells = load_readable(found.readable, "cells")
+        kept, superseded = latest_blocks(cells)
+        samples, gradients = (readable_files(folders, name) for name in ("samples", "gradients"))
+        runs, no_runs = load_readable(folders, "runs") if folders else (pd.DataFrame(), [])
     return Gathered(
         roots,
         kept,
-        sample_counts(_each_once(samples.readable)),
-        gradient_steps(_each_once(gradients.readable)),
+        _with_hosts(sample_counts(samples.each_once()), cells),
+        _with_hosts(gradient_steps(gradients.each_once()), cells),
         observations,
         runs,
         superseded,
         tuple(
             itertools.chain(
-                no_cells, no_observations, no_runs, samples.left_out, gradients.left_out
+                found.left_out,
+                no_cells,
+                no_observations,
+                no_runs,
+                samples.left_out,
+                gradients.left_out,
             )
         ),
+        fleet,
     )
 
 
-def _each_once(files: Sequence[Path]) -> list[Path]:
-    """Drop copies: a run that lies below two of the paths, once as a copy, counts once."""
-    found = {(file.parent.parent.name, file.name): file for file in files}
-    return list(found.values())
+def _only(cells: pd.DataFrame, blocks: pd.DataFrame) -> pd.DataFrame:
+    """Keep the cells of some blocks."""
+    names = ["run", "host", "block"]
+    return cells.merge(blocks[names], "inner", on=names)
+
+
+def _beside(files: Iterable[Path], table: str) -> list[Path]:
+    """List the files of another table that belong to the same blocks."""
+    beside = (file.parent.parent / table / file.name for file in files)
+    return [file for file in beside if file.exists()]
+
+
+def _runs_of(files: Iterable[Path]) -> list[Path]:
+    """List the folders of ``runs`` of the runs that files belong to."""
+    folders = dict.fromkeys(file.parent.parent / "runs" for file in files)
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _with_hosts(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """Name the host of rows older than that column, where their run's block is of one host."""
+    names = ["run", "block"]
+    hosts = cells[[*names, "host"]].drop_duplicates()
+    hosts = hosts[~hosts.duplicated(names, keep=False)].rename(columns={"host": "only"})
+    only = rows[names].merge(hosts, "left", on=names)["only"].set_axis(rows.index)
+    return rows.assign(host=rows["host"].astype(object).where(rows["host"].notna(), only))

@@ -160,6 +160,7 @@ def draw_tables(content: Content) -> Iterator[ReportTable]:
     from gradbench.report.tables import (
         cost_models,
         environment,
+        fleet,
         gradient_trouble,
         latency,
         missing,
@@ -170,7 +171,7 @@ def draw_tables(content: Content) -> Iterator[ReportTable]:
     )
 
     for table in (
-        *(recommendations, speedups, latency, zeroings, cost_models, missing),
+        *(fleet, recommendations, speedups, latency, zeroings, cost_models, missing),
         *(gradient_trouble, observations, environment),
     ):
         yield from table.draw(content)

@@ -1,25 +1,27 @@
-"""What the large tables say of each cell, taken by DuckDB without holding their rows."""
+"""What tables too large for memory say, taken by DuckDB without holding their rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from gradbench.results.column import Column
+    from gradbench.results.files import TableFiles
+
 _SAMPLES = """
-SELECT run, block, cell, protocol, phase,
+SELECT run, host, block, cell, protocol, phase,
        count(*) AS samples,
        count(*) FILTER (NOT disturbed) AS clean,
        quantile_cont(seconds, 0.25) FILTER (protocol = 'training') AS quarter_s,
        quantile_cont(seconds, 0.75) FILTER (protocol = 'training') AS three_quarters_s
-FROM read_parquet($files) GROUP BY ALL ORDER BY ALL
+FROM rows GROUP BY ALL ORDER BY ALL
 """
 
 _GRADIENTS = """
-SELECT run, block, cell, step,
+SELECT run, host, block, cell, step,
        count(*) AS tensors,
        count(*) FILTER (NOT present) AS missing,
        sqrt(sum(norm * norm)) AS norm,
@@ -32,25 +34,25 @@ SELECT run, block, cell, step,
        sum(inf_count)::BIGINT AS inf_count,
        max(relative_error) AS relative_error,
        min(cosine) AS cosine
-FROM read_parquet($files) GROUP BY ALL ORDER BY ALL
+FROM rows GROUP BY ALL ORDER BY ALL
 """
 
 _MEMORY = "1GB"
 
 
-def sample_counts(files: Sequence[Path]) -> pd.DataFrame:
+def sample_counts(files: TableFiles) -> pd.DataFrame:
     """Count the samples of each cell and phase; give the middle half of the training phases.
 
     Args:
         files: Files of table ``samples``.
 
     Returns:
-        A row for each run, block, cell, protocol and phase.
+        A row for each run, host, block, cell, protocol and phase.
     """
-    return _scan(_SAMPLES, files)
+    return scan(_SAMPLES, files, "samples")
 
 
-def gradient_steps(files: Sequence[Path]) -> pd.DataFrame:
+def gradient_steps(files: TableFiles) -> pd.DataFrame:
     """Sum up the gradients of each cell at each step over its tensors.
 
     The norm of all tensors together is ‖g‖ = √Σ‖gᵢ‖²; the share of zeros is weighted by elements.
@@ -59,29 +61,65 @@ def gradient_steps(files: Sequence[Path]) -> pd.DataFrame:
         files: Files of table ``gradients``.
 
     Returns:
-        A row for each run, block, cell and step.
+        A row for each run, host, block, cell and step.
     """
-    return _scan(_GRADIENTS, files)
+    return scan(_GRADIENTS, files, "gradients")
 
 
-def _scan(query: str, files: Sequence[Path]) -> pd.DataFrame:
+def scan(query: str, files: TableFiles, table: str, **frames: pd.DataFrame) -> pd.DataFrame:
+    """Query files, of which some may be older than a column of their table.
+
+    Args:
+        query: SQL over ``rows``: the columns of the table and ``file``, where a row is from.
+        files: The files.
+        table: Name of the table.
+        frames: Further tables by the name that the query knows them by.
+
+    Returns:
+        What the query selects.
+    """
     import duckdb
-    import pandas as pd
 
-    if not files:
-        columns = [part.split(" AS ")[-1] for part in _selected(query)]
-        return pd.DataFrame(columns=columns)
+    from gradbench.results.location import filesystem
+
+    parts, given = _rows(files, table)
     with duckdb.connect(config={"memory_limit": _MEMORY}) as connection:
-        return connection.execute(query, {"files": [str(file) for file in files]}).df()
+        remote = next((fs for file in files.readable if (fs := filesystem(file))), None)
+        if remote is not None:
+            connection.register_filesystem(remote)
+        for name, frame in frames.items():
+            connection.register(name, frame)
+        return connection.execute(f"WITH rows AS ({parts}) {query}", given).df()
 
 
-def _selected(query: str) -> list[str]:
-    """List the expressions that a query selects, split at commas outside of parentheses."""
-    text = query.split("FROM")[0].replace("SELECT", "", 1)
-    parts, depth, last = [], 0, 0
-    for place, letter in enumerate(text):
-        depth += (letter == "(") - (letter == ")")
-        if letter == "," and depth == 0:
-            parts.append(text[last:place])
-            last = place + 1
-    return [part.strip() for part in [*parts, text[last:]]]
+def _rows(files: TableFiles, table: str) -> tuple[str, dict[str, list[str]]]:
+    """Select all columns of a table from files that agree in which they have, and unite those."""
+    from gradbench.results.location import address
+    from gradbench.results.schema import TABLES
+
+    kinds: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for file in files.readable:
+        kinds[files.known[file].columns].append(address(file))
+    selections, given = [], {}
+    for number, (columns, addresses) in enumerate(kinds.items()):
+        there = ", ".join(
+            f'"{c.name}"' if c.name in columns else f'{_literal(c)} AS "{c.name}"'
+            for c in TABLES[table]
+        )
+        given[f"files_{number}"] = addresses
+        read = f"read_parquet($files_{number}, filename = true)"
+        selections.append(f"SELECT {there}, filename AS file FROM {read}")
+    if not selections:
+        none = ", ".join(f'{_literal(c)} AS "{c.name}"' for c in TABLES[table])
+        selections = [f"SELECT {none}, NULL::VARCHAR AS file LIMIT 0"]
+    return " UNION ALL ".join(selections), given
+
+
+_TYPES = {"string": "VARCHAR", "int64": "BIGINT", "double": "DOUBLE", "bool": "BOOLEAN"}
+"""DuckDB's name of each type that a column may have."""
+
+
+def _literal(column: Column) -> str:
+    """Write what is known to be a column's value in files older than it."""
+    value = "NULL" if column.before is None else f"'{column.before}'"
+    return f"{value}::{_TYPES[str(column.type)]}"

@@ -42,10 +42,34 @@ def is_intact(content: bytes) -> bool | None:
     Returns:
         Whether the checksum holds; None if the file carries none.
     """
+    found = checksum(content)
+    return None if found is None else found == computed(content)
+
+
+def checksum(content: bytes) -> str | None:
+    """Read the checksum that a file carries.
+
+    Args:
+        content: The file.
+
+    Returns:
+        64 hexadecimal digits; None if it carries none.
+    """
     place = _place(content)
-    if place is None:
-        return None
-    return content[slice(*place)] == _digest(content, place).encode()
+    return None if place is None else content[slice(*place)].decode()
+
+
+def computed(content: bytes) -> str | None:
+    """Compute the checksum that a file should carry.
+
+    Args:
+        content: The file.
+
+    Returns:
+        64 hexadecimal digits; None if it has no place for them.
+    """
+    place = _place(content)
+    return None if place is None else _digest(content, place)
 
 
 def _place(content: bytes) -> tuple[int, int] | None:

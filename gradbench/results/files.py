@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gradbench.results.checksum import is_intact
+from gradbench.results.checksum import checksum, computed
+from gradbench.results.location import filesystem, identity, locate
 from gradbench.results.schema import TABLES, VERSION, arrow_schema
 
 _MAGIC = b"PAR1"
@@ -37,16 +39,46 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Whole:
+    """What is known of a file that can be read.
+
+    Args:
+        rows: Number of its rows.
+        checksum: Its checksum; None where it was not looked at. Files alike in it are copies.
+        columns: Names of its columns, which are fewer in a file older than a column.
+    """
+
+    rows: int
+    checksum: str | None
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TableFiles:
     """The files of one table below some paths.
 
     Args:
         readable: Those that can be read, in order of their paths.
         left_out: The others.
+        known: What is known of each that can be read.
     """
 
     readable: list[Path] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+    known: dict[Path, Whole] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that can be read."""
+        return sum(whole.rows for whole in self.known.values())
+
+    def each_once(self) -> TableFiles:
+        """Drop copies: of files with one checksum the first."""
+        first: dict[object, Path] = {}
+        for file in self.readable:
+            first.setdefault(self.known[file].checksum or file, file)
+        kept = list(first.values())
+        return TableFiles(kept, self.left_out, {file: self.known[file] for file in kept})
 
 
 def readable_files(
@@ -70,17 +102,21 @@ def readable_files(
     """
     files = find_files(paths, table)
 
-    def check(file: Path) -> LeftOut | None:
+    def check(file: Path) -> LeftOut | Whole:
         try:
-            check_file(file, table, checksums=checksums)
+            return check_file(file, table, checksums=checksums)
         except UnreadableFile as error:
             return LeftOut(file, str(error))
-        return None
 
     with ThreadPoolExecutor(4) as pool:  # hashing and reading leave Python's lock free
         answers = list(pool.map(check, files))
-    readable = [file for file, answer in zip(files, answers, strict=True) if answer is None]
-    return TableFiles(readable, [answer for answer in answers if answer is not None])
+    known = {
+        file: answer
+        for file, answer in zip(files, answers, strict=True)
+        if isinstance(answer, Whole)
+    }
+    left_out = [answer for answer in answers if isinstance(answer, LeftOut)]
+    return TableFiles(list(known), left_out, known)
 
 
 def find_files(paths: str | Path | Iterable[str | Path], table: str) -> list[Path]:
@@ -99,11 +135,11 @@ def find_files(paths: str | Path | Iterable[str | Path], table: str) -> list[Pat
     """
     if table not in TABLES:
         raise ValueError(f"table {table!r}: choose one of {', '.join(TABLES)}")
-    found: dict[Path, Path] = {}
+    found: dict[Any, Path] = {}
     for root in [paths] if isinstance(paths, str | Path) else paths:
-        for file in _below(Path(root), table):
-            found.setdefault(file.resolve(), file)
-    return sorted(found.values())
+        for file in _below(locate(root), table):
+            found.setdefault(identity(file), file)
+    return sorted(found.values(), key=str)
 
 
 def _below(root: Path, table: str) -> list[Path]:
@@ -111,12 +147,34 @@ def _below(root: Path, table: str) -> list[Path]:
         raise FileNotFoundError(f"no such file or folder: {root}")
     if not root.is_dir():
         return [root]
+    if filesystem(root) is not None:
+        return _listed(root, table)
     nested = root.rglob(f"{table}/*.parquet")
     here = root.glob("*.parquet") if root.resolve().name == table else ()
     return [file for file in (*nested, *here) if not file.name.startswith(".")]
 
 
-def check_file(file: Path, table: str, *, checksums: bool = True) -> None:
+def _listed(root: Path, table: str) -> list[Path]:
+    """List the files of a table on a remote file system, in one listing."""
+    remote: Any = root
+    inside = remote.fs.find(remote.path, withdirs=False)
+    parts = [PurePosixPath(name).parts for name in inside]
+    return [
+        _beside(remote, name)
+        for name, part in zip(inside, parts, strict=True)
+        if part[-2:-1] == (table,)
+        and part[-1].endswith(".parquet")
+        and not part[-1].startswith(".")
+    ]
+
+
+def _beside(remote: Any, name: str) -> Path:
+    """Name another file of the same file system."""
+    found: Path = type(remote)(name, protocol=remote.protocol, **remote.storage_options)
+    return found
+
+
+def check_file(file: Path, table: str, *, checksums: bool = True) -> Whole:
     """Check that a file is a whole table of this schema version.
 
     Args:
@@ -124,15 +182,20 @@ def check_file(file: Path, table: str, *, checksums: bool = True) -> None:
         table: Name of the table it should hold.
         checksums: Whether to read every byte.
 
+    Returns:
+        What is known of it then.
+
     Raises:
         UnreadableFile: It is not.
     """
     if checksums:
-        _whole(file, table)
-        return
+        _, whole = _whole(file, table)
+        return whole
     try:
-        with pq.ParquetFile(file) as opened:
-            _check_schema(opened.schema_arrow, table)
+        with file.open("rb") as stream, pq.ParquetFile(stream) as opened:
+            schema = opened.schema_arrow
+            _check_schema(schema, table)
+            return Whole(opened.metadata.num_rows, None, tuple(schema.names))
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(_reason(file, error)) from error
 
@@ -151,7 +214,7 @@ def read_file(file: Path, table: str) -> pa.Table:
     Raises:
         UnreadableFile: It is no whole table of this schema version.
     """
-    content = _whole(file, table)
+    content, _ = _whole(file, table)
     schema = arrow_schema(table)
     try:
         with pq.ParquetFile(pa.BufferReader(content)) as opened:
@@ -167,7 +230,7 @@ def read_file(file: Path, table: str) -> pa.Table:
     return rows.select(schema.names)
 
 
-def _whole(file: Path, table: str) -> bytes:
+def _whole(file: Path, table: str) -> tuple[bytes, Whole]:
     """Read a file and check all but its rows' encoding, which the checksum answers for."""
     try:
         content = file.read_bytes()
@@ -176,17 +239,19 @@ def _whole(file: Path, table: str) -> bytes:
     reason = _misshapen(content)
     if reason is not None:
         raise UnreadableFile(reason)
-    intact = is_intact(content)
-    if intact is False:  # asked first: what the metadata says cannot be believed
+    found = checksum(content)
+    intact = found is not None and found == computed(content)
+    if found is not None and not intact:  # asked first: what the metadata says cannot be believed
         raise UnreadableFile("damaged: its checksum does not match")
     try:
-        schema = pq.read_schema(pa.BufferReader(content))
+        with pq.ParquetFile(pa.BufferReader(content)) as opened:
+            schema, rows = opened.schema_arrow, opened.metadata.num_rows
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(f"damaged: {_first_line(error)}") from error
     _check_schema(schema, table)
-    if intact is None:
+    if found is None:
         raise UnreadableFile("no checksum: altered, or written by an older gradbench")
-    return content
+    return content, Whole(rows, found, tuple(schema.names))
 
 
 def _check_schema(schema: pa.Schema, table: str) -> None:

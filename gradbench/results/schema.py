@@ -48,7 +48,11 @@ _CELLS = (
     Column("device", TEXT, "", "Name of the device option: cpu or cuda."),
     Column("device_name", TEXT, "", "Name of the hardware; null where there is none."),
     Column(
-        "driver", TEXT, "", "Version of the hardware's driver; null where there is none.", added=True
+        "driver",
+        TEXT,
+        "",
+        "Version of the hardware's driver; null where there is none.",
+        added=True,
     ),
     Column("clock_hz", REAL, "Hz", "Highest clock of the hardware; null if unknown.", added=True),
     Column("dtype", TEXT, "", "Floating type of parameters, gradients and state."),

@@ -4,7 +4,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from hydra.errors import ConfigCompositionException
 
 from gradbench.devices import cpu

@@ -6,6 +6,7 @@ from gradbench.config import BadRequest
 from gradbench.report.content import derive
 from gradbench.report.gather import gather
 from gradbench.report.scan import gradient_steps, sample_counts
+from gradbench.results.files import TableFiles, readable_files
 from tests.report.stored import write_run
 
 
@@ -31,7 +32,7 @@ def test_without_samples_the_rounds_are_counted(tmp_path: Path) -> None:
 
 def test_gradients_are_summed_up_over_tensors(tmp_path: Path) -> None:
     store = write_run(tmp_path, models=("mlp",), rules=("sgd",))
-    steps = gradient_steps(sorted((store.folder / "gradients").iterdir()))
+    steps = gradient_steps(readable_files(store.folder, "gradients"))
     first = steps.iloc[0]
     assert first["norm"] == pytest.approx(5.0)  # √(3² + 4²)
     assert first["zero_fraction"] == pytest.approx(0.25)  # 10 of 40 elements
@@ -39,8 +40,8 @@ def test_gradients_are_summed_up_over_tensors(tmp_path: Path) -> None:
 
 
 def test_no_files_have_the_columns_all_the_same() -> None:
-    assert list(sample_counts([]).columns)[:3] == ["run", "block", "cell"]
-    assert "zero_fraction" in gradient_steps([]).columns
+    assert list(sample_counts(TableFiles()).columns)[:4] == ["run", "host", "block", "cell"]
+    assert "zero_fraction" in gradient_steps(TableFiles()).columns
 
 
 def test_of_blocks_alike_the_latest_run_is_shown(tmp_path: Path) -> None:

@@ -1,0 +1,169 @@
+"""A fleet: more cells than a page can draw, summed up over machines alike, with one shown of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gradbench.report.scan import scan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from gradbench.results.files import TableFiles
+
+MOST_CELLS = 20_000
+"""Cells that are all drawn; where there are more, machines alike are summed up."""
+
+SHOWN_CELLS = 4_000
+"""Cells that are then drawn one by one, of machines that stand for their like."""
+
+DEVICE = ("device", "device_name", "driver", "clock_hz", "torch_version")
+"""What makes two machines alike."""
+
+_BLOCK = ("run", "host", "block")
+_MEASURED = (*("model", "parameters", "tensors", "rule", "dtype", "threads", "cache", "seed"),)
+_BLOCKS = f"""
+SELECT run, host, block,
+       {", ".join(f"max({name}) AS {name}" for name in (*DEVICE, *_MEASURED))},
+       count(*) AS cells,
+       bool_or(status <> 'skipped') AS measured,
+       max(recorded_at) AS recorded_at,
+       max(update_s) FILTER (role = 'baseline' AND status = 'ok') AS baseline_s,
+       min(file) AS file
+FROM rows GROUP BY run, host, block ORDER BY run, host, block
+"""
+_SPREAD = f"""
+SELECT {", ".join(DEVICE)}, model, rule, dtype, threads, cache, strategy, zeroing,
+       bool_or(role = 'baseline') AS baseline,
+       count(*) AS machines,
+       count(*) FILTER (status = 'ok') AS ok,
+       count(*) FILTER (status = 'wrong') AS wrong,
+       count(*) FILTER (status = 'failed') AS failed,
+       count(*) FILTER (status = 'skipped') AS skipped,
+       count(*) FILTER (contended) AS contended,
+       quantile_cont(update_s, [0.05, 0.5, 0.95]) FILTER (status = 'ok') AS update_s,
+       max(update_s) FILTER (status = 'ok') AS slowest_s,
+       arg_max(host, update_s) FILTER (status = 'ok') AS slowest_host,
+       quantile_cont(speedup, [0.05, 0.5, 0.95]) FILTER (status = 'ok') AS speedup
+FROM rows {{join}}
+WHERE role IN ('baseline', 'candidate')
+GROUP BY ALL ORDER BY ALL
+"""
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """What is known of more cells than are drawn.
+
+    Args:
+        blocks: A row for each block of the latest runs, with ``shown``, whether it is drawn.
+        spread: A row for each cell of machines alike: how many, and quantiles over them.
+        superseded: Blocks left out because a later run measured them again.
+    """
+
+    blocks: pd.DataFrame
+    spread: pd.DataFrame
+    superseded: int
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """Blocks that are drawn."""
+        return self.blocks[self.blocks["shown"]]
+
+    def notes(self) -> list[str]:
+        """Say what is not drawn one by one, and where it is to be found."""
+        blocks, shown = self.blocks, self.shown
+        kinds = _kinds(blocks)
+        drawn = set(kinds[blocks["shown"]])
+        hosts = shown["host"].drop_duplicates()
+        named = ", ".join(hosts.head(8)) + (f" and {len(hosts) - 8} more" if len(hosts) > 8 else "")
+        notes = [
+            f"{blocks['cells'].sum():,} cells of {blocks['host'].nunique():,} machines are here, "
+            f"more than a page can draw. The table of the fleet sums up all of them; everything "
+            f"else shows {shown['cells'].sum():,} cells of the machine that is closest to the "
+            f"median of its like: {named}."
+        ]
+        missing = kinds.nunique() - len(drawn)
+        if missing:
+            notes.append(
+                f"{missing} of {kinds.nunique()} kinds of machine are in the table of the fleet "
+                "alone: give fewer folders to see their blocks."
+            )
+        return notes
+
+
+def survey(files: TableFiles) -> Fleet:
+    """Sum a fleet up, and choose the machines that stand for their like.
+
+    Machines are alike in name, driver, clock and torch. Of those, the one that measured most
+    blocks is shown, and of several the one whose baselines are closest to the median, by the
+    median over its blocks of |log(t / median t)|.
+
+    Args:
+        files: Files of ``cells``, each once.
+
+    Returns:
+        The fleet.
+    """
+    blocks = scan(_BLOCKS, files, "cells")
+    kept = _latest(blocks)
+    names = list(_BLOCK)
+    superseded = len(blocks) - len(kept)
+    join = f"SEMI JOIN kept USING ({', '.join(_BLOCK)})" if superseded else ""
+    frames = {"kept": kept[names]} if superseded else {}
+    spread = scan(_SPREAD.format(join=join), files, "cells", **frames)
+    return Fleet(kept.assign(shown=_representative(kept)), _quantiles(spread), superseded)
+
+
+def _latest(blocks: pd.DataFrame) -> pd.DataFrame:
+    """Keep, of blocks alike in all but the run, the one recorded last; a measured one first."""
+    alike = ["host", *DEVICE, *_MEASURED]
+    keys = blocks[alike].astype("string").fillna("")
+    order = blocks.sort_values(["measured", "recorded_at"], kind="stable").index
+    last = ~keys.loc[order].duplicated(keep="last")
+    return blocks[last.reindex(blocks.index)].reset_index(drop=True)
+
+
+def _kinds(blocks: pd.DataFrame) -> pd.Series[int]:
+    """Number the kinds of machine."""
+    return blocks.groupby(list(DEVICE), dropna=False).ngroup()
+
+
+def _representative(blocks: pd.DataFrame) -> Sequence[bool]:
+    """Choose the blocks to draw: of each kind those of one machine, the largest kinds first."""
+    import numpy as np
+
+    kinds = _kinds(blocks)
+    same = [blocks[name] for name in _MEASURED]
+    usual = blocks["baseline_s"].groupby([kinds, *same], dropna=False).transform("median")
+    off = np.log(blocks["baseline_s"] / usual).abs()
+    machines = blocks.assign(kind=kinds, off=off).groupby(["kind", "host"], as_index=False)
+    ranked = machines.agg(
+        measured=("baseline_s", "count"), off=("off", "median"), cells=("cells", "sum")
+    ).sort_values(["measured", "off", "host"], ascending=[False, True, True])
+    chosen = ranked.drop_duplicates("kind").set_index("kind")
+    sizes = ranked["kind"].value_counts()
+    left, shown = SHOWN_CELLS, {}
+    for kind in sizes.sort_values(ascending=False, kind="stable").index:
+        # The first is drawn whatever its size: a page must show something.
+        if chosen.loc[kind, "cells"] <= left or not shown:
+            shown[kind] = chosen.loc[kind, "host"]
+            left -= chosen.loc[kind, "cells"]
+    found: Sequence[bool] = (kinds.map(shown) == blocks["host"]).tolist()
+    return found
+
+
+def _quantiles(spread: pd.DataFrame) -> pd.DataFrame:
+    """Make columns of the lists of quantiles."""
+    import numpy as np
+
+    for figure in ("update_s", "speedup"):
+        lists = [
+            values if isinstance(values, list | np.ndarray) else [np.nan] * 3
+            for values in spread[figure]
+        ]
+        for place, name in enumerate((f"{figure}_5", figure, f"{figure}_95")):
+            spread[name] = [float(values[place]) for values in lists]
+    return spread

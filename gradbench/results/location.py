@@ -1,0 +1,68 @@
+"""Where results are: a path of this machine, or a URL of any file system that fsspec knows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from gradbench.config import BadRequest
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*::?//|[A-Za-z][A-Za-z0-9+.-]+::")
+_EXTRA = "pip install 'torch-gradbench[remote]'"
+
+
+def locate(path: str | Path) -> Path:
+    """Turn what names a place into something that is read as a path is.
+
+    Args:
+        path: A path, or a URL such as ``s3://bucket/results``, ``gs://``, ``memory://``,
+            ``file://``; fsspec's own configuration holds credentials and endpoints.
+
+    Returns:
+        A path; for a URL a ``upath.UPath``, which has pathlib's interface.
+
+    Raises:
+        BadRequest: It is a URL, and what reads it is not installed, or knows no such protocol.
+    """
+    if not isinstance(path, str) or not _URL.match(path):
+        return path if _is_remote(path) else Path(path)
+    try:
+        import upath
+    except ImportError as error:
+        raise BadRequest(f"{path}: a URL is read by fsspec: {_EXTRA}") from error
+    try:
+        found = upath.UPath(path)
+        found.fs  # noqa: B018 - asks for the protocol's own package
+    except ImportError as error:
+        raise BadRequest(f"{path}: {error}: {_EXTRA}") from error
+    except ValueError as error:
+        raise BadRequest(f"{path}: {error}") from error
+    if found.protocol in ("", "file", "local"):
+        return Path(found.path)
+    return cast("Path", found)
+
+
+def _is_remote(path: str | Path) -> bool:
+    return hasattr(path, "fs") and hasattr(path, "protocol")
+
+
+def identity(path: Path) -> Any:
+    """Return what is equal for two names of one file."""
+    return address(path) if _is_remote(path) else path.resolve()
+
+
+def address(path: Path) -> str:
+    """Return a file's name as DuckDB takes it: a path, or a URL."""
+    if not _is_remote(path):
+        return str(path)
+    remote: Any = path
+    return str(remote.fs.unstrip_protocol(remote.path))
+
+
+def filesystem(path: Path) -> AbstractFileSystem | None:
+    """Return the file system of a URL; None for a path of this machine."""
+    return cast("Any", path).fs if _is_remote(path) else None
