@@ -1,4 +1,4 @@
-"""A fleet: more cells than a page can draw, summed up over machines alike, with one shown of each."""
+"""A fleet: more cells than a page can draw, summed up over machines alike."""
 
 from __future__ import annotations
 
@@ -138,14 +138,14 @@ def _representative(blocks: pd.DataFrame) -> Sequence[bool]:
     kinds = _kinds(blocks)
     same = [blocks[name] for name in _MEASURED]
     usual = blocks["baseline_s"].groupby([kinds, *same], dropna=False).transform("median")
-    off = np.log(blocks["baseline_s"] / usual).abs()
+    off = np.abs(np.log(blocks["baseline_s"] / usual))
     machines = blocks.assign(kind=kinds, off=off).groupby(["kind", "host"], as_index=False)
     ranked = machines.agg(
         measured=("baseline_s", "count"), off=("off", "median"), cells=("cells", "sum")
     ).sort_values(["measured", "off", "host"], ascending=[False, True, True])
     chosen = ranked.drop_duplicates("kind").set_index("kind")
     sizes = ranked["kind"].value_counts()
-    left, shown = SHOWN_CELLS, {}
+    left, shown = SHOWN_CELLS, dict[int, str]()
     for kind in sizes.sort_values(ascending=False, kind="stable").index:
         # The first is drawn whatever its size: a page must show something.
         if chosen.loc[kind, "cells"] <= left or not shown:

@@ -29,7 +29,7 @@ def locate(path: str | Path) -> Path:
         BadRequest: It is a URL, and what reads it is not installed, or knows no such protocol.
     """
     if not isinstance(path, str) or not _URL.match(path):
-        return path if _is_remote(path) else Path(path)
+        return cast("Path", path) if _is_remote(path) else Path(path)
     try:
         import upath
     except ImportError as error:

@@ -51,7 +51,7 @@ _CELLS = (
         "driver",
         TEXT,
         "",
-        "Version of the hardware's driver; null where there is none.",
+        "Version of the hardware's driver; null if unknown.",
         added=True,
     ),
     Column("clock_hz", REAL, "Hz", "Highest clock of the hardware; null if unknown.", added=True),
