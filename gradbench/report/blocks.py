@@ -110,19 +110,15 @@ def device_labels(rows: pd.DataFrame) -> pd.Series[str]:
     measured = rows[rows["status"] != "skipped"] if "status" in rows else rows
     named = labels.loc[measured.index]
     several_torch = torch.loc[measured.index].groupby(named).nunique()
-    several_hosts = hosts.loc[measured.index].groupby(named).nunique()
     shown = labels.copy()
-    shown += (" · " + hosts).where(labels.map(several_hosts).fillna(0) > 1, "")
-    shown += (" · torch " + torch).where(labels.map(several_torch).fillna(0) > 1, "")
     for column, write in (("driver", "driver {}".format), ("clock_hz", _gigahertz)):
-        if column not in rows or rows[column].isna().all():
-            continue
-        # Within what is told apart so far: machines of one kind may differ in nothing else.
-        several = rows.loc[measured.index, column].groupby(shown.loc[measured.index]).nunique()
-        differs = shown.map(several).fillna(0) > 1
-        shown += (" · " + rows[column].map(write, na_action="ignore").fillna("?")).where(
-            differs, ""
-        )
+        if column in rows and measured[column].nunique() > 1:
+            several = measured[column].groupby(named).nunique()
+            told = " · " + rows[column].map(write, na_action="ignore").astype("string").fillna("?")
+            shown += told.where(labels.map(several).fillna(0) > 1, "")
+    several_hosts = hosts.loc[measured.index].groupby(shown.loc[measured.index]).nunique()
+    shown += (" · " + hosts).where(shown.map(several_hosts).fillna(0) > 1, "")
+    shown += (" · torch " + torch).where(labels.map(several_torch).fillna(0) > 1, "")
     return shown.astype(object)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,10 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gradbench.results.checksum import checksum, computed
-from gradbench.results.location import filesystem, identity, locate
+from gradbench.results.location import Identity, filesystem, locate
 from gradbench.results.schema import TABLES, VERSION, arrow_schema
 
 _MAGIC = b"PAR1"
+
+_SCHEMAS: dict[tuple[str, bytes | None, int], tuple[str, ...]] = {}
+"""Columns by table and schema as stored, of those that were checked: files of one version agree in
+it, and to compare it field by field takes longer than to hash a file."""
 
 
 class UnreadableFile(Exception):
@@ -136,6 +141,7 @@ def find_files(paths: str | Path | Iterable[str | Path], table: str) -> list[Pat
     if table not in TABLES:
         raise ValueError(f"table {table!r}: choose one of {', '.join(TABLES)}")
     found: dict[Any, Path] = {}
+    identity = Identity()
     for root in [paths] if isinstance(paths, str | Path) else paths:
         for file in _below(locate(root), table):
             found.setdefault(identity(file), file)
@@ -149,9 +155,19 @@ def _below(root: Path, table: str) -> list[Path]:
         return [root]
     if filesystem(root) is not None:
         return _listed(root, table)
-    nested = root.rglob(f"{table}/*.parquet")
-    here = root.glob("*.parquet") if root.resolve().name == table else ()
-    return [file for file in (*nested, *here) if not file.name.startswith(".")]
+    found = []
+    for folder, folders, files in os.walk(root):
+        place = Path(folder)
+        if place.name == table or (place == root and root.resolve().name == table):
+            found += [place / name for name in (*files, *folders) if _is_table(name)]
+        if table in folders and (place / table).is_symlink():  # not descended into
+            found += [file for file in (place / table).iterdir() if _is_table(file.name)]
+    return found
+
+
+def _is_table(name: str) -> bool:
+    """Say whether a file holds rows, not the half-written ones of a hidden temporary file."""
+    return name.endswith(".parquet") and not name.startswith(".")
 
 
 def _listed(root: Path, table: str) -> list[Path]:
@@ -162,9 +178,7 @@ def _listed(root: Path, table: str) -> list[Path]:
     return [
         _beside(remote, name)
         for name, part in zip(inside, parts, strict=True)
-        if part[-2:-1] == (table,)
-        and part[-1].endswith(".parquet")
-        and not part[-1].startswith(".")
+        if part[-2:-1] == (table,) and _is_table(part[-1])
     ]
 
 
@@ -244,14 +258,17 @@ def _whole(file: Path, table: str) -> tuple[bytes, Whole]:
     if found is not None and not intact:  # asked first: what the metadata says cannot be believed
         raise UnreadableFile("damaged: its checksum does not match")
     try:
-        with pq.ParquetFile(pa.BufferReader(content)) as opened:
-            schema, rows = opened.schema_arrow, opened.metadata.num_rows
+        metadata = pq.read_metadata(pa.BufferReader(content))
+        key = (table, (metadata.metadata or {}).get(b"ARROW:schema"), metadata.num_columns)
+        schema = None if key in _SCHEMAS else metadata.schema.to_arrow_schema()
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(f"damaged: {_first_line(error)}") from error
-    _check_schema(schema, table)
+    if schema is not None:
+        _check_schema(schema.with_metadata(metadata.metadata), table)
+        _SCHEMAS[key] = tuple(schema.names)
     if found is None:
         raise UnreadableFile("no checksum: altered, or written by an older gradbench")
-    return content, Whole(rows, found, tuple(schema.names))
+    return content, Whole(metadata.num_rows, found, _SCHEMAS[key])
 
 
 def _check_schema(schema: pa.Schema, table: str) -> None:

@@ -50,9 +50,22 @@ def _is_remote(path: str | Path) -> bool:
     return hasattr(path, "fs") and hasattr(path, "protocol")
 
 
-def identity(path: Path) -> Any:
-    """Return what is equal for two names of one file."""
-    return address(path) if _is_remote(path) else path.resolve()
+class Identity:
+    """What is equal for two names of one file; of many files in a folder it is asked once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, Path] = {}
+
+    def __call__(self, path: Path) -> Any:
+        """Return the file's true path, or its URL."""
+        if _is_remote(path):
+            return address(path)
+        if path.is_symlink():
+            return path.resolve()
+        folder = path.parent
+        if folder not in self._folders:
+            self._folders[folder] = folder.resolve()
+        return self._folders[folder] / path.name
 
 
 def address(path: Path) -> str:
