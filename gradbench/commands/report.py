@@ -12,7 +12,7 @@ from gradbench.console import complain, make_console
 
 
 def report(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of results.")] = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Folders of results, or URLs.")] = None,
     output: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("report"),
     open_page: Annotated[bool, typer.Option("--open", help="Show it in a browser.")] = False,
 ) -> None:
@@ -21,7 +21,7 @@ def report(
     from gradbench.report.publish import report as make_report
 
     with Console(stderr=True).status("starting") as status:
-        made = make_report(paths or [Path("results")], output, status.update)
+        made = make_report(paths or ["results"], output, status.update)
     page = output / "index.html"
     console = make_console()
     console.print(f"written: {page}", markup=False, highlight=False, soft_wrap=True)

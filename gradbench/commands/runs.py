@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -29,14 +28,14 @@ class Format(Enum):
 
 
 def runs(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of results.")] = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Folders of results, or URLs.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
 ) -> None:
     """List the runs there are: complete or not, how long, on which device."""
     # Imported here: --help must not wait for pyarrow.
     from gradbench.results.overview import overview
 
-    chosen = paths or [Path("results")]
+    chosen = paths or ["results"]
     try:
         found, left_out = overview(chosen)
     except FileNotFoundError as error:

@@ -16,6 +16,7 @@ from gradbench.config import BadRequest
 from gradbench.results.files import LeftOut
 from gradbench.results.incomplete import explain_nothing
 from gradbench.results.load import load_readable
+from gradbench.results.location import is_remote, locate
 from gradbench.results.schema import arrow_schema
 
 NARROWING = (
@@ -62,7 +63,7 @@ def read_side(named: str | Path | pd.DataFrame, label: str) -> Side:
             raise BadRequest(f"{label} has no rows")
         columns = [*arrow_schema("cells").names, "name"]
         return Side(label, with_controls(named.reindex(columns=columns)))
-    path, conditions = _parse(str(named))
+    path, conditions = (named, {}) if is_remote(named) else _parse(str(named))
     cells, left_out = _read(path)
     for key, value in conditions.items():
         values = [plain(cell) for cell in cells[key]]
@@ -89,11 +90,11 @@ def _read(path: Path) -> tuple[pd.DataFrame, list[LeftOut]]:
 
 def _parse(text: str) -> tuple[Path, dict[str, str]]:
     """Split ``PATH@KEY=VALUE,…``; paths and names of devices may hold an @ as well."""
-    if text and Path(text).exists():
-        return Path(text), {}
+    if text and locate(text).exists():
+        return locate(text), {}
     for path, conditions in _splits(text):
-        if path == "" or Path(path).exists():
-            return Path(path or "results"), _conditions(text, conditions)
+        if path == "" or locate(path).exists():
+            return locate(path or "results"), _conditions(text, conditions)
     first = next(_splits(text), (text, ""))[0]
     raise BadRequest(f"no such file or folder: {first or 'results'}")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gradbench.config import BadRequest
-from gradbench.results.location import locate
+from gradbench.results.location import address, locate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,8 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     fleet = None
     if found.rows > fleets.MOST_CELLS:
         fleet = fleets.survey(found.each_once())
-        places = [locate(file) for file in dict.fromkeys(fleet.shown["file"])]
+        named = {address(file): file for file in found.readable}
+        places = [named[file] for file in dict.fromkeys(fleet.shown["file"])]
         cells, no_cells = load_readable(places, "cells")
         kept, superseded = _only(cells, fleet.shown), fleet.superseded
         samples, gradients = (

@@ -84,7 +84,7 @@ def report(
     """Make a report of every run below paths: other people's too, mixed devices and versions.
 
     Args:
-        paths: One or several folders of results, at any level.
+        paths: One or several folders of results, at any level; paths or URLs.
         output: Folder to write to; None writes nothing.
         progress: Told of each step.
 
@@ -100,6 +100,7 @@ def report(
     from gradbench.report.gather import gather
     from gradbench.report.page import write_page
     from gradbench.report.rendering import Rendering
+    from gradbench.results.location import each
 
     if output is not None:
         check_folder(Path(output))
@@ -107,7 +108,7 @@ def report(
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gradbench-")))
         bundling = _ended(stack, Rendering.start("bundle", scratch))
         progress("reading")
-        content = derive(gather([paths] if isinstance(paths, str | Path) else paths))
+        content = derive(gather(each(paths)))
         progress("drawing")
         tables, figures = told_apart(draw_tables(content)), tuple(draw_figures(content))
         drawing = []

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gradbench.results.checksum import checksum, computed
-from gradbench.results.location import Identity, filesystem, locate
+from gradbench.results.location import Identity, each, filesystem, locate
 from gradbench.results.schema import TABLES, VERSION, arrow_schema
 
 _MAGIC = b"PAR1"
@@ -142,7 +142,7 @@ def find_files(paths: str | Path | Iterable[str | Path], table: str) -> list[Pat
         raise ValueError(f"table {table!r}: choose one of {', '.join(TABLES)}")
     found: dict[Any, Path] = {}
     identity = Identity()
-    for root in [paths] if isinstance(paths, str | Path) else paths:
+    for root in each(paths):
         for file in _below(locate(root), table):
             found.setdefault(identity(file), file)
     return sorted(found.values(), key=str)

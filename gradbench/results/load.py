@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,8 @@ def load(path: str | Path = "results", table: str = "cells") -> pd.DataFrame:
     """Load one table of every run below a path.
 
     Args:
-        path: A folder at any level: of all runs, of one run, or holding folders of many machines.
+        path: A folder at any level: of all runs, of one run, or holding folders of many machines;
+            a path, or with the extra ``remote`` any URL of fsspec's, such as ``s3://bucket/runs``.
         table: One of ``gradbench.results.schema.TABLES``, such as ``cells`` or ``samples``.
 
     Returns:
@@ -32,6 +34,7 @@ def load(path: str | Path = "results", table: str = "cells") -> pd.DataFrame:
         that names each.
 
     Raises:
+        BadRequest: It is a URL and the extra ``remote`` is not installed.
         FileNotFoundError: There is no such path.
         ValueError: There is no such table.
     """
@@ -64,12 +67,17 @@ def load_readable(
     from gradbench.results.files import LeftOut, UnreadableFile, find_files, read_file
     from gradbench.results.schema import arrow_schema
 
-    tables, left_out = [], []
-    for file in find_files(paths, table):
+    tables, left_out = list[pa.Table](), list[LeftOut]()
+
+    def read(file: Path) -> pa.Table | LeftOut:
         try:
-            tables.append(read_file(file, table))
+            return read_file(file, table)
         except UnreadableFile as error:
-            left_out.append(LeftOut(file, str(error)))
+            return LeftOut(file, str(error))
+
+    with ThreadPoolExecutor(4) as pool:  # reading and decoding leave Python's lock free
+        for found in pool.map(read, find_files(paths, table)):
+            (left_out if isinstance(found, LeftOut) else tables).append(found)
     frame: pd.DataFrame = pa.concat_tables(tables or [arrow_schema(table).empty_table()]).to_pandas(
         use_threads=False
     )  # as in read_file

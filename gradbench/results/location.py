@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from gradbench.config import BadRequest
 
@@ -29,7 +30,7 @@ def locate(path: str | Path) -> Path:
         BadRequest: It is a URL, and what reads it is not installed, or knows no such protocol.
     """
     if not isinstance(path, str) or not _URL.match(path):
-        return cast("Path", path) if _is_remote(path) else Path(path)
+        return path if is_remote(path) else Path(path)
     try:
         import upath
     except ImportError as error:
@@ -46,8 +47,14 @@ def locate(path: str | Path) -> Path:
     return cast("Path", found)
 
 
-def _is_remote(path: str | Path) -> bool:
+def is_remote(path: object) -> TypeGuard[Path]:
+    """Say whether this is a path of fsspec's."""
     return hasattr(path, "fs") and hasattr(path, "protocol")
+
+
+def each(paths: str | Path | Iterable[str | Path]) -> list[str | Path]:
+    """List what may be one path, or several."""
+    return [paths] if isinstance(paths, str | Path) or is_remote(paths) else list(paths)
 
 
 class Identity:
@@ -58,7 +65,7 @@ class Identity:
 
     def __call__(self, path: Path) -> Any:
         """Return the file's true path, or its URL."""
-        if _is_remote(path):
+        if is_remote(path):
             return address(path)
         if path.is_symlink():
             return path.resolve()
@@ -70,7 +77,7 @@ class Identity:
 
 def address(path: Path) -> str:
     """Return a file's name as DuckDB takes it: a path, or a URL."""
-    if not _is_remote(path):
+    if not is_remote(path):
         return str(path)
     remote: Any = path
     return str(remote.fs.unstrip_protocol(remote.path))
@@ -78,4 +85,4 @@ def address(path: Path) -> str:
 
 def filesystem(path: Path) -> AbstractFileSystem | None:
     """Return the file system of a URL; None for a path of this machine."""
-    return cast("Any", path).fs if _is_remote(path) else None
+    return cast("Any", path).fs if is_remote(path) else None

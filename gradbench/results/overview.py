@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from gradbench.results.files import LeftOut, UnreadableFile, check_file, find_files, read_file
 from gradbench.results.schema import CELL, OBSERVATION, RUN, TABLES
 
@@ -86,7 +84,7 @@ def overview(paths: Iterable[str | Path]) -> tuple[list[RunOverview], list[LeftO
                 run.damaged += 1
                 left_out.append(LeftOut(file, str(error)))
     runs = [_sum_up(folder, run) for folder, run in found.items()]
-    return sorted(runs, key=lambda run: (run.started_at or "", run.folder)), left_out
+    return sorted(runs, key=lambda run: (run.started_at or "", str(run.folder))), left_out
 
 
 def _add(run: _Found, table: str, file: Path) -> None:
@@ -100,8 +98,7 @@ def _add(run: _Found, table: str, file: Path) -> None:
             run.commands += content.drop_columns(["configuration"]).to_pylist()
         rows = content.num_rows
     else:
-        check_file(file, table)
-        rows = pq.read_metadata(file).num_rows
+        rows = check_file(file, table).rows
     run.rows[table] += rows
     run.blocks.setdefault(table, set()).add(file.stem)
 
