@@ -84,6 +84,7 @@ def scan(query: str, files: TableFiles, table: str, **frames: pd.DataFrame) -> p
 
     parts, given = _rows(files, table)
     with duckdb.connect(config={"memory_limit": _MEMORY}) as connection:
+        connection.execute("SET preserve_insertion_order = false")
         remote = next((fs for file in files.readable if (fs := filesystem(file))), None)
         if remote is not None:
             connection.register_filesystem(remote)
