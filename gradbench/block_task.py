@@ -78,7 +78,7 @@ class BlockTask:
             sampling_s=measured.sampling_s,
             compile_s=measured.compile_s,
             torch_version=str(torch.__version__),  # torch's own type would bring torch along
-            contended=any(row.get("contended") for row in cells),
+            contention=next((row["contention"] for row in cells if row.get("contention")), None),
         )
 
     def lost(self, reason: str) -> Finished:

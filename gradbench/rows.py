@@ -9,6 +9,7 @@ import torch
 
 from gradbench.cost.bottleneck import bottleneck
 from gradbench.identity import identity
+from gradbench.measure.contention import Contention
 from gradbench.measure.estimates import medians_by_phase
 from gradbench.measure.roofline import traffic_bytes
 from gradbench.measure.sampling import Phase, Sample
@@ -87,6 +88,7 @@ class _Figures:
             "replicates": isolated.replicates,
             "contended": estimates.contended,
             "stopped_by": isolated.stopped_by,
+            **_contention(isolated.contention),
         }
         zero = self._zero_cells.get(cell.zeroing)
         if zero is not None:
@@ -152,6 +154,23 @@ class _Figures:
             "peak_extra_bytes": counts.peak_extra_bytes,
             "instructions": self._measured.instructions.get(cell.name),
         }
+
+
+def _contention(seen: Contention | None) -> Row:
+    """Write what the machine was shared with."""
+    if seen is None:
+        return {}
+    clocks = [reading.clock_hz for reading in seen.gpu if reading.clock_hz is not None]
+    return {
+        "contention": seen.reason,
+        "elsewhere_processors": seen.elsewhere,
+        "steal_fraction": seen.steal,
+        "waiting_fraction": seen.waiting,
+        "switches_per_s": seen.switches_per_s,
+        "slow_fraction": seen.slow,
+        "gpu_clock_low_hz": min(clocks, default=None),
+        "gpu_clock_high_hz": max(clocks, default=None),
+    }
 
 
 def _interval(name: str, interval: Interval | None) -> Row:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from gradbench.worker import Finished
@@ -87,7 +88,8 @@ class Screen:
         """
         self._measured += 1
         counts = ", ".join(f"{n} {status}" for status, n in sorted(result.statuses.items()))
-        busy = "  [yellow]the machine was busy[/]" if result.contended else ""
+        why = result.contention
+        busy = f"  [yellow]the machine was busy: {escape(why)}[/]" if why else ""
         self._over(f"{label}: {counts}; {seconds:.1f} s{busy}")
         for reason in result.reasons[:3]:
             self._console.print(f"    {reason}", markup=False, highlight=False)

@@ -52,7 +52,7 @@ class Finished:
         sampling_s: Seconds inside timed and warm-up calls.
         compile_s: Seconds inside first calls.
         torch_version: Version of PyTorch; None if the worker did not say.
-        contended: The machine was busy for most of the block.
+        contention: Why the machine was busy during the block; None where it was quiet.
     """
 
     statuses: Counter[str]
@@ -60,7 +60,7 @@ class Finished:
     sampling_s: float = 0.0
     compile_s: float = 0.0
     torch_version: str | None = None
-    contended: bool = False
+    contention: str | None = None
 
 
 class Task(Protocol):

@@ -72,7 +72,7 @@ class Calibration:
                 fresh += 1
                 left = (time.monotonic() - start) / fresh * (total - done)
                 tail = f"; {timedelta(seconds=round(left))} left" if total > done else ""
-                busy_note = "; the machine was busy" if finished.contended else ""
+                busy_note = f"; busy: {finished.contention}" if finished.contention else ""
                 self.say(
                     f"[{done}/{total}] {label}: {time.monotonic() - begun:.1f} s{busy_note}{tail}"
                 )

@@ -60,6 +60,8 @@ class RerunTask:
             raise BadRequest(f"the baseline is {baseline.status}: {baseline.reason}")
         shared = {"run": self.block.run, "hogs": self.hogs, "rerun": self.rerun}
         samples = measured.isolated.samples
+        seen = measured.isolated.contention
+        contention = None if seen is None else seen.reason
         rows: list[dict[str, Any]] = [
             {
                 **shared,
@@ -69,6 +71,7 @@ class RerunTask:
                 "calls": sample.calls,
                 "seconds": sample.seconds,
                 "switched": sample.switched,
+                "contention": contention,
             }
             for sample in samples
             if sample.phase == "update"
@@ -78,7 +81,7 @@ class RerunTask:
             statuses=Counter(outcome.status for outcome in measured.outcomes),
             sampling_s=measured.sampling_s,
             torch_version=str(torch.__version__),
-            contended=measured.isolated.estimates.contended,
+            contention=contention,
         )
 
     def lost(self, reason: str) -> Finished:

@@ -36,6 +36,8 @@ class Estimates:
         disturbed: Number of disturbed update samples, by cell.
         contended: Too few samples were clean, so that all of them count.
         disturbed_samples: For each sample in order, whether it is disturbed.
+        switched: Share of update samples in which the process was switched out.
+        slow: Share of rounds whose bandwidth control was slow.
     """
 
     times: dict[Key, Interval]
@@ -46,6 +48,8 @@ class Estimates:
     disturbed: dict[str, int]
     contended: bool
     disturbed_samples: list[bool]
+    switched: float = 0.0
+    slow: float = 0.0
 
     def converged(self, cell: str, precision: float) -> bool:
         """Say whether a cell's speedup is known to a precision."""
@@ -69,7 +73,8 @@ def estimate(samples: Sequence[Sample], *, baseline: str, twin: str, control: st
     Returns:
         The figures.
     """
-    slow = slow_rounds(_grid([s for s in samples if (s.cell, s.phase) == (control, "update")]))
+    controlled = _grid([s for s in samples if (s.cell, s.phase) == (control, "update")])
+    slow = slow_rounds(controlled)
     disturbed = [s.switched or bool(slow[s.replicate, s.round]) for s in samples]
     updates = [(s.cell, d) for s, d in zip(samples, disturbed, strict=True) if s.phase == "update"]
     marked = Counter(cell for cell, d in updates if d)
@@ -100,6 +105,8 @@ def estimate(samples: Sequence[Sample], *, baseline: str, twin: str, control: st
         disturbed={cell: marked[cell] for cell, phase in keys if phase == "update"},
         contended=contended,
         disturbed_samples=disturbed,
+        switched=float(np.mean([s.switched for s in samples if s.phase == "update"] or [False])),
+        slow=float(slow.sum() / max(np.isfinite(controlled).sum(), 1)),
     )
 
 

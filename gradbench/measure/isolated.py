@@ -13,6 +13,7 @@ from torch.nn import Parameter
 
 from gradbench.devices.base import Counts, Device
 from gradbench.measure.contender import Contender
+from gradbench.measure.contention import Contention, Watch
 from gradbench.measure.estimates import Estimates, estimate
 from gradbench.measure.roofline import BandwidthControl
 from gradbench.measure.sampling import (
@@ -64,6 +65,7 @@ class IsolatedResult:
         stopped_by: ``precision`` or ``budget``.
         sampling_s: Seconds inside timed and untimed calls.
         counts: What one update does, by cell.
+        contention: What the machine was shared with meanwhile.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -73,6 +75,7 @@ class IsolatedResult:
     stopped_by: str = "budget"
     sampling_s: float = 0.0
     counts: dict[str, Counts] = field(default_factory=dict)
+    contention: Contention | None = None
 
 
 def measure_isolated(
@@ -104,6 +107,7 @@ def measure_isolated(
     baseline = next(c.cell.name for c in contenders if c.cell.role == "baseline")
     calibrations: list[Calibration] = []
     start = time.perf_counter()
+    watch = Watch(device.torch_device)
     with quiet_interpreter():
         while True:
             arms, release = _arms(device, rule, allocate(), contenders, control)
@@ -123,6 +127,7 @@ def measure_isolated(
                 result.samples += rounds.take(result.replicates, round_)
                 round_ += 1
                 progress(min((time.perf_counter() - start) / max(settings.budget_s, 1e-9), 1.0))
+            watch.look()
             release()
             result.rounds += round_
             result.replicates += 1
@@ -132,6 +137,9 @@ def measure_isolated(
                 continue
             result.estimates = estimate(
                 result.samples, baseline=baseline, twin="twin", control="bandwidth"
+            )
+            result.contention = watch.end(
+                switched=result.estimates.switched, slow=result.estimates.slow
             )
             names = [c.cell.name for c in contenders]
             if result.replicates >= FEWEST_PRECISE and all(

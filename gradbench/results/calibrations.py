@@ -82,6 +82,13 @@ CALIBRATION_SAMPLES = (
     Column("calls", INT, "", "Back-to-back calls in the sample."),
     Column("seconds", REAL, "s", "Wall time of an update, until the work was done."),
     Column("switched", FLAG, "", "The process was switched out meanwhile."),
+    Column(
+        "contention",
+        TEXT,
+        "",
+        "Why the machine was busy during the re-run, in words; null where it was quiet.",
+        added=True,
+    ),
 )
 
 PLANTED_WORKS = (
