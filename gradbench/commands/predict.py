@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from gradbench.cost.crossover import Crossover
     from gradbench.cost.prediction import Ranking
 
 _SUFFIXES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
@@ -149,12 +148,15 @@ def _table(ranking: Ranking) -> Table:
 
 def _lines(ranking: Ranking) -> Iterator[str]:
     """Say what the table rests on and where the ranking changes."""
+    from gradbench.report.crossover import say_crossovers
+
     measurements = ranking.evidence.measurements
-    yield f"at {ranking.tensors:,} tensors: " + _changes(
-        ranking, ranking.by_parameters, "parameters"
+    fastest = str(ranking.rows["strategy"].iloc[0])
+    yield f"at {ranking.tensors:,} tensors: " + say_crossovers(
+        ranking.by_parameters, "parameters", fastest
     )
-    yield f"at {ranking.parameters:,} parameters: " + _changes(
-        ranking, ranking.by_tensors, "tensors"
+    yield f"at {ranking.parameters:,} parameters: " + say_crossovers(
+        ranking.by_tensors, "tensors", fastest
     )
     yield (
         "≈: its interval does not tell it from the first; passes: its bytes take so often the time "
@@ -175,20 +177,3 @@ def _lines(ranking: Ranking) -> Iterator[str]:
         yield f"extrapolated: {words}; no measurement vouches for these figures"
     for strategy, reason in sorted(ranking.evidence.unfit.items()):
         yield f"not ranked: {strategy}: {reason}"
-
-
-def _changes(ranking: Ranking, changes: list[Crossover], of: str) -> str:
-    """Say where the fastest strategy changes."""
-    from gradbench.report import text
-
-    if not changes:
-        return f"{ranking.rows['strategy'].iloc[0]} is fastest, or within 5 %, all along the {of}"
-    first = f"{changes[0].below} below {text.count(_rounded(changes[0].at))}"
-    rest = [f"{change.above} above {text.count(_rounded(change.at))}" for change in changes]
-    return f"{', '.join([first, *rest])} {of}"
-
-
-def _rounded(value: float) -> int:
-    """Round to two significant digits: a crossover is not known to more."""
-    digits = 1 - math.floor(math.log10(max(value, 1.0)))
-    return round(round(value, digits))

@@ -187,6 +187,23 @@ def _verified_text(row: dict[Any, Any]) -> str:
     return f"{error} of {limit} ulp"
 
 
+def _contention(row: dict[Any, Any]) -> str:
+    """Say why the machine was busy; nothing where it was quiet. Older files do not say why."""
+    if isinstance(row["contention"], str) and row["contention"]:
+        return row["contention"]
+    return "most of its samples were disturbed" if row["contended"] is True else ""
+
+
+def _bottleneck(row: dict[Any, Any]) -> str:
+    """Say what the time goes into, with its evidence; older files do not know."""
+    if not isinstance(row["bottleneck"], str):
+        return text.UNKNOWN
+    share = text.percent(row["dispatch_fraction"])
+    used = row["roofline_fraction"]
+    ceiling = f", {100 * used:.0f} % of the ceiling" if known(used) else ""
+    return f"{row['bottleneck']}: {share} left without the bytes{ceiling}"
+
+
 def _difference(row: dict[Any, Any]) -> str:
     if row["status"] != "ok":
         return str(row["status"])
@@ -206,7 +223,9 @@ _TEXTS: dict[str, Callable[[dict[Any, Any]], str]] = {
     "noise_text": lambda row: text.percent(row["noise_floor"]),
     "samples_text": _samples_text,
     "verified_text": _verified_text,
-    "clock": lambda row: "contended" if row["contended"] is True else "clean",
+    "clock": lambda row: "contended" if _contention(row) else "clean",
+    "contention_text": lambda row: _contention(row),
+    "bottleneck_text": lambda row: _bottleneck(row),
 }
 
 

@@ -68,7 +68,7 @@ def calibration_lines(calibrations: pd.DataFrame, cells: pd.DataFrame) -> list[s
         if mine.empty:
             option = "" if device == "cpu" else f" device={device}"
             lines.append(
-                f"intervals on {host}, {device}: never calibrated; "
+                f"intervals on {host}, {device}: not calibrated: run "
                 f"python -m gradbench calibrate{option}"
             )
     return lines

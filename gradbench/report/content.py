@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gradbench.report.cost_model import CostModels, fit_cost_models
 from gradbench.report.difference import known
 from gradbench.report.gather import Gathered
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gradbench.report.fleet import Fleet
+
+_NAMED = 8
+"""Contended blocks that a note names."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class Content:
     Args:
         cells: Described cells of the blocks shown.
         recommendations: The strategy to use in each block.
-        cost_models: Fits of update times over models.
+        cost_models: What the cost model says of update times over models.
+        calibrations: Rows of ``calibrations`` of the stated method, the last of each machine.
         samples: Counts and spread of samples by cell and phase.
         gradients: Gradients by cell and step.
         observations: What experiments saw; of trials alike, the latest.
@@ -33,7 +38,8 @@ class Content:
 
     cells: pd.DataFrame
     recommendations: pd.DataFrame
-    cost_models: pd.DataFrame
+    cost_models: CostModels
+    calibrations: pd.DataFrame
     samples: pd.DataFrame
     gradients: pd.DataFrame
     observations: pd.DataFrame
@@ -52,17 +58,17 @@ def derive(gathered: Gathered) -> Content:
     Returns:
         The content.
     """
-    from gradbench.report.blocks import describe_cells, measured
-    from gradbench.report.cost_model import fit_cost_models
+    from gradbench.report.blocks import describe_cells
     from gradbench.report.recommend import recommend
+    from gradbench.report.trust import trusted
 
-    cells = describe_cells(gathered.cells, gathered.samples)
-    right = measured(cells)
-    right = right[right["update_s"].map(known).astype(bool) & right["default_zeroing"]]
+    described = describe_cells(gathered.cells, gathered.samples)
+    cells = trusted(described, gathered.calibrations)
     return Content(
         cells,
         recommend(cells),
-        fit_cost_models(right),
+        fit_cost_models(cells),
+        gathered.calibrations,
         gathered.samples,
         gathered.gradients,
         _latest_trials(gathered.observations),
@@ -118,13 +124,28 @@ def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
                 f"Run {run['run']} on {run['host']} is {run['state']}: {there} of {asked} blocks "
                 "are here."
             )
-    contended = cells[cells["contended"].eq(other=True) & (cells["status"] == "ok")]
-    if len(contended):
-        blocks = contended.drop_duplicates(["run", "host", "block"])
-        names = sorted(set(blocks["model_label"] + " · " + blocks["rule"]))
-        notes.append(
-            f"{len(blocks)} contended, {', '.join(names)}: something else kept the machine "
-            "busy, so their figures use disturbed samples too. Measure them again before you "
-            "rely on them."
-        )
-    return notes
+    return [*notes, *_contended(cells), *_uncalibrated(gathered.calibrations, cells)]
+
+
+def _contended(cells: pd.DataFrame) -> list[str]:
+    """Name the blocks that were measured on a busy machine, by what kept it busy."""
+    blocks = cells[(cells["clock"] == "contended") & (cells["status"] == "ok")]
+    blocks = blocks.drop_duplicates(["run", "host", "block"])
+    if blocks.empty:
+        return []
+    shown = [
+        f"{row['panel']} · {row['rule']} ({row['contention_text']})"
+        for row in blocks.sort_values(["panel", "rule"]).to_dict("records")
+    ]
+    more = f" and {len(shown) - _NAMED} more" if len(shown) > _NAMED else ""
+    return [
+        f"{len(shown)} contended, measured on a busy machine: {', '.join(shown[:_NAMED])}{more}. "
+        "Measure them again before you rely on them."
+    ]
+
+
+def _uncalibrated(calibrations: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    """Name the machines of which nobody knows how far to trust the intervals."""
+    from gradbench.report.calibration import calibration_lines
+
+    return [line for line in calibration_lines(calibrations, cells) if "not calibrated" in line]

@@ -1,52 +1,105 @@
-"""What an update costs: a start, something per tensor, something per byte."""
+"""The project's one cost model, :mod:`gradbench.cost`, of the blocks that a report shows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gradbench.config import BadRequest
+from gradbench.report.difference import known
 
 if TYPE_CHECKING:
     import pandas as pd
 
-LEAST_MODELS = 5
-"""Models that a fit of three figures needs to be a statement about more than these models."""
+    from gradbench.cost.evidence import Evidence
+    from gradbench.cost.prediction import Ranking
+
+_PREDICTED = ("run", "host", "block", "cell")
 
 
-def fit_cost_models(cells: pd.DataFrame) -> pd.DataFrame:
-    """Fit seconds = a + b·tensors + c·bytes for each device, rule and strategy, over models.
-
-    Non-negative least squares on relative errors, since times span several decades:
-    min Σ ((a + b·nᵢ + c·mᵢ)/tᵢ − 1)² with a, b, c ≥ 0.
+@dataclass(frozen=True)
+class CostModels:
+    """What the cost model says.
 
     Args:
-        cells: Described cells, each right and timed, with its block's default zeroing.
+        rankings: One for each device and rule with enough models, of a model of median size; its
+            rows hold the fits, with the strategies that are nowhere wrong.
+        devices: The device's name in each.
+        predictions: ``predicted_s``, ``predicted_low`` and ``predicted_high`` of the cells that
+            the fits rest on, by run, host, block and cell.
+    """
+
+    rankings: tuple[Ranking, ...]
+    devices: tuple[str, ...]
+    predictions: pd.DataFrame
+
+
+def fit_cost_models(cells: pd.DataFrame) -> CostModels:
+    """Fit the cost of every strategy, over the models measured under the same circumstances.
+
+    Args:
+        cells: Described cells, the controls among them.
 
     Returns:
-        A row for each fit: the group, ``start_s``, ``tensor_s``, ``byte_s``, ``models``, and
-        ``error``, the median relative departure. Groups of fewer than five models have none.
+        The fits; none where there are too few models.
     """
-    import numpy as np
     import pandas as pd
-    from scipy.optimize import nnls
 
-    by = ["device_label", "rule", "strategy", "dtype", "threads", "cache"]
-    fits = []
-    for group, rows in cells.groupby(by, dropna=False):
-        if rows["model_label"].nunique() < LEAST_MODELS:
+    from gradbench.cost.evidence import gather_evidence
+    from gradbench.cost.prediction import rank
+
+    rankings, devices, predicted = [], [], []
+    # The described cells say whether a zeroing is the default, the evidence which one is.
+    for evidence in gather_evidence(cells.drop(columns="default_zeroing")):
+        try:
+            ranking = rank(evidence, *_middle(evidence))
+        except BadRequest:  # too few models
             continue
-        seconds = rows["update_s"].to_numpy(dtype=float)
-        causes = np.column_stack([np.ones(len(rows)), rows["tensors"], rows["traffic_bytes"]])
-        relative = causes.astype(float) / seconds[:, None]
-        scale = np.maximum(np.linalg.norm(relative, axis=0), 1e-300)  # columns differ by 10⁸
-        solution, _ = nnls(relative / scale, np.ones(len(rows)))
-        start, tensor, byte = solution / scale
-        error = float(np.median(np.abs(relative @ (solution / scale) - 1)))
-        figures = {"start_s": start, "tensor_s": tensor, "byte_s": byte}
-        fits.append(
+        mine = _cells_of(evidence, cells)
+        rankings.append(ranking)
+        devices.append(str(mine["device_label"].iloc[0]))
+        predicted += _predictions(evidence, mine, set(ranking.rows["strategy"]))
+    columns = [*_PREDICTED, "predicted_s", "predicted_low", "predicted_high"]
+    return CostModels(tuple(rankings), tuple(devices), pd.DataFrame(predicted, columns=columns))
+
+
+def _middle(evidence: Evidence) -> tuple[int, int]:
+    """Return the median tensors and parameters of the models measured."""
+    rows = evidence.measurements
+    models = rows[rows["kind"] == "update"].drop_duplicates("size")
+    tensors = round(float(models["tensors"].median()))
+    parameters = round(float(models["bytes"].median() / evidence.bytes_per_parameter))
+    return tensors, max(tensors, parameters)
+
+
+def _cells_of(evidence: Evidence, cells: pd.DataFrame) -> pd.DataFrame:
+    """Select the cells that some evidence was gathered from."""
+    mine = cells[cells["role"].isin(["baseline", "candidate"]) & cells["default_zeroing"]]
+    for name, value in evidence.circumstances.items():
+        missing = value is None or value != value
+        mine = mine[mine[name].isna() if missing else mine[name] == value]
+    return mine
+
+
+def _predictions(
+    evidence: Evidence, cells: pd.DataFrame, strategies: set[str]
+) -> list[dict[str, Any]]:
+    """Predict the time of each cell by its strategy's fit."""
+    from gradbench.cost.fit import fit_cost
+
+    fits = {strategy: fit_cost(evidence, strategy) for strategy in strategies}
+    rows = []
+    for row in cells[cells["status"] == "ok"].to_dict("records"):
+        fit = fits.get(row["strategy"])
+        if fit is None or not known(row["traffic_bytes"]) or not known(row["update_s"]):
+            continue
+        found = fit.predict(row["tensors"], float(evidence.memory.seconds(row["traffic_bytes"])))
+        rows.append(
             {
-                **dict(zip(by, group, strict=True)),
-                **figures,
-                "models": rows["model_label"].nunique(),
-                "error": error,
+                **{name: row[name] for name in _PREDICTED},
+                "predicted_s": found.seconds,
+                "predicted_low": found.low,
+                "predicted_high": found.high,
             }
         )
-    return pd.DataFrame(fits, columns=[*by, "start_s", "tensor_s", "byte_s", "models", "error"])
+    return rows

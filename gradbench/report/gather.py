@@ -29,6 +29,7 @@ class Gathered:
         gradients: Gradients by cell and step, over all tensors.
         observations: Table ``observations``; empty where there is none.
         runs: Table ``runs``.
+        calibrations: Table ``calibrations``, of the stated method, the last of each machine.
         superseded: Blocks left out because a later run measured them again.
         left_out: Files left out, with the reason of each.
         fleet: All cells summed up, where they are too many to be drawn; then ``cells`` and the
@@ -41,6 +42,7 @@ class Gathered:
     gradients: pd.DataFrame
     observations: pd.DataFrame
     runs: pd.DataFrame
+    calibrations: pd.DataFrame
     superseded: int
     left_out: tuple[LeftOut, ...]
     fleet: Fleet | None = None
@@ -66,6 +68,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     from gradbench.report.scan import gradient_steps, sample_counts
     from gradbench.results.files import readable_files
     from gradbench.results.incomplete import explain_nothing
+    from gradbench.results.latest import readable_calibrations
     from gradbench.results.load import load_readable
 
     roots = tuple(map(locate, paths))
@@ -95,6 +98,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
         kept, superseded = latest_blocks(cells)
         samples, gradients = (readable_files(folders, name) for name in ("samples", "gradients"))
         runs, no_runs = load_readable(folders, "runs") if folders else (pd.DataFrame(), [])
+    calibrations, no_calibrations = readable_calibrations(folders)
     return Gathered(
         roots,
         kept,
@@ -102,6 +106,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
         _with_hosts(gradient_steps(gradients.each_once()), cells),
         observations,
         runs,
+        calibrations,
         superseded,
         tuple(
             itertools.chain(
@@ -109,6 +114,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
                 no_cells,
                 no_observations,
                 no_runs,
+                no_calibrations,
                 samples.left_out,
                 gradients.left_out,
             )

@@ -172,7 +172,8 @@ def _answers(recommendations: pd.DataFrame) -> list[dict[str, Any]]:
             "step": text.seconds(row["step_s"]),
             "step_before": text.seconds(row["baseline_step_s"]),
             "samples": row["samples_text"],
-            "contended": row["clock"] == "contended",
+            "contention": row["contention_text"],
+            "calibration": row["calibration_text"],
             "ties": list(row["ties"]),
             "wrong": list(row["wrong"]),
         }

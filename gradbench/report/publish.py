@@ -159,6 +159,7 @@ def draw_tables(content: Content) -> Iterator[ReportTable]:
         The tables.
     """
     from gradbench.report.tables import (
+        calibration,
         cost_models,
         environment,
         fleet,
@@ -172,8 +173,8 @@ def draw_tables(content: Content) -> Iterator[ReportTable]:
     )
 
     for table in (
-        *(fleet, recommendations, speedups, latency, zeroings, cost_models, missing),
-        *(gradient_trouble, observations, environment),
+        *(fleet, recommendations, calibration, speedups, latency, zeroings, cost_models),
+        *(missing, gradient_trouble, observations, environment),
     ):
         yield from table.draw(content)
 

@@ -12,7 +12,8 @@ from gradbench.report.text import size
 if TYPE_CHECKING:
     import pandas as pd
 
-_PHASES = ("training_zero_s", "backward_s", "training_update_s")
+PHASES = ("training_zero_s", "backward_s", "training_update_s")
+"""What a zeroing costs lies in these phases."""
 
 
 def zeroing_costs(cells: pd.DataFrame) -> pd.DataFrame:
@@ -37,11 +38,11 @@ def zeroing_costs(cells: pd.DataFrame) -> pd.DataFrame:
         joined["role"].isin(["baseline", "candidate"])
         & (joined["status"] == "ok")
         & (joined["strategy"] == joined["baseline"])
-        & joined[list(_PHASES)].notna().all(axis=1)
+        & joined[list(PHASES)].notna().all(axis=1)
     ]
     several = shown.groupby(names)["zeroing"].transform("nunique") > 1
     shown = shown[several]
-    together = shown[list(_PHASES)].astype(float).sum(axis=1)
+    together = shown[list(PHASES)].astype(float).sum(axis=1)
     shown = shown.assign(zero_backward_update_s=together)
     order = ["device", "device_name", "model", "rule", *names, "zero_backward_update_s"]
     return shown.sort_values(order).reset_index(drop=True)
@@ -81,7 +82,7 @@ def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
                 table.add_row(
                     heading,
                     f"{row['zeroing']}{default}",
-                    *(format_seconds(row[phase]) for phase in _PHASES),
+                    *(format_seconds(row[phase]) for phase in PHASES),
                     format_seconds(row["zero_backward_update_s"]),
                     "" if peak != peak or peak is None else size(peak),
                 )

@@ -98,7 +98,7 @@ def test_rows_are_stored_and_the_last_are_found(
     assert "quiet" in quiet
     assert f"{percent(latest['coverage'][0])} of 66 held" in quiet
     assert "2 busy processes" in busy
-    assert "never calibrated; python -m gradbench calibrate device=cuda" in never
+    assert "not calibrated: run python -m gradbench calibrate device=cuda" in never
     stored = load(tmp_path / "results", CALIBRATION)
     assert calibration_table(stored).row_count == 4
     page = calibration_page(load(store.path(CALIBRATION, "new"), CALIBRATION), planted)

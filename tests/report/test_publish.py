@@ -175,7 +175,7 @@ def test_an_earlier_report_leaves_nothing_and_strangers_stay(tmp_path: Path) -> 
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "latency-old.md").write_text("old")
     (tmp_path / "notes.md").write_text("mine")
-    Report(Content(*[pd.DataFrame()] * 7, ()), (), (), "page").write(tmp_path)
+    Report(Content(*[pd.DataFrame()] * 8, ()), (), (), "page").write(tmp_path)
     assert not (tmp_path / "tables" / "latency-old.md").exists()
     assert (tmp_path / "notes.md").read_text() == "mine"
     assert (tmp_path / "index.html").read_text() == "page"

@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from gradbench.report import text
-from gradbench.report.blocks import measured
+from gradbench.report.blocks import WIDEST, measured
 from gradbench.report.charts.figure import COLORS, SECONDS, Figure, facet, records, tooltip
 from gradbench.report.difference import known
 
@@ -37,9 +37,10 @@ def draw_bytes(content: Content) -> Figure | None:
         "Time against bytes",
         "Time of one update against the bytes that it cannot avoid moving, a point per model. The "
         "line is the ceiling: as many bytes, moved by an in-place axpy in the same rounds. A point "
-        "on it is bound by memory, a point far above it by dispatch. Crosses are the cost model "
-        "a + b·tensors + c·bytes, fitted over the models of a device, rule and strategy. All "
-        "models are drawn, whichever is chosen.",
+        "on it is bound by memory, a point far above it by dispatch. Crosses are the cost model: "
+        "start + tensors · per tensor + passes · the control's time for the bytes, fitted over the "
+        "models of a device, rule and strategy, with their 95 % prediction interval. All models "
+        "are drawn, whichever is chosen.",
     )
 
 
@@ -81,6 +82,8 @@ def _draw(content: Content, cause: str, axis: alt.Axis, title: str, caption: str
             size_text="moves",
             tensors_text="in",
             predicted_text="cost model",
+            predicted_interval="its 95 % interval",
+            bottleneck_text="bound by",
             ceiling_text="at the ceiling",
             samples_text="counted",
             clock="block",
@@ -95,7 +98,10 @@ def _draw(content: Content, cause: str, axis: alt.Axis, title: str, caption: str
     fitted = place.mark_point(shape="cross", size=26, opacity=0.75, strokeWidth=1).encode(
         y=alt.Y("predicted_s:Q", scale=seconds, axis=SECONDS)
     )
-    layers = [interval, fitted, point]
+    expected = place.mark_rule(opacity=0.25, strokeWidth=3).encode(
+        y=alt.Y("expected_low:Q", scale=seconds, axis=SECONDS), y2="expected_high:Q"
+    )
+    layers = [expected, interval, fitted, point]
     if cause == "traffic_bytes":
         ceiling = (
             alt.Chart()
@@ -121,25 +127,29 @@ def _frame(content: Content) -> pd.DataFrame:
     ]
     if cells.empty:
         return cells
-    by = ["device_label", "rule", "strategy", "dtype", "threads", "cache"]
-    fitted = cells.merge(content.cost_models, on=by, how="left")
-    predicted = (
-        fitted["start_s"]
-        + fitted["tensor_s"] * fitted["tensors"]
-        + fitted["byte_s"] * fitted["traffic_bytes"]
+    by = ["run", "host", "block", "cell"]
+    fitted = cells.merge(
+        content.cost_models.predictions.astype(dict.fromkeys(by, object)), on=by, how="left"
     )
     # Each block's own control: on few bytes it stays in the cache, as the update does.
     ceiling_s = fitted["traffic_bytes"] / fitted["ceiling_bytes_per_s"]
+    expected = fitted["predicted_s"]
     shown = fitted.assign(
-        predicted_s=predicted,
+        expected_low=fitted["predicted_low"].clip(lower=expected / WIDEST),
+        expected_high=fitted["predicted_high"].clip(upper=expected * WIDEST),
         ceiling_s=ceiling_s,
         panel=fitted["strategy"],
-        predicted_text=predicted.map(text.seconds),
+        predicted_text=fitted["predicted_s"].map(text.seconds),
+        predicted_interval=[
+            text.seconds_interval(low, high)
+            for low, high in zip(fitted["predicted_low"], fitted["predicted_high"], strict=True)
+        ],
         ceiling_text=ceiling_s.map(text.seconds),
         size_text=fitted["traffic_bytes"].map(text.size),
         tensors_text=[f"{text.count(number)} tensors" for number in fitted["tensors"]],
     )
     figures = ("update_s", "drawn_low", "drawn_high", "predicted_s", "ceiling_s")
+    ends = ("expected_low", "expected_high", "predicted_interval", "bottleneck_text")
     causes = ("traffic_bytes", "tensors", "size_text", "tensors_text")
     texts = ("update_text", "update_interval", "predicted_text", "ceiling_text", "samples_text")
-    return records(shown, *figures, *causes, *texts, "clock")
+    return records(shown, *figures, *ends, *causes, *texts, "clock")

@@ -38,7 +38,9 @@ def draw(content: Content) -> Figure | None:
         + ("" if cells["device_label"].nunique() == 1 else " · " + cells["device_label"]),
     )
     texts = ("speedup_text", "speedup_interval", "noise_text", "update_text", "verified_text")
-    frame = records(shown, "drawn", "label", "difference", "samples_text", "clock", *texts)
+    frame = records(
+        shown, "drawn", "label", "difference", "samples_text", "clock", "calibration_text", *texts
+    )
     most = max(2.0, float(frame["drawn"].max(skipna=True) or 2.0))
     place = alt.Chart().encode(
         x=alt.X(
@@ -61,6 +63,7 @@ def draw(content: Content) -> Figure | None:
             verified_text="verification",
             samples_text="counted",
             clock="block",
+            calibration_text="intervals here",
         ),
     )
     tile = place.mark_rect(cornerRadius=3).encode(

@@ -27,7 +27,10 @@ def draw(content: Content) -> Figure | None:
     cells = cells[cells["update_s"].map(known).astype(bool)]
     if cells.empty:
         return None
-    texts = ("update_text", "update_interval", "speedup_text", "speedup_interval", "noise_text")
+    texts = (
+        *("update_text", "update_interval", "speedup_text", "speedup_interval", "noise_text"),
+        *("calibration_text", "bottleneck_text"),
+    )
     figures = ("update_s", "drawn_low", "drawn_high", "difference", "clock", "samples_text")
     frame = records(cells, *figures, *texts)
     place = alt.Chart().encode(
@@ -45,8 +48,10 @@ def draw(content: Content) -> Figure | None:
             speedup_interval="its interval",
             noise_text="noise floor",
             difference="that is",
+            bottleneck_text="bound by",
             samples_text="counted",
             clock="block",
+            calibration_text="intervals here",
         ),
     )
     scale = alt.Scale(type="log", nice=False, padding=8)

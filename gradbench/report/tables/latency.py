@@ -28,6 +28,7 @@ ADDED = (
     *("drawn_low", "drawn_high"),
     *("update_text", "update_interval", "speedup_text", "speedup_interval"),
     *("noise_text", "samples_text", "verified_text"),
+    *("contention_text", "bottleneck_text", "calibration_text"),
 )
 """Columns that the report adds to those of ``cells``."""
 
@@ -82,22 +83,26 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
             "update": [_update(row) for row in rows],
             "speedup": [_speedup(row) for row in rows],
             "step": ordered["step_s"].map(text.seconds).where(ordered["status"] == "ok", ""),
+            "bound by": [_bound(row) for row in rows],
             "launches": ordered["launches"].map(text.count),
             "extra memory": ordered["peak_extra_bytes"].map(text.size),
             "samples": [_samples(row) for row in rows],
             "right?": ["✓ " * (r["status"] == "ok") + r["verified_text"] for r in rows],
         }
     )
+    if not ordered["bottleneck"].notna().any():  # a file from before it was measured
+        shown = shown.drop(columns="bound by")
     names = [str(first[name]) for name in ("device_label", "model_label", "rule")]
     noise = f"noise floor {first['noise_text']}" if known(first["noise_floor"]) else "noise unknown"
-    contended = " · contended: measure again" if first["clock"] == "contended" else ""
+    why = first["contention_text"]
+    contended = f" · contended: {why}: measure again" if why else ""
     size = f"{text.count(first['parameters'])} parameters in {text.count(first['tensors'])} tensors"
     return ReportTable(
         slug("latency", *names),
         " · ".join(names if several else names[1:]),
         shown,
         ordered.drop(columns=[*ADDED, "ranked"]),
-        f"{best} · {noise} · {size}{contended}",
+        f"{best} · {noise} · {size}{contended} · intervals: {first['calibration_text']}",
         ("update", "speedup", "step", "launches", "extra memory", "samples"),
         None,
         {"strategy": "strategy", "zeroing": "zeroing"},
@@ -135,6 +140,14 @@ def _speedup(row: dict[Any, Any]) -> str:
     if row["difference"] == NO_DIFFERENCE:
         return f"no difference\n{row['speedup_text']}, {interval}"
     return f"{row['speedup_text']}\n{interval}"
+
+
+def _bound(row: dict[Any, Any]) -> str:
+    """Name what the time goes into, and below it the evidence."""
+    if row["status"] != "ok":
+        return ""
+    name, _, evidence = row["bottleneck_text"].partition(": ")
+    return f"{name}\n{evidence}" if evidence else name
 
 
 def _samples(row: dict[Any, Any]) -> str:

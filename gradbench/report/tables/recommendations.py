@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gradbench.report import text
 from gradbench.report.difference import FASTER, known
 from gradbench.report.tables.table import ReportTable
+from gradbench.report.trust import FIGURES
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content
@@ -22,6 +23,8 @@ _DATA = {
     **{name: name for name in ("update_s", "update_s_low", "update_s_high", "step_s")},
     **{name: name for name in ("baseline", "baseline_update_s", "baseline_step_s")},
     **{name: name for name in ("max_ulp_error", "tolerance_ulps", "verified_elements", "clean")},
+    **{name: name for name in FIGURES},
+    "contention_text": "contention",
     **{name: name for name in ("contended", "ties_text", "run", "block", "torch_version", "host")},
 }
 
@@ -50,6 +53,7 @@ def draw(content: Content) -> list[ReportTable]:
             "use": [_use(row) for row in rows],
             "speedup": [_speedup(row) for row in rows],
             "noise floor": chosen["noise_text"],
+            "intervals here": chosen["calibration_text"].str.replace(": ", "\n", n=1),
             "update": [_change(row, "update_s") for row in rows],
             "training step": [_change(row, "step_s") for row in rows],
             "right?": [_right(row) for row in rows],
@@ -63,7 +67,9 @@ def draw(content: Content) -> list[ReportTable]:
             chosen[[*_DATA]].rename(columns=_DATA),
             "The fastest strategy that was verified right, if it is faster than the baseline by "
             "more than the noise floor; otherwise the baseline. Speedups come with their 95 % "
-            "interval.",
+            "interval; intervals here says what a calibration of the same machine found of such "
+            "intervals: how many held what re-runs gave, how often identical code was called "
+            "different, and the smallest planted difference that was found.",
             ("speedup", "noise floor", "update", "training step"),
             "device",
             {"device": "device", "model": "model", "rule": "rule"},
@@ -87,7 +93,7 @@ def _speedup(row: dict[Any, Any]) -> str:
         return "unknown\nthe baseline is not right"
     if row["difference"] != FASTER:
         return "1×\nnone is faster"
-    contended = " · contended" if row["contended"] is True else ""
+    contended = " · contended" if row["clock"] == "contended" else ""
     return f"{row['speedup_text']}\n{row['speedup_interval']}{contended}"
 
 

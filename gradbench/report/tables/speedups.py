@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gradbench.report.blocks import measured
 from gradbench.report.difference import NO_DIFFERENCE, known
 from gradbench.report.tables.table import ReportTable, slug
+from gradbench.report.trust import FIGURES
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 _DATA = (
     *("device_label", "model_label", "rule", "strategy", "zeroing", "status", "difference"),
     *("speedup", "speedup_low", "speedup_high", "noise_floor", "clean", "contended"),
+    *("contention_text", *FIGURES),
 )
+_NAMES = {"device_label": "device", "model_label": "model", "contention_text": "contention"}
 
 
 def draw(content: Content) -> list[ReportTable]:
@@ -40,9 +43,10 @@ def draw(content: Content) -> list[ReportTable]:
                 slug("speedups", str(device), str(rule)),
                 f"Speedups · {rule} · {device}",
                 shown,
-                rows[[*_DATA]].rename(columns={"device_label": "device", "model_label": "model"}),
+                rows[[*_DATA]].rename(columns=_NAMES),
                 "Baseline's update time over the strategy's with its 95 % interval; ≈ is no "
-                "difference beyond the noise floor, given below each model.",
+                "difference beyond the noise floor, given below each model. Intervals: "
+                f"{'; '.join(sorted(set(rows['calibration_text'])))}.",
                 tuple(map(str, grid.columns)),
             )
         )

@@ -1,68 +1,74 @@
-"""What each zeroing costs: alone, and in a training step with what it moves elsewhere."""
+"""What each zeroing costs a training step, in time and memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradbench.report import text
-from gradbench.report.blocks import measured
-from gradbench.report.difference import known
 from gradbench.report.tables.table import ReportTable
+from gradbench.report.zeroing_summary import PHASES, zeroing_costs
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content
 
-_FIGURES = ("zero_s", "training_zero_s", "backward_s", "step_s", "peak_extra_bytes")
+_FIGURES = (*PHASES, "zero_backward_update_s", "step_peak_extra_bytes", "step_s")
 
 
 def draw(content: Content) -> list[ReportTable]:
-    """Draw the baseline's zeroings, fastest zeroing and backward together first.
+    """Draw the baseline's zeroings, the cheapest step first.
 
     Args:
         content: What the report shows.
 
     Returns:
-        One table; none where fewer than two zeroings were measured.
+        One table; none where no block measured several zeroings.
     """
     import pandas as pd
 
-    cells = measured(content.cells)
-    cells = cells[cells["zero_s"].map(known).astype(bool) & cells["baseline_strategy"]]
-    if cells["zeroing"].nunique() < 2:
+    costs = zeroing_costs(content.cells)
+    if costs.empty:
         return []
-    cells = cells.assign(
-        together=cells["training_zero_s"].fillna(cells["zero_s"]) + cells["backward_s"],
-        where=cells["device_label"] + " · " + cells["model_label"] + " · " + cells["rule"],
-    ).sort_values(["where", "together"], na_position="last")
+    costs = costs.assign(where=costs["panel"] + " · " + costs["rule"])
+    costs = costs.sort_values(["where", "run", "host", "block", "zero_backward_update_s"])
     shown = pd.DataFrame(
         {
-            "block": cells["where"],
-            "device": cells["device_label"],
-            "model": cells["model_label"],
-            "rule": cells["rule"],
-            "zeroing": cells["zeroing"],
-            "zeroing alone": [
-                f"{text.seconds(row['zero_s'])}\n"
-                + text.seconds_interval(row["zero_s_low"], row["zero_s_high"])
-                for row in cells.to_dict("records")
-            ],
-            "zeroing in a step": cells["training_zero_s"].map(text.seconds),
-            "backward": cells["backward_s"].map(text.seconds),
-            "both": cells["together"].map(text.seconds),
-            "whole step": cells["step_s"].map(text.seconds),
+            "block": costs["where"],
+            "model": costs["model_label"],
+            "rule": costs["rule"],
+            "zeroing": [_named(row) for row in costs.to_dict("records")],
+            **{
+                heading: costs[phase].map(text.seconds)
+                for heading, phase in zip(("zero", "backward", "update"), PHASES, strict=True)
+            },
+            "together": costs["zero_backward_update_s"].map(text.seconds),
+            "peak memory": costs["step_peak_extra_bytes"].map(text.size),
+            "whole step": costs["step_s"].map(text.seconds),
         }
     )
-    data = cells[["device_label", "model_label", "rule", "strategy", "zeroing", *_FIGURES]]
+    right = ["zero", "backward", "update", "together", "peak memory", "whole step"]
+    if not costs["step_peak_extra_bytes"].notna().any():  # files from before it was counted
+        shown, right = shown.drop(columns="peak memory"), [r for r in right if r != "peak memory"]
+    names = ["device_label", "model_label", "rule", "strategy", "zeroing", "role"]
     return [
         ReportTable(
             "zeroings",
             "What zeroing costs",
-            shown.drop(columns="device"),
-            data.rename(columns={"device_label": "device", "model_label": "model"}),
-            "With the baseline strategy, cheapest zeroing and backward together first. Times "
-            "within a training step are medians without an interval.",
-            ("zeroing alone", "zeroing in a step", "backward", "both", "whole step"),
+            shown,
+            costs[[*names, *_FIGURES]].rename(
+                columns={"device_label": "device", "model_label": "model"}
+            ),
+            "With the baseline's strategy, cheapest first. A zeroing moves cost into other phases: "
+            "setting to None makes the next backward allocate, keeping the memory makes it add, so "
+            "only zero + backward + update together, and the peak memory of the same step, say "
+            "which is cheaper. Times are medians in training steps, without an interval; the peak "
+            "is what a step allocates beyond parameters and state, gradients kept from the step "
+            "before included.",
+            tuple(right),
             "block",
             {"model": "model", "rule": "rule", "zeroing": "zeroing"},
         )
     ]
+
+
+def _named(row: dict[Any, Any]) -> str:
+    return f"{row['zeroing']}\ndefault" if row["role"] == "baseline" else str(row["zeroing"])

@@ -87,9 +87,10 @@
     if (row.wrong.length) {
       parts.push(make("p", { className: "aside bad" }, "Wrong here, and not ranked: ", row.wrong.join(", "), "."));
     }
-    if (row.contended) {
+    parts.push(make("p", { className: "aside" }, "How far to trust its intervals: ", row.calibration, "."));
+    if (row.contention) {
       parts.push(make("p", { className: "aside bad" },
-        "Contended: something else kept the machine busy. Measure again before you rely on this."));
+        "Contended, the machine was busy: ", row.contention, ". Measure again before you rely on this."));
     }
     return parts;
   }
