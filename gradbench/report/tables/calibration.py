@@ -63,7 +63,7 @@ def draw(content: Content) -> list[ReportTable]:
             "beside busy processes. Held: how many stated 95 % intervals held the median of the "
             "re-runs. False alarms: how often code identical to the baseline was called different. "
             "Found: the smallest planted slowdown that at least four of five re-runs found. Below "
-            "each share its exact 95 % interval. `python -m gradbench calibrate` measures it anew.",
+            "each share its exact 95 % interval. python -m gradbench calibrate measures it anew.",
             ("held", "false alarms", "found", "± 95 %", "re-runs"),
             "machine",
         )

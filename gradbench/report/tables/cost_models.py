@@ -115,7 +115,7 @@ def _crossovers(pairs: list[tuple[str, Ranking]]) -> ReportTable:
         pd.DataFrame(data, columns=columns),
         "By the cost model, within the range that was measured, for as many tensors or parameters "
         "as the middle model has. A strategy gives way to one that is faster by 5 % or more. "
-        "`python -m gradbench predict` answers for other sizes.",
+        "python -m gradbench predict answers for other sizes.",
         (),
         None,
         _FILTERS,
