@@ -26,11 +26,13 @@ class Rerun:
         baseline: Cell that speedups refer to.
         times: Seconds per call by cell, replicates × rounds; NaN where there is no sample.
         switched: Whether the process was switched out, same keys and shapes.
+        busy: Whether the machine was busy.
     """
 
     baseline: str
     times: dict[str, Times]
     switched: dict[str, NDArray[np.bool_]]
+    busy: bool = False
 
     @property
     def replicates(self) -> int:
@@ -48,6 +50,7 @@ class Rerun:
             self.baseline,
             {cell: times[:replicates] for cell, times in self.times.items()},
             {cell: switched[:replicates] for cell, switched in self.switched.items()},
+            self.busy,
         )
 
     def thinned(self, share: float) -> Rerun:
@@ -63,7 +66,7 @@ class Rerun:
         last = np.maximum(np.ceil(share * there.sum(axis=1)), 1)[:, None]
         early = np.arange(there.shape[1])[None, :] < last
         times = {cell: np.where(early, values, np.nan) for cell, values in self.times.items()}
-        return Rerun(self.baseline, times, self.switched)
+        return Rerun(self.baseline, times, self.switched, self.busy)
 
     def kept(self) -> tuple[dict[str, Times], bool]:
         """Leave out disturbed samples as :func:`gradbench.measure.estimates.estimate` does.
@@ -91,11 +94,14 @@ class Rerun:
         """
         kept, _ = self.kept()
         base = kept[self.baseline]
-        found = {cell: method.apply(base, kept[cell]) for cell in self.cells}
+        apply = method.busy if self.busy and method.busy is not None else method.apply
+        found = {cell: apply(base, kept[cell]) for cell in self.cells}
         return {cell: interval for cell, interval in found.items() if interval is not None}
 
     def stopped(self, precision: float, least: int) -> Rerun:
         """Return what the engine would have sampled before every speedup was precise enough.
+
+        On a busy machine it does not stop early.
 
         Args:
             precision: Relative half-width that is enough.
@@ -104,7 +110,7 @@ class Rerun:
         Returns:
             The replicates until then; all of them where it never was.
         """
-        for replicates in range(least, self.replicates):
+        for replicates in range(self.replicates if self.busy else least, self.replicates):
             shorter = self.first(replicates)
             known = shorter.intervals(STATED)
             if len(known) == len(self.cells) and all(
@@ -134,4 +140,6 @@ def reruns_of(samples: pd.DataFrame, baseline: str) -> Iterator[tuple[int, int, 
             flags = np.zeros(shape, dtype=bool)
             flags[place] = mine["switched"]
             times[str(cell)], switched[str(cell)] = seconds, flags
-        yield int(str(hogs)), int(str(rerun)), Rerun(baseline, times, switched)
+        # By what the engine saw, not by what was beside it: that is what it goes by.
+        busy = "contention" in rows and isinstance(rows["contention"].iloc[0], str)
+        yield int(str(hogs)), int(str(rerun)), Rerun(baseline, times, switched, busy)

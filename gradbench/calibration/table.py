@@ -23,6 +23,9 @@ _FEW = (8,)
 _EARLIEST = (3, 6, 8)
 """Least numbers of replicates for which early stopping is replayed."""
 
+_STRICTER = 0.8
+"""Share of the precision asked for at which a stricter early stop is replayed."""
+
 
 def calibration_rows(
     calibrated: Calibrated, samples: pd.DataFrame, planted: pd.DataFrame
@@ -70,6 +73,11 @@ def calibration_rows(
             stopped = [rerun.stopped(calibrated.precision, count) for rerun in reruns]
             label = f"{100 * calibrated.precision:g} %, {count} replicates at least"
             trials.append((STATED, label, stopped, count == least))
+        stricter = _STRICTER * calibrated.precision
+        stopped = [rerun.stopped(stricter, least) for rerun in reruns]
+        trials.append(
+            (STATED, f"{100 * stricter:g} %, {least} replicates at least", stopped, False)
+        )
         trials += [(method, "budget", reruns, False) for method in METHODS]
         for label, taken in _same_time(reruns):
             trials += [(m, label, taken, False) for m in METHODS if m.estimator == STATED.estimator]
@@ -84,7 +92,7 @@ def calibration_rows(
                     "interval": method.interval,
                     "stopping": stopping,
                     "stated": stated,
-                    "contended": float(np.mean([rerun.kept()[1] for rerun in taken])),
+                    "contended": float(np.mean([rerun.busy for rerun in taken])),
                     **figures([rerun.intervals(method) for rerun in taken], identical, sizes),
                 }
             )

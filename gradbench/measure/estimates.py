@@ -57,7 +57,9 @@ class Estimates:
         return interval is not None and interval.half_width <= precision
 
 
-def estimate(samples: Sequence[Sample], *, baseline: str, twin: str, control: str) -> Estimates:
+def estimate(
+    samples: Sequence[Sample], *, baseline: str, twin: str, control: str, busy: bool = False
+) -> Estimates:
     """Turn a block's isolated samples into figures.
 
     A sample is disturbed if the process was switched out in it, or if the bandwidth control of
@@ -69,6 +71,7 @@ def estimate(samples: Sequence[Sample], *, baseline: str, twin: str, control: st
         baseline: Cell that speedups refer to.
         twin: The baseline's second appearance.
         control: The bandwidth control.
+        busy: The machine was busy meanwhile: intervals allow for replicates that correlate.
 
     Returns:
         The figures.
@@ -88,14 +91,14 @@ def estimate(samples: Sequence[Sample], *, baseline: str, twin: str, control: st
     grids: dict[Key, Times] = {key: _grid(found, shape) for key, found in by_key.items()}
     base = grids.get((baseline, "update"), np.empty(shape))
     ratios = {
-        cell: ratio_interval(base, grid)
+        cell: ratio_interval(base, grid, busy=busy)
         for (cell, phase), grid in grids.items()
         if phase == "update" and cell not in (baseline, control)
     }
     speedups = {cell: ratio for cell, ratio in ratios.items() if ratio is not None}
     if (baseline, "update") in grids:
         speedups[baseline] = Interval(1.0, 1.0, 1.0)
-    times = {key: time_interval(grid) for key, grid in grids.items()}
+    times = {key: time_interval(grid, busy=busy) for key, grid in grids.items()}
     return Estimates(
         times={key: interval for key, interval in times.items() if interval is not None},
         host_s=_medians(kept, keys, "host_s"),

@@ -135,20 +135,23 @@ def measure_isolated(
             del arms, release, rounds  # before the next replicate is allocated, not after
             if result.replicates < settings.min_replicates:
                 continue
-            result.estimates = estimate(
-                result.samples, baseline=baseline, twin="twin", control="bandwidth"
-            )
-            result.contention = watch.end(
-                switched=result.estimates.switched, slow=result.estimates.slow
-            )
+            result.estimates = known = _estimate(result.samples, baseline)
+            result.contention = watch.end(switched=known.switched, slow=known.slow)
+            busy = result.contention.reason is not None
             names = [c.cell.name for c in contenders]
-            if result.replicates >= FEWEST_PRECISE and all(
-                result.estimates.converged(name, settings.precision) for name in names
-            ):
+            # Beside others, replicates that agree may only have had the same neighbour.
+            precise = not busy and result.replicates >= FEWEST_PRECISE
+            if precise and all(known.converged(name, settings.precision) for name in names):
                 result.stopped_by = "precision"
                 return result
             if time.perf_counter() - start >= settings.budget_s:
+                if busy:
+                    result.estimates = _estimate(result.samples, baseline, busy=True)
                 return result
+
+
+def _estimate(samples: Sequence[Sample], baseline: str, *, busy: bool = False) -> Estimates:
+    return estimate(samples, baseline=baseline, twin="twin", control="bandwidth", busy=busy)
 
 
 def _arms(

@@ -66,7 +66,7 @@ CALIBRATIONS = (
     Column("half_width", REAL, "", "Relative half-width of an interval, median."),
     Column("spread", REAL, "", "Standard deviation of the log ratio over re-runs, median."),
     Column("bias", REAL, "", "Mean log ratio of identical cells; right is 0."),
-    Column("contended", REAL, "", "Share of re-runs with too few clean samples."),
+    Column("contended", REAL, "", "Share of re-runs that saw a busy machine."),
     _TORCH,
     Column("gradbench_version", TEXT, "", "Version of gradbench."),
     _RECORDED,

@@ -101,3 +101,26 @@ def test_the_rounds_of_a_replicate_are_not_independent() -> None:
             hits[name] += interval.low <= 1.0 <= interval.high
     assert hits["pooled"] < 0.85 * 60
     assert hits["ranked"] >= 0.88 * 60
+
+
+def test_a_busy_rerun_is_judged_as_the_engine_states_it() -> None:
+    frame = samples(TRUTHS, reruns=1, replicates=12)
+    drift = np.exp(0.08 * np.sin(np.arange(12) / 2) / 0.4)
+    slower = frame["cell"] == "twin"
+    frame.loc[slower, "seconds"] *= drift[frame.loc[slower, "replicate"]]
+    [(_, _, quiet)] = reruns_of(frame.assign(contention=None), BASELINE)
+    [(_, _, busy)] = reruns_of(frame.assign(contention="other processes"), BASELINE)
+    assert (quiet.busy, busy.busy) == (False, True)
+    assert busy.first(8).busy
+    assert busy.thinned(0.5).busy
+    narrow, wide = quiet.intervals(STATED)["twin"], busy.intervals(STATED)["twin"]
+    assert wide.estimate == narrow.estimate
+    assert wide.half_width > 1.2 * narrow.half_width
+
+
+def test_a_busy_rerun_does_not_stop_early() -> None:
+    frame = samples(TRUTHS, reruns=1, replicates=12, between=1e-4, within=1e-4)
+    [(_, _, quiet)] = reruns_of(frame, BASELINE)
+    [(_, _, busy)] = reruns_of(frame.assign(contention="other processes"), BASELINE)
+    assert quiet.stopped(0.01, 6).replicates == 6
+    assert busy.stopped(0.01, 6).replicates == 12

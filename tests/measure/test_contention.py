@@ -1,4 +1,5 @@
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -6,9 +7,14 @@ from typing import Any
 import pytest
 import torch
 
+from gradbench.axes import instantiate_axes
+from gradbench.execution import measure_block
 from gradbench.measure import contention
 from gradbench.measure.contention import Clocks, Contention, Watch
 from gradbench.measure.nvml import Gpu, GpuReading, open_gpu
+from gradbench.plan import Block
+from gradbench.rows import cell_rows
+from tests.conftest import TINY
 
 START = Clocks(wall_s=100.0, busy_s=50.0, stolen_s=1.0, own_s=5.0, waited_s=0.5, switches=7)
 """Ten seconds later the process has had ten seconds of a processor, nobody else any."""
@@ -157,3 +163,21 @@ def test_no_nvml_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     broken.nvmlInit = no_driver
     monkeypatch.setitem(sys.modules, "pynvml", broken)
     assert open_gpu(torch.device("cuda", 0)) is None
+
+
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_busy_block_says_so_in_its_rows_and_does_not_stop_early(
+    busy: bool, plan: Callable[..., Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = seen(replace(QUIET, busy_s=70.0) if busy else QUIET)
+    monkeypatch.setattr(Watch, "end", lambda self, **shares: machine)
+    easy = ("measurement.precision=1.0", "measurement.replicates=9", "strategy=[no_grad]")
+    block = plan(*TINY, *easy, "measurement.verify_updates=1", "zeroing=[set_to_none]")
+    measured = measure_block(block, lambda *_: None)
+    rows = cell_rows(block, instantiate_axes(block).rule, measured)
+    timed = [row for row in rows if row.get("update_s")]
+    assert timed
+    for row in timed:
+        assert row["contention"] == machine.reason
+        assert row["elsewhere_processors"] == pytest.approx(1.0 if busy else 0.0)
+        assert row["stopped_by"] == ("budget" if busy else "precision")
