@@ -78,8 +78,10 @@ class Rerun:
         slow = slow_rounds(self.times[CONTROL])
         there = {cell: np.isfinite(times) for cell, times in self.times.items()}
         bad = {cell: (self.switched[cell] | slow) & there[cell] for cell in self.times}
-        marked = sum(int(b.sum()) for b in bad.values())
-        if 2 * marked > sum(int(t.sum()) for t in there.values()):
+        marked = {cell: int(b.sum()) for cell, b in bad.items()}
+        taken = {cell: int(t.sum()) for cell, t in there.items()}
+        spoilt = any(0 < taken[cell] == marked[cell] for cell in taken)
+        if spoilt or 2 * sum(marked.values()) > sum(taken.values()):
             return self.times, True
         return {c: np.where(bad[c], np.nan, times) for c, times in self.times.items()}, False
 

@@ -63,8 +63,8 @@ def estimate(
     """Turn a block's isolated samples into figures.
 
     A sample is disturbed if the process was switched out in it, or if the bandwidth control of
-    its round was slow. Where fewer than half of the update samples are clean, leaving the others
-    out would choose what to believe; then all count.
+    its round was slow. Where fewer than half of the update samples are clean, or none of a cell
+    is, leaving the others out would choose what to believe; then all count.
 
     Args:
         samples: Samples of the isolated protocol.
@@ -81,7 +81,9 @@ def estimate(
     disturbed = [s.switched or bool(slow[s.replicate, s.round]) for s in samples]
     updates = [(s.cell, d) for s, d in zip(samples, disturbed, strict=True) if s.phase == "update"]
     marked = Counter(cell for cell, d in updates if d)
-    contended = 2 * marked.total() > len(updates)
+    taken = Counter(cell for cell, _ in updates)
+    spoilt = any(marked[cell] == number for cell, number in taken.items())
+    contended = spoilt or 2 * marked.total() > len(updates)
     kept = [s for s, d in zip(samples, disturbed, strict=True) if contended or not d]
     keys = sorted({(s.cell, s.phase) for s in samples})
     shape = slow.shape

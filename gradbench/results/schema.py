@@ -99,7 +99,8 @@ _CELLS = (
         "contended",
         FLAG,
         "",
-        "Fewer than half of the block's samples were clean, so its figures use all of them.",
+        "Fewer than half of the block's samples were clean, or none of a cell, so that its "
+        "figures use all of them.",
     ),
     Column(
         "contention",

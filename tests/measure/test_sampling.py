@@ -175,6 +175,18 @@ def test_a_busy_block_uses_every_sample_and_says_so() -> None:
     assert figures.times["base", "update"].estimate == pytest.approx(2.0)
 
 
+def test_a_cell_without_a_clean_sample_has_figures_all_the_same() -> None:
+    samples = [
+        *samples_of("base", [[2.0, 2.0], [2.0, 2.0]], set()),
+        *samples_of("twin", [[2.0, 2.0], [2.0, 2.0]], set()),
+        *samples_of("slow", [[4.0, 4.0], [4.0, 4.0]], {(r, k) for r in (0, 1) for k in (0, 1)}),
+        *samples_of("control", [[1.0, 1.0], [1.0, 1.0]], set()),
+    ]
+    figures = estimate(samples, baseline="base", twin="twin", control="control")
+    assert figures.contended
+    assert figures.speedups["slow"].estimate == pytest.approx(0.5)
+
+
 def test_training_medians_prefer_undisturbed_samples() -> None:
     samples = [
         _sample("a", "forward", 0, 1, 1.0, False),
