@@ -90,6 +90,11 @@ def load_name(hogs: int) -> str:
     return "quiet" if hogs == 0 else f"{hogs} busy process{'es' if hogs > 1 else ''}"
 
 
+def disturbed(row: Any) -> bool:
+    """Say whether others kept the machine busy in most of the re-runs that were to be quiet."""
+    return bool(row["hogs"] == 0 and _known(row["contended"]) and row["contended"] > 0.5)
+
+
 def percent(value: float | None) -> str:
     """Format a share with two significant figures; a dash where unknown."""
     if not _known(value) or value is None:
@@ -183,6 +188,11 @@ def _verdict(rows: pd.DataFrame) -> str:
     if quiet.empty:
         return "This calibration has no quiet re-runs."
     row = quiet.iloc[0]
+    if disturbed(row):
+        return (
+            f"Here others kept the machine busy in {percent(row['contended'])} of the re-runs "
+            "called quiet, beside which none was begun: they say nothing of a quiet machine."
+        )
     found = row["detectable_difference"]
     met = {
         "coverage": row["coverage"] >= AIMS["coverage"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from gradbench.report.calibration import load_name, percent
+from gradbench.report.calibration import disturbed, load_name, percent
 from gradbench.report.difference import known
 
 if TYPE_CHECKING:
@@ -55,7 +55,8 @@ def _say(row: dict[Any, Any] | None, device: str) -> str:
         return f"not calibrated: run python -m gradbench calibrate{option}"
     found = row["detectable_difference"]
     difference = f"{percent(found)} detectable" if known(found) else "nothing planted was found"
+    load = "quiet, but others kept it busy" if disturbed(row) else load_name(row["hogs"])
     return (
-        f"{load_name(row['hogs'])}: {percent(row['coverage'])} held, "
+        f"{load}: {percent(row['coverage'])} held, "
         f"{percent(row['false_alarms'])} false alarms, {difference}"
     )

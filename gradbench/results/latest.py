@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradbench.results.files import LeftOut, readable_files
 from gradbench.results.load import UnreadableResults, load_readable
+from gradbench.results.location import locate
 from gradbench.results.schema import CALIBRATION, CELL
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def latest_calibrations(path: str | Path = "results") -> pd.DataFrame:
     Raises:
         FileNotFoundError: There is no such path.
     """
-    rows, left_out = readable_calibrations([Path(path)])
+    rows, left_out = readable_calibrations([locate(path)])
     if left_out:
         reasons = "; ".join(map(str, left_out))
         warnings.warn(f"left out: {reasons}", UnreadableResults, stacklevel=2)

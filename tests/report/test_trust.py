@@ -17,7 +17,7 @@ def calibrate(folder: Path, hogs: int, coverage: float, **figures: Any) -> None:
         **{"seconds": 20.0, "runs": 10, "stated": True, "intervals": 110, "identical": 30},
         **{"coverage": coverage, "coverage_low": 0.1, "coverage_high": 1.0},
         **{"false_alarms": 0.04, "false_alarms_low": 0.0, "false_alarms_high": 0.1},
-        **{"detectable_difference": 0.018, "half_width": 0.005, "spread": 0.002},
+        **{"contended": 0.0, "detectable_difference": 0.018, "half_width": 0.005, "spread": 0.002},
         **{"recorded_at": "2026-01-01T00:00:00+00:00", **figures},
     }
     name = f"{row['device']}-{hogs}-{row['recorded_at'][:4]}"
@@ -49,6 +49,13 @@ def test_a_quiet_block_has_the_quiet_calibration(content: Content) -> None:
     assert text_of(content, model="mlp", device="cpu") == {
         "quiet: 96 % held, 4.0 % false alarms, 1.8 % detectable"
     }
+
+
+def test_a_calibration_that_others_disturbed_is_not_called_quiet(tmp_path: Path) -> None:
+    write_run(tmp_path, models=("mlp",), rules=("sgd",))
+    calibrate(tmp_path, 0, 0.96, contended=0.9)
+    [said] = text_of(derive(gather([tmp_path])))
+    assert said.startswith("quiet, but others kept it busy: 96 % held")
 
 
 def test_a_contended_block_has_the_worst_busy_one(content: Content) -> None:
