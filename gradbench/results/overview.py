@@ -120,7 +120,7 @@ def _sum_up(folder: Path, run: _Found) -> RunOverview:
         cells=statuses,
         rows=run.rows,
         started_at=next(iter(started), None),
-        wall_s=sum(row["wall_s"] for row in commands) if commands else None,
+        wall_s=sum(row["wall_s"] or 0.0 for row in commands) if commands else None,
         devices=_distinct(
             " ".join(part for part in (cell["device"], cell["device_name"]) if part)
             for cell in run.cells
