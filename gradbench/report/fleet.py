@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gradbench.report.scan import scan
+from gradbench.report.scan import opened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,13 +107,13 @@ def survey(files: TableFiles) -> Fleet:
     Returns:
         The fleet.
     """
-    blocks = scan(_BLOCKS, files, "cells")
-    kept = _latest(blocks)
-    names = list(_BLOCK)
-    superseded = len(blocks) - len(kept)
-    join = f"SEMI JOIN kept USING ({', '.join(_BLOCK)})" if superseded else ""
-    frames = {"kept": kept[names]} if superseded else {}
-    spread = scan(_SPREAD.format(join=join), files, "cells", **frames)
+    with opened(files, "cells") as ask:
+        blocks = ask(_BLOCKS)
+        kept = _latest(blocks)
+        superseded = len(blocks) - len(kept)
+        join = f"SEMI JOIN kept USING ({', '.join(_BLOCK)})" if superseded else ""
+        frames = {"kept": kept[list(_BLOCK)]} if superseded else {}
+        spread = ask(_SPREAD.format(join=join), **frames)
     return Fleet(kept.assign(shown=_representative(kept)), _quantiles(spread), superseded)
 
 

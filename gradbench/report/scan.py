@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -66,17 +68,31 @@ def gradient_steps(files: TableFiles) -> pd.DataFrame:
     return scan(_GRADIENTS, files, "gradients")
 
 
-def scan(query: str, files: TableFiles, table: str, **frames: pd.DataFrame) -> pd.DataFrame:
+def scan(query: str, files: TableFiles, table: str) -> pd.DataFrame:
     """Query files, of which some may be older than a column of their table.
 
     Args:
         query: SQL over ``rows``: the columns of the table and ``file``, where a row is from.
         files: The files.
         table: Name of the table.
-        frames: Further tables by the name that the query knows them by.
 
     Returns:
         What the query selects.
+    """
+    with opened(files, table) as ask:
+        return ask(query)
+
+
+@contextmanager
+def opened(files: TableFiles, table: str) -> Iterator[Callable[..., pd.DataFrame]]:
+    """Open files for several queries.
+
+    Args:
+        files: The files.
+        table: Name of the table.
+
+    Yields:
+        What answers a query as :func:`scan` takes it, with further tables by name.
     """
     import duckdb
 
@@ -88,9 +104,13 @@ def scan(query: str, files: TableFiles, table: str, **frames: pd.DataFrame) -> p
         remote = next((fs for file in files.readable if (fs := filesystem(file))), None)
         if remote is not None:
             connection.register_filesystem(remote)
-        for name, frame in frames.items():
-            connection.register(name, frame)
-        return connection.execute(f"WITH rows AS ({parts}) {query}", given).df()
+
+        def ask(query: str, **frames: pd.DataFrame) -> pd.DataFrame:
+            for name, frame in frames.items():
+                connection.register(name, frame)
+            return connection.execute(f"WITH rows AS ({parts}) {query}", given).df()
+
+        yield ask
 
 
 def _rows(files: TableFiles, table: str) -> tuple[str, dict[str, list[str]]]:
