@@ -50,6 +50,7 @@ class BlockTask:
 
         Raises:
             BadRequest: The options are wrong; nothing was stored.
+            Unwritable: The tables cannot be stored.
         """
         import torch
 
@@ -67,6 +68,7 @@ class BlockTask:
             outcomes = [o for o in measured.outcomes if o.cell.strategy in block.asked]
             _refuse_if_all([o.reason if o.status == "skipped" else None for o in outcomes])
         cells = rows.cell_rows(block, axes.rule, measured)
+        self._discard()
         if measured.isolated is not None or measured.training is not None:
             store.write(SAMPLE, block.name, rows.sample_rows(block, measured))
             store.write(GRADIENT, block.name, rows.gradient_rows(block, measured))
@@ -89,12 +91,21 @@ class BlockTask:
 
         Returns:
             What became of the block.
+
+        Raises:
+            Unwritable: The rows cannot be stored.
         """
         block = self.block
+        self._discard()
         failed: dict[str, Any] = {"status": "failed", "reason": reason}
         rows = [{**identity(block, cell), **failed} for cell in block.cells]
         self.store.write(CELL, block.name, rows)
         return Finished(Counter(failed=len(rows)), [reason])
+
+    def _discard(self) -> None:
+        """Remove the tables of an earlier attempt: those of two would not belong together."""
+        for table in (CELL, SAMPLE, GRADIENT):  # cells first, which say that the others are there
+            self.store.discard(table, self.block.name)
 
 
 def _refuse_if_all(reasons: list[str | None]) -> None:

@@ -25,6 +25,7 @@ def build_model(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
     Raises:
         UnavailableModel: It cannot be built here, or what measuring it takes will not fit.
         BadRequest: Its options are wrong.
+        TypeError: It has parameters that no update here is meant for.
     """
     dtype = getattr(torch, block.dtype)
     try:
@@ -44,7 +45,22 @@ def build_model(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
         module, batch = axes.model.build()
     except ValueError as error:
         raise BadRequest(str(error)) from error
+    _check_parameters(module)
     return place(module, batch, axes.device.torch_device, dtype)
+
+
+def _check_parameters(module: nn.Module) -> None:
+    """Refuse parameters that ``module.to`` would turn into others, or that hold no values."""
+    for name, parameter in module.named_parameters():
+        found = None
+        if parameter.is_complex():
+            found = str(parameter.dtype).removeprefix("torch.")
+        elif parameter.layout != torch.strided:
+            found = str(parameter.layout).removeprefix("torch.")
+        elif parameter.is_meta:
+            found = "on the meta device, without values"
+        if found is not None:
+            raise TypeError(f"parameter {name} is {found}; what is measured is real and dense")
 
 
 def _bytes_needed(rule: Rule, elements: int, dtype: torch.dtype) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
 import signal
 import sys
-import tempfile
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -20,17 +21,20 @@ from gradbench.commands.compare import compare
 from gradbench.commands.predict import predict
 from gradbench.commands.report import report
 from gradbench.commands.runs import runs
-from gradbench.config import BadRequest, configuration_folder, groups
+from gradbench.config import BadRequest, Unwritable, configuration_folder, groups
 from gradbench.console import complain, make_console
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pandas as pd
 
     from gradbench.sweep import Sweep
 
 DONE, FAILED, BAD_REQUEST, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
+
+_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+"""What a machine answers that cannot store anything, or may not for this user."""
 
 
 def _epilog() -> str:
@@ -118,8 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             installed command ``gradbench`` does.
 
     Returns:
-        Exit status: 0 done; 1 a cell is wrong, or a cell or an experiment failed; 2 the
-        request is wrong; 130 or 143 interrupted.
+        Exit status: 0 done; 1 a cell is wrong, a cell or an experiment failed, or something
+        cannot be stored; 2 the request is wrong; 130 or 143 interrupted.
     """
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
     if arguments is None:
@@ -137,6 +141,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _UsageError as error:
         complain([f"{error.format_message()} See python -m gradbench {chosen[0]} --help."])
         return BAD_REQUEST
+    except Unwritable as error:
+        complain([error])
+        return FAILED
+    except OSError as error:
+        if error.errno not in _FAULTS:
+            raise
+        complain([f"{error.filename or 'results'} cannot be written: {error.strerror}"])
+        return FAILED
+    except typer.Abort:  # Ctrl-C
+        return INTERRUPTED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else FAILED
     return status if isinstance(status, int) else DONE
@@ -156,31 +170,54 @@ def _run(overrides: list[str]) -> int:
 
     screen = Screen(make_console())
     sweep = Sweep(overrides, screen)
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        _hydra(sweep, overrides)
-    except KeyboardInterrupt as end:
-        screen.end()
-        sweep.record("interrupted")
-        _print_continue(sweep)
-        return TERMINATED if isinstance(end, _Terminated) else INTERRUPTED
-    except BadRequest as error:
-        sweep.error = error
-    finally:
-        screen.end()
-    if sweep.error is not None:
-        if sweep.finished:  # a request that was wrong from the start leaves nothing
+    with _interruptible():
+        try:
+            try:
+                _hydra(sweep, overrides)
+            except (BadRequest, Unwritable) as error:
+                sweep.error = error
+            finally:
+                screen.end()
+            if sweep.error is None:
+                return _sum_up(sweep)
+        except Unwritable as error:
+            sweep.error = error
+        except KeyboardInterrupt as end:
+            with suppress(Unwritable):
+                sweep.record("interrupted")
+            if sweep.store is not None:
+                complain([f"interrupted: {_to_continue(sweep)}"])
+            return TERMINATED if isinstance(end, _Terminated) else INTERRUPTED
+    if sweep.finished:  # a request that was wrong from the start leaves nothing
+        with suppress(Unwritable):
             sweep.record("failed")
+    if isinstance(sweep.error, BadRequest):
         _refuse(str(sweep.error))
-    return _sum_up(sweep)
+    complain([f"{sweep.error}; {_to_continue(sweep)}" if sweep.finished else sweep.error])
+    return FAILED
 
 
 class _Terminated(KeyboardInterrupt):
     """SIGTERM: what a scheduler sends before it takes the machine away."""
 
 
-def _terminate(*_: object) -> NoReturn:
-    raise _Terminated
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let the first SIGINT or SIGTERM end the sweep, and no second one the tidying up."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def interrupt(number: int, _: object) -> NoReturn:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
+        raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
+
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _hydra(sweep: Sweep, overrides: list[str]) -> None:
@@ -193,6 +230,7 @@ def _hydra(sweep: Sweep, overrides: list[str]) -> None:
     from gradbench.config import Config
     from gradbench.preflight import check_command
     from gradbench.refusal import explain, is_hydras_own
+    from gradbench.scratch import scratch_folder
 
     overrides = sorted(overrides, key=_is_override)  # Hydra takes flags only before overrides
     check_command(overrides)
@@ -200,7 +238,7 @@ def _hydra(sweep: Sweep, overrides: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing, and we explain
     if not any(override.startswith("run=") for override in overrides):
         overrides = [*overrides, f"run={datetime.now():%Y-%m-%d_%H-%M-%S}"]
-    with tempfile.TemporaryDirectory(prefix="gradbench-") as scratch:
+    with scratch_folder() as scratch:
         # Hydra keeps a multirun.yaml; the table `runs` holds the configuration of every block.
         if not any(override.startswith("hydra.sweep.dir=") for override in overrides):
             overrides = [*overrides, f"hydra.sweep.dir={scratch}"]
@@ -230,6 +268,9 @@ def _sum_up(sweep: Sweep) -> int:
     from gradbench.results.schema import CELL, OBSERVATION
 
     store = sweep.store
+    gone = [name for table, name in sweep.asked if not store.path(table, name).is_file()]
+    if gone:
+        raise Unwritable(f"{store.folder} was removed while it was written: {gone[0]} is gone")
     cells, observations = (
         _load([store.path(table, name) for name in sweep.names(table)], table)
         for table in (CELL, OBSERVATION)
@@ -283,12 +324,10 @@ def _print_calibrations(console: Console, folders: Sequence[Path], cells: pd.Dat
             console.print(line, markup=False, highlight=False)
 
 
-def _print_continue(sweep: Sweep) -> None:
+def _to_continue(sweep: Sweep) -> str:
     """Say how to go on after an interruption."""
-    if sweep.store is None:
-        return
-    given = [o for o in sweep.command if not o.startswith("run=")]
-    command = shlex.join(["python", "-m", "gradbench", *given, f"run={sweep.store.folder.name}"])
-    Console(stderr=True, soft_wrap=True).print(
-        f"interrupted: what is finished is kept; to continue: {command}", markup=False
-    )
+    given = sweep.command
+    if sweep.store is not None and not any(o.startswith("run=") for o in given):
+        given = [*given, f"run={sweep.store.folder.name}"]
+    command = shlex.join(["python", "-m", "gradbench", *given])
+    return f"what is finished is kept; to continue: {command}"

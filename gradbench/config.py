@@ -16,6 +16,10 @@ class BadRequest(Exception):
     """The request itself is wrong: one message for the person who made it, exit status 2."""
 
 
+class Unwritable(Exception):
+    """Results cannot be stored, for no fault of the request: one message, exit status 1."""
+
+
 class DType(Enum):
     """Floating types of parameters, gradients and optimizer state, by PyTorch's names."""
 

@@ -94,6 +94,14 @@ class Screen:
         for reason in result.reasons[:3]:
             self._console.print(f"    {reason}", markup=False, highlight=False)
 
+    def waits(self, label: str) -> None:
+        """Show that another sweep is at a task of this run.
+
+        Args:
+            label: Names the task.
+        """
+        self._console.print(f"{label}: another sweep is at it; waiting", highlight=False)
+
     def kept(self, label: str) -> None:
         """Show that a task was done already.
 

@@ -23,11 +23,12 @@ from omegaconf import DictConfig
 
 import gradbench
 from gradbench.block_task import BlockTask
-from gradbench.config import BadRequest
+from gradbench.config import BadRequest, Unwritable
 from gradbench.identity import now
 from gradbench.observing.task import TrialTask
 from gradbench.observing.trial import plan_trials
 from gradbench.plan import host_name, plan_block
+from gradbench.results.lock import claim, remove_abandoned
 from gradbench.results.schema import CELL, OBSERVATION, RUN
 from gradbench.results.store import Store
 from gradbench.screen import Screen
@@ -82,7 +83,7 @@ class Sweep:
     Args:
         command: The overrides given.
         screen: Shows progress.
-        error: The request was wrong.
+        error: The request was wrong, or the results cannot be stored.
         store: The run's folder, once it is known.
         finished: What became of the tasks done, by table and name.
         asked: Resolved options of the tasks asked for so far, by table and name.
@@ -90,7 +91,7 @@ class Sweep:
 
     command: list[str]
     screen: Screen
-    error: BadRequest | None = None
+    error: BadRequest | Unwritable | None = None
     store: Store | None = None
     finished: dict[Key, Finished] = field(default_factory=dict)
     asked: dict[Key, dict[str, Any]] = field(default_factory=dict)
@@ -124,7 +125,7 @@ class Sweep:
             return
         try:
             self._job(config)
-        except BadRequest as error:
+        except (BadRequest, Unwritable) as error:
             self.error = error
 
     def _job(self, config: DictConfig) -> None:
@@ -135,6 +136,7 @@ class Sweep:
         if self.store is None:
             self.store = Store(Path(config.output) / config.run)
             check_writable(self.store.folder)
+            remove_abandoned(self.store.folder)
             blocks = CountJobs.jobs() if measured else 0
             experiments = len(trials) * CountJobs.jobs(experiments=True)
             self._expected = {CELL: blocks, OBSERVATION: experiments}
@@ -144,28 +146,36 @@ class Sweep:
             if key not in self.asked:  # the jobs of a sweep share their device's trials
                 label = f"{trial.experiment} · {trial.device}"
                 task = TrialTask(trial, self.store, alone=not multirun)
-                kept = self.store.is_finished(trial.name, OBSERVATION, "verdict")
-                self._do(key, label, task, trial.options, kept=kept)
+                self._do(key, label, task, trial.options, "verdict")
         if block is not None:
             label = f"{block.model} · {block.rule} · {block.device}"
             measuring = BlockTask(block, self.store, alone=not multirun and not trials)
-            kept = self.store.is_finished(block.name)
-            self._do((CELL, block.name), label, measuring, block.options, kept=kept)
+            self._do((CELL, block.name), label, measuring, block.options, "status")
 
-    def _do(self, key: Key, label: str, task: Task, options: dict[str, Any], *, kept: bool) -> None:
-        """Do a task that is missing, and record it."""
+    def _do(self, key: Key, label: str, task: Task, options: dict[str, Any], column: str) -> None:
+        """Do a task that is missing, unless another sweep is at it, and record it."""
         assert self.store is not None
         self.asked[key] = options
-        if kept:
-            self.screen.kept(label)
-            return
+        table, name = key
+        if not self.store.is_finished(name, table, column):
+            file = self.store.path(table, name)
+            try:
+                with claim(file, lambda: self.screen.waits(label)):
+                    if not self.store.is_finished(name, table, column):
+                        self._measure(key, label, task)
+                        return
+            except OSError as error:
+                raise Unwritable(
+                    f"{file.parent} cannot be written: {error.strerror or error}"
+                ) from error
+        self.screen.kept(label)
+
+    def _measure(self, key: Key, label: str, task: Task) -> None:
+        """Have a worker do a task."""
         self._workers = self._workers or Workers()
         self.screen.begins(label)
         begun = time.perf_counter()
-        try:
-            result = self._workers.run(task, self.screen.advances)
-        except OSError as error:
-            raise BadRequest(f"{self.store.folder} cannot be written: {error}") from error
+        result = self._workers.run(task, self.screen.advances)
         self.finished[key] = result
         self.screen.ends(label, result, time.perf_counter() - begun)
         self.record("running")
@@ -222,19 +232,22 @@ def check_writable(folder: Path) -> None:
         folder: Of a run.
 
     Raises:
-        BadRequest: It cannot be written.
+        BadRequest: It cannot be a folder.
+        Unwritable: This user, or nobody, may write there.
     """
     existing = folder.absolute()
     try:
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent
     except OSError as error:  # a name too long, a loop of links
-        raise BadRequest(f"output {folder} cannot be written: {error.strerror}") from error
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        why = "not a folder" if not existing.is_dir() else "no permission"
-        raise BadRequest(
-            f"output {folder} cannot be written ({existing}: {why}): choose another, output=FOLDER"
-        )
+        raise BadRequest(f"output {folder} cannot be written: {error.strerror or error}") from error
+    choose = "choose another, output=FOLDER"
+    if not existing.is_dir():
+        raise BadRequest(f"output {folder} cannot be written ({existing}: not a folder): {choose}")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
+        why = "read-only file system" if read_only else "no permission"
+        raise Unwritable(f"output {folder} cannot be written ({existing}: {why}): {choose}")
 
 
 @lru_cache(maxsize=1)

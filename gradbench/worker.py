@@ -10,18 +10,19 @@ import multiprocessing
 import os
 import signal
 import sys
-import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from gradbench.config import BadRequest
+from gradbench.config import BadRequest, Unwritable
 
 PRELOADED = [
     "gradbench.block_task",
@@ -37,6 +38,12 @@ PRELOADED = [
 
 _FAREWELL_S = 1.0
 """For a worker to give back what it holds, such as semaphores, once it has said its last word."""
+
+_LONGEST_REASON = 2000
+"""Characters of what was raised that go into a row."""
+
+_KEPT_BYTES = 1 << 16
+"""Of what a worker writes to the standard error, however much that is."""
 
 Progress = Callable[[float, str], None]
 """Told the fraction of the task that is done, and what is being done."""
@@ -82,6 +89,7 @@ class Task(Protocol):
 
         Raises:
             BadRequest: The options are wrong; nothing was stored.
+            Unwritable: The tables cannot be stored.
         """
         ...
 
@@ -93,6 +101,9 @@ class Task(Protocol):
 
         Returns:
             What became of it.
+
+        Raises:
+            Unwritable: The rows cannot be stored.
         """
         ...
 
@@ -127,44 +138,108 @@ class Workers:
 
         Raises:
             BadRequest: The options are wrong; nothing was stored.
+            Unwritable: What was seen cannot be stored.
         """
         receiver, sender = self._context.Pipe(duplex=False)
-        with tempfile.NamedTemporaryFile(prefix="gradbench-", suffix=".err") as errors:
-            process = self._context.Process(
-                target=_live, args=(task, sender, errors.name, list(sys.path)), daemon=True
-            )
-            process.start()
+        written, errors = self._context.Pipe(duplex=False)
+        words = _LastWords(written)
+        process = self._context.Process(
+            target=_live, args=(task, sender, errors, list(sys.path)), daemon=True
+        )
+        try:
+            _start(process)
             sender.close()
-            try:
-                message = _listen(receiver, process.sentinel, progress, task.limit_s)
-                process.join(_FAREWELL_S)
-            finally:
-                if process.is_alive():
-                    process.kill()
-                process.join()
-                receiver.close()
-            if isinstance(message, Finished):
-                return message
-            if isinstance(message, BadRequest):
-                raise message
-            reason = message or _death(process.exitcode, Path(errors.name))
-        return task.lost(reason)
+            errors.close()
+            message = _listen(receiver, process.sentinel, words, progress, task.limit_s)
+            process.join(_FAREWELL_S)
+        finally:
+            _end(process)
+            for pipe in (receiver, sender, errors):
+                pipe.close()
+            words.close()
+        if isinstance(message, Finished):
+            return message
+        if isinstance(message, BadRequest | Unwritable):
+            raise message
+        return task.lost(message or _death(process.exitcode, words.last_line))
+
+
+def _start(process: ForkServerProcess | SpawnProcess) -> None:
+    """Start a worker that Ctrl-C, which a terminal sends to all, never reaches."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which is inherited
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+def _end(process: ForkServerProcess | SpawnProcess) -> None:
+    """End a worker, and what it started and left."""
+    if process.pid is None:
+        return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    if process.is_alive():
+        process.kill()
+    process.join()
+
+
+class _LastWords:
+    """The end of what a worker writes to the standard error.
+
+    Args:
+        pipe: Where it arrives.
+    """
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.ended = False
+        self._kept = b""
+        os.set_blocking(pipe.fileno(), False)
+
+    def read(self) -> None:
+        """Take what has arrived."""
+        with suppress(BlockingIOError):
+            arrived = os.read(self.pipe.fileno(), _KEPT_BYTES)
+            self.ended = not arrived
+            self._kept = (self._kept + arrived)[-_KEPT_BYTES:]
+
+    def close(self) -> None:
+        """Take what is left: as much as a pipe holds."""
+        self.read()
+        self.pipe.close()
+
+    @property
+    def last_line(self) -> str:
+        """The last line written; empty if there is none."""
+        lines = self._kept.decode(errors="replace").strip().splitlines()
+        return lines[-1][:200] if lines else ""
 
 
 def _listen(
-    receiver: Connection, sentinel: int, progress: Progress, limit_s: float
-) -> Finished | BadRequest | str | None:
+    receiver: Connection,
+    sentinel: int,
+    words: _LastWords,
+    progress: Progress,
+    limit_s: float,
+) -> Finished | BadRequest | Unwritable | str | None:
     """Follow a worker to its end: its last word, a reason to give up on it, or None if it died."""
     deadline = time.monotonic() + limit_s
     while True:
-        ready = wait([receiver, sentinel], timeout=max(deadline - time.monotonic(), 0.0))
-        if not ready:
+        left_s = deadline - time.monotonic()
+        if left_s <= 0:
             return f"outlived its time limit of {limit_s:g} s (measurement.time_limit_s)"
+        pipes = [receiver] if words.ended else [receiver, words.pipe]
+        ready = wait([*pipes, sentinel], timeout=left_s)
+        if words.pipe in ready:
+            words.read()
         if receiver not in ready:
-            return None
+            if sentinel in ready:
+                return None
+            continue
         try:
             message: Any = receiver.recv()
-        except EOFError:
+        except (EOFError, OSError):  # killed before, or in the middle of a message
             return None
         if isinstance(message, tuple):
             progress(*message)
@@ -172,7 +247,7 @@ def _listen(
             return message  # type: ignore[no-any-return]
 
 
-def _death(exitcode: int | None, errors: Path) -> str:
+def _death(exitcode: int | None, last_line: str) -> str:
     """Say how a worker died, with the last line it wrote."""
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
@@ -180,13 +255,16 @@ def _death(exitcode: int | None, errors: Path) -> str:
         how = f"the worker was ended by {name}{hint}"
     else:
         how = f"the worker exited with status {exitcode} before it was done"
-    lines = errors.read_text(errors="replace").strip().splitlines()
-    return f"{how} (last line: {lines[-1][:200]})" if lines else how
+    return f"{how} (last line: {last_line})" if last_line else how
 
 
-def _live(task: Task, sender: Connection, errors: str, path: list[str]) -> None:
+def _live(task: Task, sender: Connection, errors: Connection, path: list[str]) -> None:
     """Do a task in the worker's process and say what became of it."""
+    with suppress(PermissionError):
+        os.setpgid(0, 0)  # so that what the task starts ends with it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C ends
+    _end_with_parent()
+    _be_first_to_go()
     sys.path[:] = path  # where the request's own modules are
     _redirect_output(errors)
     last = 0.0
@@ -199,18 +277,40 @@ def _live(task: Task, sender: Connection, errors: str, path: list[str]) -> None:
 
     try:
         sender.send(task.do(progress))
-    except BadRequest as error:
+    except (BadRequest, Unwritable) as error:
         sender.send(error)
     except BrokenPipeError:
         return  # the parent is gone, and with it the reason to go on
     except BaseException as error:  # the user's code may raise anything, SystemExit too
         traceback.print_exc()
-        sender.send(f"{type(error).__name__}: {error}".strip())
+        sender.send(f"{type(error).__name__}: {error}".strip()[:_LONGEST_REASON])
 
 
-def _redirect_output(errors: str) -> None:
-    """Send what libraries and models print away from the screen, errors to a file."""
+def _end_with_parent() -> None:
+    """End this process as soon as the one that asked for it is gone, even by kill -9."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        wait([sentinel])
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="gradbench-parent", daemon=True).start()
+
+
+def _be_first_to_go() -> None:
+    """Where memory runs out, have Linux end this process rather than the one that goes on."""
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _redirect_output(errors: Connection) -> None:
+    """Send what libraries and models print away from the screen, errors to the parent."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    kept = os.open(errors, os.O_WRONLY | os.O_APPEND)
-    for standard, target in ((1, nowhere), (2, kept)):
+    for standard, target in ((1, nowhere), (2, errors.fileno())):
         os.dup2(target, standard)
+    errors.close()

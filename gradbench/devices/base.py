@@ -18,12 +18,15 @@ class Timing:
         host_s: Until the calls had returned, in seconds.
         device_s: Between events on the device, in seconds; None where host and device are one.
         switches: Involuntary context switches of the process meanwhile.
+        stalled_s: Seconds in which the calling thread was not on a processor, in seconds: stopped,
+            suspended, or waiting. None where that is not known.
     """
 
     wall_s: float
     host_s: float
     device_s: float | None
     switches: int
+    stalled_s: float | None = None
 
 
 @dataclass(frozen=True)

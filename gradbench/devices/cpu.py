@@ -46,12 +46,13 @@ class Cpu:
         return int(psutil.virtual_memory().available)
 
     def time(self, call: Callable[[], object], calls: int) -> Timing:
-        switches = involuntary_switches()
+        switches, worked = involuntary_switches(), time.thread_time_ns()
         start = time.perf_counter_ns()
         for _ in repeat(None, calls):
             call()
         wall_s = (time.perf_counter_ns() - start) / 1e9
-        return Timing(wall_s, wall_s, None, involuntary_switches() - switches)
+        stalled_s = wall_s - (time.thread_time_ns() - worked) / 1e9
+        return Timing(wall_s, wall_s, None, involuntary_switches() - switches, stalled_s)
 
     def evictor(self) -> Callable[[], object]:
         size = 2 * last_level_cache_bytes()

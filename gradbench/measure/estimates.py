@@ -137,6 +137,8 @@ def _grid(samples: Sequence[Sample], shape: tuple[int, ...] | None = None) -> ND
         shape = (replicates, max((s.round for s in samples), default=-1) + 1)
     grid = np.full(shape, math.nan)
     for sample in samples:
+        if sample.seconds <= 0:  # of a clock that was set back: no time at all
+            continue
         grid[sample.replicate, sample.round] = sample.seconds
     return grid
 

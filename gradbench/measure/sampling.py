@@ -18,6 +18,10 @@ Protocol = Literal["isolated", "training"]
 SWITCH_PERIOD_S = 0.010
 """A sample may be switched out once per so many seconds: an idle kernel does that by itself."""
 
+STALL_S = 0.001
+STALLED_SHARE = 0.5
+"""A sample may stand still for so long, or for this part of it: its thread waits for other ones."""
+
 COLD_S = 0.050
 """A call this long is sampled without an untimed one before it: it moves far more bytes than any
 cache holds, so that it finds nothing of its own there, whoever went before."""
@@ -56,7 +60,8 @@ class Sample:
         seconds: Wall time per call, in seconds.
         host_s: Time per call until the calls had returned, in seconds.
         device_s: Time per call between events on the device, in seconds; None on CPU.
-        switched: Whether the process was switched out more than an idle machine does.
+        switched: Whether the process was switched out more than an idle machine does, stood still,
+            or had its clock set back.
     """
 
     cell: str
@@ -93,8 +98,19 @@ class Sample:
             seconds=timing.wall_s / calls,
             host_s=timing.host_s / calls,
             device_s=None if timing.device_s is None else timing.device_s / calls,
-            switched=timing.switches > timing.wall_s / SWITCH_PERIOD_S,
+            switched=_interrupted(timing),
         )
+
+
+def _interrupted(timing: Timing) -> bool:
+    """Say whether something other than the calls took part in a group's duration."""
+    if timing.wall_s <= 0:  # the clock was set back
+        return True
+    if timing.switches > timing.wall_s / SWITCH_PERIOD_S:
+        return True
+    # SIGSTOP and a suspended machine are no involuntary switches to Linux.
+    stalled_s = timing.stalled_s or 0.0
+    return stalled_s > max(STALL_S, STALLED_SHARE * timing.wall_s)
 
 
 @contextmanager

@@ -29,8 +29,16 @@ def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
 
     Returns:
         Names in the module's order.
+
+    Raises:
+        FloatingPointError: The loss is not finite, in a type that is wide enough for any model.
     """
-    loss(module, batch).backward()
+    value = loss(module, batch)
+    if not value.requires_grad:
+        return []
+    if all(p.dtype.itemsize >= 4 for p in module.parameters()):
+        _check_finite(value)
+    value.backward()
     names = [name for name, p in module.named_parameters() if p.grad is not None]
     module.zero_grad(set_to_none=True)
     return names
@@ -69,12 +77,16 @@ class Reference:
 
         Raises:
             RuntimeError: The module does not run in float64.
+            FloatingPointError: The first loss is not finite.
         """
         self._restart()
         record = []
         for step in range(steps):
             torch.manual_seed(self._seed + step)
-            loss(self._twin, self._batch).backward()
+            value = loss(self._twin, self._batch)
+            if step == 0:
+                _check_finite(value)
+            value.backward()
             present = {n: p for n, p in self._parameters.items() if p.grad is not None}
             record.append({n: _gradient(p).to(self._kept, copy=True) for n, p in present.items()})
             if step + 1 == steps:
@@ -112,6 +124,12 @@ class Reference:
         for row in self._slots.values():
             for tensor in row.values():
                 tensor.zero_()
+
+
+def _check_finite(value: Tensor) -> None:
+    """Refuse a loss from which there is nothing to learn."""
+    if not bool(value.detach().isfinite()):
+        raise FloatingPointError(f"the model's loss is {float(value.detach())}")
 
 
 def _update(

@@ -34,9 +34,13 @@ class Custom:
 
         Raises:
             ValueError: There is no such function, or it returns something else.
+            RuntimeError: The function raised a ValueError.
         """
         function = self._find()
-        made = function()
+        try:
+            made = function()
+        except ValueError as error:  # the model's own, no wrong request
+            raise RuntimeError(f"{self.factory} raised ValueError: {error}") from error
         if not isinstance(made, tuple) or len(made) != 2:
             raise self._wrong(f"it returned {_describe(made)}")
         module, batch = made

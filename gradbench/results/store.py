@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import tempfile
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gradbench.config import Unwritable
 from gradbench.results.checksum import BLANK, KEY, seal
 from gradbench.results.files import UnreadableFile, read_file
+from gradbench.results.lock import hold
 from gradbench.results.schema import CELL, arrow_schema
 
 Row = Mapping[str, Any]
@@ -46,7 +48,7 @@ class Store:
             The file's path.
 
         Raises:
-            OSError: The folder cannot be written.
+            Unwritable: The folder cannot be written.
             KeyError: A row has a column that the table has not.
         """
         schema = arrow_schema(table)
@@ -55,19 +57,29 @@ class Store:
             raise KeyError(f"table {table} has no column {', '.join(sorted(unknown))}")
         content = pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
         path = self.path(table, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".partial")
         try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(seal(_parquet(content)))
-                file.flush()
-                os.fsync(file.fileno())
-            os.chmod(temporary, 0o644)  # mkstemp's 0600 hides results from colleagues
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+            _write(path, seal(_parquet(content)))
+        except OSError as error:
+            raise Unwritable(
+                f"{path.parent} cannot be written: {error.strerror or error}"
+            ) from error
         return path
+
+    def discard(self, table: str, name: str) -> None:
+        """Remove a file of a table, if it is there.
+
+        Args:
+            table: Name of the table.
+            name: Name of the file, without its suffix.
+
+        Raises:
+            Unwritable: The folder cannot be written.
+        """
+        path = self.path(table, name)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise Unwritable(f"{path} cannot be removed: {error.strerror or error}") from error
 
     def is_finished(self, name: str, table: str = CELL, column: str = "status") -> bool:
         """Say whether a block, or an experiment, need not run again.
@@ -91,6 +103,32 @@ class Store:
         except UnreadableFile:
             return False  # done again, and written over
         return bool(found - {"skipped"}) and "failed" not in found
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file beside its place, and move it there once the disk has it."""
+    # As long as it is open it is held: what nobody holds was left by a process that was killed.
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial")
+    handle = hold(temporary)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
+            os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the disk know of a new name before the next file is written."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _parquet(content: pa.Table) -> bytes:

@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import gradbench
+from gradbench.config import Unwritable
 from gradbench.results.load import UnreadableResults
 from gradbench.results.schema import TABLES, VERSION, arrow_schema, column_dictionary
 from gradbench.results.store import Store
@@ -70,7 +71,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_temporary(
         raise OSError("No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(Unwritable, match="No space"):
         store.write("cells", "b", [cell("failed")])
     assert [file.name for file in (tmp_path / "cells").iterdir()] == ["b.parquet"]
     assert list(gradbench.load(tmp_path)["status"]) == ["ok"]
