@@ -238,22 +238,21 @@ def _hydra(sweep: Sweep, overrides: list[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra raises instead of printing, and we explain
     if not any(override.startswith("run=") for override in overrides):
         overrides = [*overrides, f"run={datetime.now():%Y-%m-%d_%H-%M-%S}"]
-    with scratch_folder() as scratch:
-        # Hydra keeps a multirun.yaml; the table `runs` holds the configuration of every block.
-        if not any(override.startswith("hydra.sweep.dir=") for override in overrides):
-            overrides = [*overrides, f"hydra.sweep.dir={scratch}"]
-        sys.argv = ["gradbench", *overrides]
-        application = hydra.main(
-            version_base="1.3", config_path=str(configuration_folder()), config_name="config"
-        )(sweep.job)
-        try:
-            application()
-        except (HydraException, OmegaConfBaseException) as error:
-            raise BadRequest(explain(error)) from error
-        except Exception as error:
-            if not is_hydras_own(error):
-                raise
-            raise BadRequest(explain(error)) from error
+    # Hydra keeps a multirun.yaml; the table `runs` holds the configuration of every block.
+    if not any(override.startswith("hydra.sweep.dir=") for override in overrides):
+        overrides = [*overrides, f"hydra.sweep.dir={scratch_folder()}"]
+    sys.argv = ["gradbench", *overrides]
+    application = hydra.main(
+        version_base="1.3", config_path=str(configuration_folder()), config_name="config"
+    )(sweep.job)
+    try:
+        application()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise BadRequest(explain(error)) from error
+    except Exception as error:
+        if not is_hydras_own(error):
+            raise
+        raise BadRequest(explain(error)) from error
 
 
 def _is_override(argument: str) -> bool:

@@ -159,15 +159,10 @@ class Sweep:
         table, name = key
         if not self.store.is_finished(name, table, column):
             file = self.store.path(table, name)
-            try:
-                with claim(file, lambda: self.screen.waits(label)):
-                    if not self.store.is_finished(name, table, column):
-                        self._measure(key, label, task)
-                        return
-            except OSError as error:
-                raise Unwritable(
-                    f"{file.parent} cannot be written: {error.strerror or error}"
-                ) from error
+            with claim(file, lambda: self.screen.waits(label)):
+                if not self.store.is_finished(name, table, column):
+                    self._measure(key, label, task)
+                    return
         self.screen.kept(label)
 
     def _measure(self, key: Key, label: str, task: Task) -> None:
@@ -240,7 +235,7 @@ def check_writable(folder: Path) -> None:
         while not existing.exists() and existing != existing.parent:
             existing = existing.parent
     except OSError as error:  # a name too long, a loop of links
-        raise BadRequest(f"output {folder} cannot be written: {error.strerror or error}") from error
+        raise BadRequest(f"output {folder} cannot be written: {error.strerror}") from error
     choose = "choose another, output=FOLDER"
     if not existing.is_dir():
         raise BadRequest(f"output {folder} cannot be written ({existing}: not a folder): {choose}")

@@ -27,12 +27,15 @@ def claim(file: Path, wait: Callable[[], object]) -> Iterator[None]:
         Nothing, once the file is this process's to make. It may be there by now.
 
     Raises:
-        OSError: The folder cannot be written.
-        Unwritable: The folder was removed meanwhile.
+        Unwritable: The folder cannot be written, or was removed meanwhile.
     """
     lock = file.with_name(f".{file.stem}.lock")
     missing = [folder for folder in (lock.parent, *lock.parent.parents) if not folder.exists()]
-    handle = hold(lock, wait)
+    try:
+        handle = hold(lock, wait)
+    except OSError as error:
+        why = error.strerror or error
+        raise Unwritable(f"{file.parent} cannot be written: {why}") from error
     try:
         yield
         held = _is_at(handle, lock)

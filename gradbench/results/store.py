@@ -60,9 +60,8 @@ class Store:
         try:
             _write(path, seal(_parquet(content)))
         except OSError as error:
-            raise Unwritable(
-                f"{path.parent} cannot be written: {error.strerror or error}"
-            ) from error
+            why = error.strerror or error
+            raise Unwritable(f"{path.parent} cannot be written: {why}") from error
         return path
 
     def discard(self, table: str, name: str) -> None:

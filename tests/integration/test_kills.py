@@ -44,9 +44,10 @@ def kill(process: psutil.Process | None) -> None:
 
 
 @pytest.mark.timeout(3000)
-def test_a_sweep_that_is_killed_again_and_again(tmp_path: Path, tally: Counter[str]) -> None:
+def test_a_sweep_that_is_killed_again_and_again(folder: Path, tally: Counter[str]) -> None:
     chance = random.Random(20)
-    folder, known, sweep = tmp_path / "0", {}, None
+    root, known, sweep = folder, {}, None
+    folder = root / "0"
     for number, kind in enumerate(victims(chance)):
         if sweep is None:
             sweep = Sweep(folder, COMMAND)
@@ -56,7 +57,7 @@ def test_a_sweep_that_is_killed_again_and_again(tmp_path: Path, tally: Counter[s
         worker = sweep.worker() or worker
         if sweep.process.poll() is not None:  # it was done before this kill: another run
             complete(sweep, tally)
-            folder, known = tmp_path / f"{number + 1}", {}
+            folder, known = root / f"{number + 1}", {}
             sweep = Sweep(folder, COMMAND)
             worker = sweep.await_worker()
         tally["faults injected"] += 1
@@ -95,15 +96,15 @@ def complete(sweep: Sweep, tally: Counter[str]) -> None:
     assert wrong == 0
 
 
-def test_two_sweeps_into_one_run(tmp_path: Path, tally: Counter[str]) -> None:
+def test_two_sweeps_into_one_run(folder: Path, tally: Counter[str]) -> None:
     command = (*LINEAR, "-m", "seed=range(4)")
-    sweeps = [Sweep(tmp_path, command) for _ in range(2)]
+    sweeps = [Sweep(folder, command) for _ in range(2)]
     ends = [sweep.end() for sweep in sweeps]
     tally["faults injected"] += 1
     assert [status for status, _, _ in ends] == [0, 0], ends
-    assert len(finished_blocks(tmp_path / "results" / "r")) == 4
+    assert len(finished_blocks(folder / "results" / "r")) == 4
     lines = [line for _, output, _ in ends for line in output.splitlines()]
     assert sum("4 ok;" in line for line in lines) == 4, ends  # each by one of the two
     assert sum(": kept" in line for line in lines) == 4
     assert leftovers(sweeps[0]) == []
-    assert wrong_rows(tmp_path / "results" / "r") == 0
+    assert wrong_rows(folder / "results" / "r") == 0
