@@ -16,7 +16,7 @@ pip_install := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.t
 # Two measurements at once would disturb each other, and two installations break each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help sweep quick findings calibrate instruments test benchmark lint format install hooks clean \
+.PHONY: help sweep quick findings calibrate instruments test torture benchmark lint format install hooks clean \
 	reference report
 
 help: ## List the targets
@@ -53,6 +53,9 @@ instruments: $(VENV)/.dev ## Compare with Timer, pytest-benchmark and pyperf, an
 
 test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd"
 	$(python) -m pytest $(ARGS)
+
+torture: $(VENV)/.dev ## Do all the damage the tests know, not a tenth: a hundred kills, a gigabyte printed, a full disk (as root)
+	GRADBENCH_TORTURE=1 $(python) -m pytest --timeout=3600 tests/integration tests/measure/test_clock.py $(ARGS)
 
 benchmark: $(VENV)/.dev ## Time gradbench's own code with pytest-benchmark
 	$(python) -m pytest tests/benchmarks $(ARGS)

@@ -32,6 +32,7 @@ def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
 
     Raises:
         FloatingPointError: The loss is not finite, in a type that is wide enough for any model.
+        TypeError: A gradient is sparse.
     """
     value = loss(module, batch)
     if not value.requires_grad:
@@ -39,9 +40,13 @@ def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
     if all(p.dtype.itemsize >= 4 for p in module.parameters()):
         _check_finite(value)
     value.backward()
-    names = [name for name, p in module.named_parameters() if p.grad is not None]
+    gradients = {n: p.grad for n, p in module.named_parameters() if p.grad is not None}
     module.zero_grad(set_to_none=True)
-    return names
+    for name, gradient in gradients.items():
+        if gradient.layout != torch.strided:
+            layout = str(gradient.layout).removeprefix("torch.")
+            raise TypeError(f"the gradient of {name} is {layout}; what is measured is dense")
+    return list(gradients)
 
 
 class Reference:

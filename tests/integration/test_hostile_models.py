@@ -21,7 +21,7 @@ FATES: dict[str, tuple[str, str]] = {
     "no_gradient": ("skipped", "no parameter of the model gets a gradient"),
     "complex_parameters": ("failed", "parameter phase is complex64"),
     "sparse_parameters": ("failed", "parameter table is sparse_coo"),
-    "sparse_gradients": ("failed", "sparse"),
+    "sparse_gradients": ("failed", "the gradient of weight is sparse_coo"),
     "integer_parameters": ("ok", ""),
     "meta_parameters": ("failed", "parameter weight is on the meta device"),
     "other_device": ("failed", "meta"),
