@@ -203,7 +203,7 @@ class _Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM end the sweep, and no second one the tidying up."""
+    """Let the first SIGINT or SIGTERM end the sweep, and no second one the tidying up or exit."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def interrupt(number: int, _: object) -> NoReturn:
@@ -217,7 +217,8 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is interrupt:
+                signal.signal(number, handler)
 
 
 def _hydra(sweep: Sweep, overrides: list[str]) -> None:
@@ -240,7 +241,8 @@ def _hydra(sweep: Sweep, overrides: list[str]) -> None:
         overrides = [*overrides, f"run={datetime.now():%Y-%m-%d_%H-%M-%S}"]
     # Hydra keeps a multirun.yaml; the table `runs` holds the configuration of every block.
     if not any(override.startswith("hydra.sweep.dir=") for override in overrides):
-        overrides = [*overrides, f"hydra.sweep.dir={scratch_folder()}"]
+        quoted = str(scratch_folder()).replace("'", r"\'")
+        overrides = [*overrides, f"hydra.sweep.dir='{quoted}'"]
     sys.argv = ["gradbench", *overrides]
     application = hydra.main(
         version_base="1.3", config_path=str(configuration_folder()), config_name="config"

@@ -67,9 +67,13 @@ def predict(
     asked = count((parse_count(tensors, "--tensors"), parse_count(parameters, "--parameters")))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = rankings(
-            results, asked[0], asked[1], rule, device, dtype, threads, extrapolate=extrapolate
-        )
+        try:
+            found = rankings(
+                results, asked[0], asked[1], rule, device, dtype, threads, extrapolate=extrapolate
+            )
+        except BadRequest as error:  # it may be for the files that were left out
+            reasons = [str(error), *(str(warning.message) for warning in caught)]
+            raise BadRequest("; ".join(reasons)) from error
     complain(warning.message for warning in caught)
     if form is Format.json:
         import pandas as pd

@@ -47,7 +47,7 @@ VERBS = {
     "runs": ["runs", "bad"],
 }
 SLOW_VERBS = {
-    "predict": ["predict", "model=linear", "--from", "bad"],
+    "predict": ["predict", "--tensors=2", "--parameters=10", "--rule=adam", "--results=bad"],
     "report": ["report", "bad", "--output", "page"],
 }
 
@@ -72,7 +72,8 @@ def test_every_verb_names_what_it_leaves_out(
         capfd.readouterr()
         status = main(line)
         output, errors = capfd.readouterr()
-        assert status == 1, (name, output, errors)
+        few = name == "predict"  # what is left is too little to fit, and that is said
+        assert status == (2 if few else 1), (name, output, errors)
         assert victim.name in errors.replace("\n", ""), (name, errors)
         assert "Traceback" not in errors, name
     with pytest.warns(UnreadableResults, match=victim.name):
