@@ -39,7 +39,7 @@ def calibration_table(rows: pd.DataFrame) -> Table:
         table.add_column(heading, justify="left" if heading == "load" else "right", no_wrap=True)
     for row in rows[rows["stated"].astype(bool)].to_dict("records"):
         table.add_row(
-            load_name(row["hogs"]),
+            load_of(row),
             str(row["runs"]),
             _share(row, "coverage"),
             _share(row, "false_alarms"),
@@ -78,7 +78,7 @@ def _line(row: dict[Any, Any]) -> str:
     found = row["detectable_difference"]
     difference = f"{percent(found)} found" if _known(found) else "no planted difference found"
     return (
-        f"intervals on {row['host']}, {row['device']}, {load_name(row['hogs'])}: "
+        f"intervals on {row['host']}, {row['device']}, {load_of(row)}: "
         f"{percent(row['coverage'])} of {row['intervals']} held in {row['runs']} re-runs, "
         f"{percent(row['false_alarms'])} false alarms, {difference} in {row['seconds']:g} s "
         f"({row['model']} · {row['rule']}, {row['recorded_at'][:10]})"
@@ -88,6 +88,11 @@ def _line(row: dict[Any, Any]) -> str:
 def load_name(hogs: int) -> str:
     """Name a load for people."""
     return "quiet" if hogs == 0 else f"{hogs} busy process{'es' if hogs > 1 else ''}"
+
+
+def load_of(row: Any) -> str:
+    """Name a calibration's load for people, and say where it was not what it was to be."""
+    return "quiet, but others kept it busy" if disturbed(row) else load_name(row["hogs"])
 
 
 def disturbed(row: Any) -> bool:

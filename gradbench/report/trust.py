@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from gradbench.report.calibration import disturbed, load_name, percent
+from gradbench.report.calibration import load_of, percent
 from gradbench.report.difference import known
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def _say(row: dict[Any, Any] | None, device: str) -> str:
         return f"not calibrated: run python -m gradbench calibrate{option}"
     found = row["detectable_difference"]
     difference = f"{percent(found)} detectable" if known(found) else "nothing planted was found"
-    load = "quiet, but others kept it busy" if disturbed(row) else load_name(row["hogs"])
     return (
-        f"{load}: {percent(row['coverage'])} held, "
+        f"{load_of(row)}: {percent(row['coverage'])} held, "
         f"{percent(row['false_alarms'])} false alarms, {difference}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradbench.report.calibration import load_name, percent
+from gradbench.report.calibration import load_of, percent
 from gradbench.report.tables.table import ReportTable
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _DATA = (
     *("host", "device", "device_name", "model", "rule", "hogs", "seconds", "runs"),
     *("coverage", "coverage_low", "coverage_high", "intervals"),
     *("false_alarms", "false_alarms_low", "false_alarms_high", "identical"),
-    *("detectable_difference", "half_width", "spread", "torch_version", "recorded_at"),
+    *("detectable_difference", "half_width", "spread", "contended", "torch_version", "recorded_at"),
 )
 
 
@@ -42,7 +42,7 @@ def draw(content: Content) -> list[ReportTable]:
     text = pd.DataFrame(
         {
             "machine": rows["host"] + ", " + rows["device"],
-            "load": rows["hogs"].map(load_name),
+            "load": [load_of(row) for row in rows.to_dict("records")],
             "held": _shares(rows, "coverage"),
             "false alarms": _shares(rows, "false_alarms"),
             "found": found.map(percent).where(found.notna(), "none"),
