@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 20_000
 """Cells that are all drawn; where there are more, machines alike are summed up."""
 
-SHOWN_CELLS = 4_000
+SHOWN_CELLS = 2_000
 """Cells that are then drawn one by one, of machines that stand for their like."""
 
 DEVICE = ("device", "device_name", "driver", "clock_hz", "torch_version")
