@@ -18,7 +18,7 @@ COMMAND = [a for a in LINEAR if "budget_s" not in a and "threads" not in a]
 
 
 def test_a_worker_stopped_in_the_middle(folder: Path, tally: Counter[str]) -> None:
-    blocks = 6 if TORTURE else 2
+    blocks = 6 if TORTURE else 1
     budget = "measurement.budget_s=1"
     sweep = Sweep(folder, [*COMMAND, budget, "-m", f"seed=range({blocks})"])
     while (worker := sweep.await_worker()) is not None:
@@ -37,6 +37,7 @@ def test_a_worker_stopped_in_the_middle(folder: Path, tally: Counter[str]) -> No
     assert wrong_rows(sweep.results) == 0
 
 
+@pytest.mark.skipif(not TORTURE, reason="make torture")
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="pinning is Linux's")
 def test_two_threads_on_one_core(folder: Path) -> None:
     core = min(os.sched_getaffinity(0))
