@@ -39,7 +39,8 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
             ("step", "right"),
         ):
             table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
-        for _, block in rows.groupby(["model", "rule", "run", "host", "block"], sort=True):
+        names = ["model", "rule", "run", "host", "block"]
+        for _, block in rows.groupby(names, sort=True, dropna=False):
             _add_block(table, block)
             table.add_section()
         tables.append(table)

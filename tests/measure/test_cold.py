@@ -28,6 +28,9 @@ class FakeClock:
         self.log.append("clock")
         return self.now_ns
 
+    def thread_time_ns(self) -> int:
+        return self.now_ns
+
     def work(self, name: str, seconds: float) -> Callable[[], None]:
         def call() -> None:
             self.log.append(name)
