@@ -2,8 +2,8 @@
 
     python -m tests.integration.loopback_slurm srun hostname
 
-runs a command inside of it. It needs what Debian's packages ``slurm-wlm`` and ``munge`` install; its
-folders, keys and ports are its own, so that it runs beside another one.
+runs a command inside of it. It needs what Debian's packages ``slurm-wlm`` and ``munge`` install;
+its folders, keys and ports are its own, so that it runs beside another one.
 """
 
 from __future__ import annotations
