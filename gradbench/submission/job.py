@@ -165,7 +165,8 @@ class Job:
                 held.enter_context(device_to_itself(*task.device, lambda: say.now(text=waits)))
                 begun = time.monotonic()
                 say.now(text="starting")
-                finished = Workers().run(task, say.progress)
+                # For one task a server that forks workers would import more than it saves.
+                finished = Workers("spawn").run(task, say.progress)
                 say.now(finished=finished, seconds=time.monotonic() - begun)
         except BadRequest as error:
             say.now(bad_request=str(error))
