@@ -17,6 +17,7 @@ from typing import Any, NoReturn, Protocol
 from gradbench.config import BadRequest, Unwritable
 from gradbench.plan import host_name
 from gradbench.results.lock import claim
+from gradbench.results.schema import GRADIENT, SAMPLE
 from gradbench.results.store import Store
 from gradbench.submission.device_lock import device_to_itself
 from gradbench.worker import Finished, Progress, Task, Workers
@@ -124,7 +125,8 @@ class Job:
     path: tuple[str, ...] = field(default_factory=lambda: tuple(sys.path))
 
     @property
-    def _file(self) -> Path:
+    def file(self) -> Path:
+        """Where the last message is."""
         return self.folder / f"{self.table}-{self.task.name.partition('-')[2]}.json"
 
     def forget(self) -> None:
@@ -132,12 +134,13 @@ class Job:
         store = self.task.store
         for name in store.on_any_host(self.task.name, self.table):
             if not store.is_finished(name, self.table, self.column):
-                store.discard(self.table, name)
+                for table in (self.table, SAMPLE, GRADIENT):
+                    store.discard(table, name)
 
     def message(self) -> Message | None:
         """Return what the job said last; None if it has not begun."""
         try:
-            return Message.read(self._file.read_text())
+            return Message.read(self.file.read_text())
         except (OSError, ValueError):
             return None
 
@@ -151,7 +154,7 @@ class Job:
         """Do the task here, where the device is to itself, unless it was done meanwhile."""
         self._settle()
         task = self.task.at(host_name())
-        say = _Speaker(self._file, Message(host_name(), task.name, text="waiting for the device"))
+        say = _Speaker(self.file, Message(host_name(), task.name, text="waiting for the device"))
         store = task.store
         # By the name without its host: the same task must not be done by two.
         file = store.path(self.table, task.name.partition("-")[2])
