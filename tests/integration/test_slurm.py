@@ -1,4 +1,4 @@
-"""A sweep through a real Slurm of one node: the same as here, and what is cancelled is done again."""
+"""A sweep through a real Slurm of one node: as one run here; what is cancelled is done again."""
 
 import os
 import subprocess
