@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gradbench.config import BadRequest, Unwritable
 from gradbench.screen import Screen
@@ -35,16 +36,30 @@ def follow(cluster: Cluster, jobs: Sequence[Job], screen: Screen, arrived: Arriv
         Unwritable: A job could not store its tables: what runs is ended.
     """
     followed = _Followed(cluster, screen, arrived, list(jobs))
-    cluster.folder.mkdir(parents=True, exist_ok=True)
+    folder = cluster.folder
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unwritable(f"{folder} cannot be written: {error.strerror}") from error
     try:
         followed.to_the_end()
     except BaseException:
         cluster.cancel(list(followed.submitted))
+        if not followed.begun:
+            _remove(folder, missing)
         raise
     if not followed.lost:
-        shutil.rmtree(cluster.folder, ignore_errors=True)
-        with suppress(OSError):  # another command's folder is in it
-            cluster.folder.parent.rmdir()
+        _remove(folder, missing)
+
+
+def _remove(folder: Path, made: Sequence[Path]) -> None:
+    """Remove a folder, and those made for it that nothing else is in."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        for each in (folder.parent, *made):
+            if each != folder:
+                each.rmdir()
 
 
 @dataclass
@@ -56,6 +71,7 @@ class _Followed:
     submitted: dict[str, Job] = field(default_factory=dict)
     gone_since: dict[str, float] = field(default_factory=dict)
     lost: int = 0
+    begun: bool = False
 
     def to_the_end(self) -> None:
         start = time.monotonic()
@@ -63,6 +79,7 @@ class _Followed:
             new = self.cluster.submit(self.waiting) if self.waiting else {}
             self.waiting = self.waiting[len(new) :]  # taken in order
             self.submitted |= new
+            self.begun = self.begun or bool(new)
             time.sleep(min(max((time.monotonic() - start) / 20, 0.3), 10.0))
             # States first: what a job says before it ends is there when it has ended.
             states = self.cluster.states()

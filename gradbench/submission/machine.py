@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,7 @@ class Machine:
                 job = replace(job, gpu=gpu, cores=self._cores(gpu))
             elif busy:
                 break
-            handle = self._executor().submit(job)
+            handle = self._start(job)
             self._running[handle.job_id] = (handle, gpu)
             submitted[handle.job_id] = job
         return submitted
@@ -68,12 +70,17 @@ class Machine:
         share, place = len(cores) // len(self.gpus), self.gpus.index(gpu)
         return tuple(cores[place * share : (place + 1) * share]) or None
 
-    def _executor(self) -> Any:
+    def _start(self, job: Job) -> Any:
+        """Start a process that Ctrl-C, which a terminal sends to all, never reaches."""
         import submitit
 
         executor = submitit.LocalExecutor(self.folder)
         executor.update_parameters(timeout_min=self.options["timeout_min"])
-        return executor
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which is inherited
+        try:
+            return executor.submit(job)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def states(self) -> dict[str, State]:
         """Say which jobs run, and how the others ended."""
@@ -88,11 +95,14 @@ class Machine:
         }
 
     def cancel(self, jobs: Sequence[str]) -> None:
-        """Interrupt jobs and wait until they are gone."""
-        for name in jobs:
-            if name in self._running:
-                self._running[name][0].cancel()
+        """End jobs and wait until they are gone."""
         deadline = time.monotonic() + _PATIENCE_S
-        while self._running and time.monotonic() < deadline:
+        while time.monotonic() < deadline:
             self.states()
-            time.sleep(0.05)
+            left = [name for name in jobs if name in self._running]
+            if not left:
+                return
+            for name in left:  # again and again: a process that begins may not listen yet
+                with suppress(ProcessLookupError):
+                    os.kill(int(name), signal.SIGTERM)
+            time.sleep(0.2)
