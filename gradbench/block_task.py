@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradbench.config import BadRequest
 from gradbench.identity import identity
+from gradbench.occupancy import others_on_device, sharing_columns
 from gradbench.plan import Block
 from gradbench.results.schema import CELL, GRADIENT, SAMPLE
 from gradbench.results.store import Store
@@ -31,6 +32,24 @@ class BlockTask:
     block: Block
     store: Store
     alone: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of its files."""
+        return self.block.name
+
+    @property
+    def device(self) -> tuple[str, int]:
+        """Its device's name and index."""
+        return self.block.device, int(self.block.options["device"].get("index", 0))
+
+    def at(self, host: str) -> BlockTask:
+        """Return the same block of another host.
+
+        Args:
+            host: Name of the host.
+        """
+        return replace(self, block=replace(self.block, host=host))
 
     @property
     def limit_s(self) -> float:
@@ -63,11 +82,14 @@ class BlockTask:
         if self.alone:  # before the time is spent
             asked = [axes.strategies[name] for name in block.asked]
             _refuse_if_all([strategy.supports(block, axes.rule) for strategy in asked])
+        seen = [others_on_device(block)]
         measured = measure_block(block, progress)
+        seen.append(others_on_device(block))
         if self.alone:  # a device or a model that is not there
             outcomes = [o for o in measured.outcomes if o.cell.strategy in block.asked]
             _refuse_if_all([o.reason if o.status == "skipped" else None for o in outcomes])
-        cells = rows.cell_rows(block, axes.rule, measured)
+        sharing = sharing_columns(seen) if measured.design is not None else {}
+        cells = [{**row, **sharing} for row in rows.cell_rows(block, axes.rule, measured)]
         self._discard()
         if measured.isolated is not None or measured.training is not None:
             store.write(SAMPLE, block.name, rows.sample_rows(block, measured))

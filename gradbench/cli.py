@@ -174,6 +174,7 @@ def _run(overrides: list[str]) -> int:
         try:
             try:
                 _hydra(sweep, overrides)
+                sweep.finish()
             except (BadRequest, Unwritable) as error:
                 sweep.error = error
             finally:

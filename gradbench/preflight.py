@@ -26,6 +26,11 @@ def check_command(arguments: Sequence[str]) -> None:
             single option to several.
     """
     for argument in arguments:
+        launcher = re.match(r"\+?hydra/launcher=(.*)$", argument, re.DOTALL)
+        if launcher is not None:
+            from gradbench.submission.launchers import check_launcher
+
+            check_launcher(launcher[1])
         key = argument.lstrip("+~").partition("=")[0]
         if len(key) > _LONGEST:
             raise BadRequest(unknown_key(key))

@@ -78,6 +78,27 @@ class Screen:
             self._tasks, completed=self._done + fraction, note=self._eta(fraction)
         )
 
+    def follows(self, running: int, waiting: int, fraction: float, note: str) -> None:
+        """Show how far several tasks are that run elsewhere at once.
+
+        Args:
+            running: How many run.
+            waiting: How many have yet to begin.
+            fraction: Sum of the fractions of those that run.
+            note: What one of them is at, or why they wait.
+        """
+        if self._progress is None or self._inside is None or self._tasks is None:
+            return
+        self._progress.update(
+            self._inside,
+            description=f"{running} running, {waiting} waiting",
+            completed=fraction / max(running, 1),
+            note=note,
+        )
+        self._progress.update(
+            self._tasks, completed=self._done + fraction, note=self._eta(fraction)
+        )
+
     def ends(self, label: str, result: Finished, seconds: float) -> None:
         """Show what became of a task.
 

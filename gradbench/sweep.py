@@ -32,6 +32,10 @@ from gradbench.results.lock import claim, remove_abandoned
 from gradbench.results.schema import CELL, OBSERVATION, RUN
 from gradbench.results.store import Store
 from gradbench.screen import Screen
+from gradbench.submission.cluster import Cluster
+from gradbench.submission.follow import follow
+from gradbench.submission.job import Job, Message, Movable
+from gradbench.submission.launchers import chosen_cluster
 from gradbench.worker import Finished, Task, Workers
 
 Key = tuple[str, str]
@@ -100,6 +104,8 @@ class Sweep:
         self._started_at, self._start = now(), time.perf_counter()
         self._workers: Workers | None = None
         self._expected: dict[str, int] = {}
+        self._cluster: Cluster | None = None
+        self._jobs: dict[Key, Job] = {}
 
     def names(self, table: str) -> list[str]:
         """Return the names of the files of a table asked for so far.
@@ -140,10 +146,13 @@ class Sweep:
             blocks = CountJobs.jobs() if measured else 0
             experiments = len(trials) * CountJobs.jobs(experiments=True)
             self._expected = {CELL: blocks, OBSERVATION: experiments}
+            self._cluster = chosen_cluster(HydraConfig.get().launcher)
             self.screen.begin(blocks, experiments, self.store.folder)
         for trial in trials:
             key = (OBSERVATION, trial.name)
-            if key not in self.asked:  # the jobs of a sweep share their device's trials
+            if (
+                key not in self.asked and key not in self._jobs
+            ):  # the jobs of a sweep share their device's trials
                 label = f"{trial.experiment} · {trial.device}"
                 task = TrialTask(trial, self.store, alone=not multirun)
                 self._do(key, label, task, trial.options, "verdict")
@@ -152,11 +161,16 @@ class Sweep:
             measuring = BlockTask(block, self.store, alone=not multirun and not trials)
             self._do((CELL, block.name), label, measuring, block.options, "status")
 
-    def _do(self, key: Key, label: str, task: Task, options: dict[str, Any], column: str) -> None:
+    def _do(
+        self, key: Key, label: str, task: Movable, options: dict[str, Any], column: str
+    ) -> None:
         """Do a task that is missing, unless another sweep is at it, and record it."""
         assert self.store is not None
-        self.asked[key] = options
         table, name = key
+        if self._cluster is not None:
+            self._plan(key, Job(table, column, label, task, options, self._cluster.folder))
+            return
+        self.asked[key] = options
         if not self.store.is_finished(name, table, column):
             file = self.store.path(table, name)
             with claim(file, lambda: self.screen.waits(label)):
@@ -164,6 +178,42 @@ class Sweep:
                     self._measure(key, label, task)
                     return
         self.screen.kept(label)
+
+    def _plan(self, key: Key, job: Job) -> None:
+        """Take a task that no host has done into those to be submitted."""
+        assert self.store is not None
+        table, name = key
+        done = self.store.done_on_any_host(name, table, job.column)
+        if done is None:
+            self._jobs[key] = job
+        elif (table, done) not in self.asked:
+            self.asked[table, done] = job.options
+            self.screen.kept(job.label)
+
+    def finish(self) -> None:
+        """Submit what was planned, where there is a cluster, and wait for its end.
+
+        Raises:
+            BadRequest: The request is wrong, or the cluster refuses it.
+            Unwritable: Something cannot be stored.
+        """
+        if self._cluster is None or not self._jobs or self.error is not None:
+            return
+        jobs = list(self._jobs.values())
+        for job in jobs:
+            job.forget()
+        follow(self._cluster, jobs, self.screen, self._arrived)
+
+    def _arrived(self, job: Job, message: Message) -> None:
+        """Record what became of a submitted task, under the name that its host gave it."""
+        key = (job.table, message.name)
+        self.asked[key] = job.options
+        if message.finished is None:
+            self.screen.kept(job.label)
+            return
+        self.finished[key] = message.finished
+        self.screen.ends(f"{job.label} on {message.host}", message.finished, message.seconds)
+        self.record("running")
 
     def _measure(self, key: Key, label: str, task: Task) -> None:
         """Have a worker do a task."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import gradbench
@@ -39,6 +39,24 @@ class TrialTask:
     trial: Trial
     store: Store
     alone: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of its file."""
+        return self.trial.name
+
+    @property
+    def device(self) -> tuple[str, int]:
+        """Its device's name and index."""
+        return self.trial.device, int(self.trial.options["device"].get("index", 0))
+
+    def at(self, host: str) -> TrialTask:
+        """Return the same trial of another host.
+
+        Args:
+            host: Name of the host.
+        """
+        return replace(self, trial=replace(self.trial, host=host))
 
     @property
     def limit_s(self) -> float:

@@ -159,6 +159,15 @@ _CELLS = (
         "Highest clock of the GPU after a replicate; null without nvidia-ml-py.",
         added=True,
     ),
+    Column(
+        "exclusive",
+        FLAG,
+        "",
+        "The block had its device to itself: as it began and ended, no other process was on the "
+        "GPU, and on a cluster no other job on the CPU's node; null where nobody could tell.",
+        added=True,
+    ),
+    Column("shared_with", TEXT, "", "What else was on the device then.", added=True),
     Column("converged", FLAG, "", "The speedup's interval is within the precision asked for."),
     Column("stopped_by", TEXT, "", "What ended the block's sampling: precision or budget."),
     Column("max_ulp_error", REAL, "ulp", "Largest error of the verified updates."),

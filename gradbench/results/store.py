@@ -103,6 +103,34 @@ class Store:
             return False  # done again, and written over
         return bool(found - {"skipped"}) and "failed" not in found
 
+    def on_any_host(self, name: str, table: str = CELL) -> list[str]:
+        """List the files of the same block, or experiment, on whatever host.
+
+        Args:
+            name: Name of one such file, without its suffix; it need not be there.
+            table: Name of the table.
+
+        Returns:
+            Names without suffix, sorted.
+        """
+        shared = name.partition("-")[2]  # what precedes the first hyphen is the host
+        names = (file.stem for file in self.path(table, name).parent.glob("[!.]*.parquet"))
+        return sorted(each for each in names if each.partition("-")[2] == shared)
+
+    def done_on_any_host(self, name: str, table: str, column: str) -> str | None:
+        """Find a block, or experiment, that need not run again, wherever it ran.
+
+        Args:
+            name: Name of its file on one host, without its suffix.
+            table: The table written last.
+            column: The table's column that says ``failed`` or ``skipped``.
+
+        Returns:
+            The finished file's name without suffix; None if there is none.
+        """
+        names = self.on_any_host(name, table)
+        return next((each for each in names if self.is_finished(each, table, column)), None)
+
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file beside its place, and move it there once the disk has it."""

@@ -55,6 +55,8 @@ class Compiled(Strategy):
 @lru_cache(maxsize=1)
 def _compile(rule: Rule) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
     """Compile the step; kept, so that a block compiles once for all its cells and replicates."""
+    import torch._inductor.compile_fx  # now, so that its seconds are not taken for compiling
+
     return torch.compile(rule.step, dynamic=True, fullgraph=True)
 
 

@@ -1,0 +1,60 @@
+"""Which cluster a launcher of Hydra's stands for."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gradbench.config import BadRequest
+from gradbench.submission.cluster import Cluster
+from gradbench.submission.machine import Machine
+from gradbench.submission.slurm import Slurm
+
+_CLUSTERS: dict[str, Any] = {"SlurmLauncher": Slurm, "LocalLauncher": Machine}
+CHOICES = ("basic", "slurm", "submitit_local")
+"""Options of ``hydra/launcher``; basic does everything in this process."""
+
+
+def check_launcher(name: str) -> None:
+    """Check what ``hydra/launcher`` is set to.
+
+    Args:
+        name: An option's name.
+
+    Raises:
+        BadRequest: There is no such launcher, or its extra is not installed.
+    """
+    if name not in CHOICES:
+        raise BadRequest(f"hydra/launcher={name}: choose from {', '.join(CHOICES)}")
+    if name != "basic" and find_spec("hydra_plugins.hydra_submitit_launcher") is None:
+        raise BadRequest(f"hydra/launcher={name} needs pip install 'torch-gradbench[slurm]'")
+
+
+def chosen_cluster(launcher: DictConfig) -> Cluster | None:
+    """Make the cluster that a job's configuration names.
+
+    Args:
+        launcher: Node ``hydra.launcher``.
+
+    Returns:
+        The cluster; None if everything is done in this process.
+
+    Raises:
+        BadRequest: An option is wrong.
+    """
+    options = OmegaConf.to_container(launcher, resolve=True)
+    assert isinstance(options, dict)
+    named = {str(key): value for key, value in options.items()}
+    made = _CLUSTERS.get(named.pop("_target_").rpartition(".")[2])
+    if made is None:
+        return None
+    # Each command has a folder of its own there: two may add to one run at once.
+    stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{os.getpid()}"
+    folder = Path(named.pop("submitit_folder")).absolute() / stamp
+    cluster: Cluster = made(folder, named)
+    return cluster

@@ -1,0 +1,44 @@
+from collections.abc import Callable
+
+import pytest
+
+from gradbench.occupancy import others_on_device, sharing_columns
+from gradbench.plan import Block
+from tests.submission.conftest import TWO_GPUS, Commands
+
+Plan = Callable[..., Block]
+
+
+def test_a_gpu_of_its_own_and_one_that_is_shared(
+    plan: Plan, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands(nvidia_smi=TWO_GPUS)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert others_on_device(plan("device=cuda")) == []
+    assert others_on_device(plan("device=cuda", "device.index=1")) == ["process 1234"]
+    assert others_on_device(plan("device=cuda", "device.index=2")) is None
+
+
+def test_jobs_on_the_node(plan: Plan, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "12")
+    monkeypatch.setenv("SLURMD_NODENAME", "node7")
+    commands(squeue="""case "$*" in *--nodelist=node7*) echo '12 10_1';; esac""")
+    assert others_on_device(plan()) == []
+    commands(squeue="printf '12 10_1\\n13 10_2\\n'")
+    assert others_on_device(plan()) == ["Slurm job 10_2"]
+    commands(squeue="exit 1")
+    assert others_on_device(plan()) is None
+
+
+def test_nobody_can_tell_on_a_machine_without_slurm(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    assert others_on_device(plan()) is None
+
+
+def test_columns() -> None:
+    assert sharing_columns([[], []]) == {"exclusive": True, "shared_with": None}
+    assert sharing_columns([None, []]) == {"exclusive": None, "shared_with": None}
+    seen: list[list[str] | None] = [["a"], None, ["a", "b"]]
+    assert sharing_columns(seen) == {"exclusive": False, "shared_with": "a, b"}
