@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gradbench.results.checksum import seal
@@ -31,19 +32,19 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     generator = np.random.default_rng(0)
     for file in files:
         columns = {
-            **{"run": ["long"] * rows, "block": [file.stem] * rows},
             "cell": np.resize(np.array(cells, dtype=object), rows),
             "protocol": np.where(np.arange(rows) % 2, "isolated", "training"),
             **{"replicate": np.arange(rows) % 8, "round": np.arange(rows) // 8},
             **{"phase": ["update"] * rows, "calls": np.full(rows, 4)},
             "seconds": generator.lognormal(-8, 0.1, rows),
-            **{"host_s": None, "device_s": None, "disturbed": generator.random(rows) < 0.1},
+            "disturbed": generator.random(rows) < 0.1,
         }
+        first = pq.read_table(file).slice(0, 1)  # which run, block and host it is
         schema = arrow_schema("samples")
         arrays: list[Any] = [
-            pa.nulls(rows, kind.type)
-            if columns[kind.name] is None
-            else pa.array(columns[kind.name])
+            pa.array(columns[kind.name])
+            if kind.name in columns
+            else pa.repeat(first[kind.name][0], rows)
             for kind in schema
         ]
         table = pa.table(
