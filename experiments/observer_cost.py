@@ -26,7 +26,7 @@ from gradbench.measure.statistics import Interval
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.paired import Calls, Paired, time_paired
 from gradbench.observing.script import main
-from gradbench.report.summary import format_seconds
+from gradbench.report.text import format_seconds
 
 GUIDE = "PyTorch, Performance Tuning Guide: Avoid unnecessary CPU-GPU synchronization"
 LITTLE = 0.05

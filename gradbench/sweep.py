@@ -157,7 +157,8 @@ class Sweep:
                 task = TrialTask(trial, self.store, alone=not multirun)
                 self._do(key, label, task, trial.options, "verdict")
         if block is not None:
-            label = f"{block.model} · {block.rule} · {block.device}"
+            dtype = "" if block.dtype == "float32" else f" · {block.dtype}"
+            label = f"{block.model} · {block.rule}{dtype} · {block.device}"
             measuring = BlockTask(block, self.store, alone=not multirun and not trials)
             self._do((CELL, block.name), label, measuring, block.options, "status")
 

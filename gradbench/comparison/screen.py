@@ -24,7 +24,7 @@ from gradbench.comparison.sections import (
     verdict_lines,
 )
 from gradbench.comparison.side import records
-from gradbench.report.summary import format_seconds
+from gradbench.report.text import format_seconds
 
 _STYLES = {"slower": "bold red", "faster": "bold green", "same": "", "unclear": "dim"}
 _WIDE = 110

@@ -21,7 +21,7 @@ from gradbench.comparison.sections import (
     verdict_lines,
 )
 from gradbench.comparison.side import records
-from gradbench.report.summary import format_seconds
+from gradbench.report.text import format_seconds
 
 
 def markdown(comparison: pd.DataFrame, *, by: str, failures: list[str]) -> str:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from gradbench.report.difference import known
+from gradbench.report.text import format_seconds, percent
+
 if TYPE_CHECKING:
     import pandas as pd
-
-_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 def summary_tables(cells: pd.DataFrame) -> list[Table]:
@@ -40,21 +41,22 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
         ):
             table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
         names = ["model", "rule", "run", "host", "block"]
+        several = rows["dtype"].nunique() > 1
         for _, block in rows.groupby(names, sort=True, dropna=False):
-            _add_block(table, block)
+            _add_block(table, block, f" · {block['dtype'].iloc[0]}" if several else "")
             table.add_section()
         tables.append(table)
     return tables
 
 
-def _add_block(table: Table, block: pd.DataFrame) -> None:
+def _add_block(table: Table, block: pd.DataFrame, dtype: str) -> None:
     """Add a block's strategies, fastest first, wrong ones last and unranked."""
     baseline = block[block["role"] == "baseline"]
     zeroing = baseline["zeroing"].iloc[0] if len(baseline) else block["zeroing"].iloc[0]
     shown = block[block["role"].isin(["baseline", "candidate"]) & (block["zeroing"] == zeroing)]
     shown = shown.assign(ranked=shown["status"] == "ok")
     shown = shown.sort_values(["ranked", "update_s"], ascending=[False, True], na_position="last")
-    heading = f"{block['model'].iloc[0]} · {block['rule'].iloc[0]}"
+    heading = f"{block['model'].iloc[0]} · {block['rule'].iloc[0]}{dtype}"
     heading += " · cold cache" if block["cache"].iloc[0] == "cold" else ""
     for row in shown.to_dict("records"):
         table.add_row(heading, *_figures(row))
@@ -66,15 +68,15 @@ def _figures(row: dict[Any, Any]) -> list[str | Text]:
     strategy = f"{row['strategy']} (baseline)" if row["role"] == "baseline" else row["strategy"]
     if row["status"] != "ok":
         return [strategy, Text(row["status"], style="bold red")]
-    if not _known(row["update_s"]):
+    if not known(row["update_s"]):
         return [strategy, "", "", "", "", "", format_seconds(row["step_s"])]
     floor = row["noise_floor"]
-    noise = f"{100 * floor:.1f} %" if _known(floor) else "unknown"
+    noise = percent(floor) if not known(floor) or floor < 10 else "> 1000 %"
     speedup, low, high = row["speedup"], row["speedup_low"], row["speedup_high"]
     if row["role"] == "baseline":
         ratio, interval = Text("1"), Text("")
     else:
-        lost = not _known(floor) or (low <= 1 + floor and high >= 1 / (1 + floor))
+        lost = not known(floor) or (low <= 1 + floor and high >= 1 / (1 + floor))
         ratio = Text(f"{speedup:.2f}", style="dim" if lost else "bold")
         interval = Text(f"{low:.2f} – {high:.2f}" if high < 1e3 else "unknown")
     update_s = row["update_s"]
@@ -89,29 +91,6 @@ def _figures(row: dict[Any, Any]) -> list[str | Text]:
         noise,
         format_seconds(row["step_s"]),
     ]
-
-
-def format_seconds(seconds: float | None) -> str:
-    """Format a duration with three significant figures and a unit.
-
-    Args:
-        seconds: Duration in seconds; None or NaN where unknown.
-
-    Returns:
-        Such as ``38.2 µs``; empty where unknown.
-    """
-    if not _known(seconds) or seconds is None:
-        return ""
-    for scale, unit in _UNITS:
-        if seconds >= scale or scale == _UNITS[-1][0]:
-            value = seconds / scale
-            digits = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
-            return f"{value:.{digits}f} {unit}"
-    raise AssertionError("the last unit takes everything")
-
-
-def _known(value: Any) -> bool:
-    return value is not None and not math.isnan(value)
 
 
 def status_lines(cells: pd.DataFrame) -> list[str]:

@@ -6,16 +6,35 @@ import math
 from typing import Any
 
 from gradbench.report.difference import known
-from gradbench.report.summary import format_seconds
 
 UNKNOWN = "–"
 
+_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BYTES = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
 
 
 def seconds(value: Any) -> str:
     """Format a duration, such as ``38.2 µs``; a dash where it is unknown."""
     return format_seconds(value) if known(value) else UNKNOWN
+
+
+def format_seconds(seconds: float | None) -> str:
+    """Format a duration with three significant figures and a unit.
+
+    Args:
+        seconds: Duration in seconds; None or NaN where unknown.
+
+    Returns:
+        Such as ``38.2 µs``; empty where unknown.
+    """
+    if not known(seconds) or seconds is None:
+        return ""
+    for scale, unit in _UNITS:
+        if seconds >= scale or scale == _UNITS[-1][0]:
+            value = seconds / scale
+            digits = max(0, 2 - math.floor(math.log10(value))) if value > 0 else 0
+            return f"{value:.{digits}f} {unit}"
+    raise AssertionError("the last unit takes everything")
 
 
 def seconds_interval(low: Any, high: Any) -> str:

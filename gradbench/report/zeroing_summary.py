@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from gradbench.report.summary import format_seconds
-from gradbench.report.text import size
+from gradbench.report.text import format_seconds, size
 
 if TYPE_CHECKING:
     import pandas as pd

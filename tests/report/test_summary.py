@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from gradbench.report.summary import format_seconds, status_lines, summary_tables
+from gradbench.report.summary import status_lines, summary_tables
+from gradbench.report.text import format_seconds
 from gradbench.results.schema import arrow_schema
 
 

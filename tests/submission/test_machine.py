@@ -21,6 +21,7 @@ from tests.submission.conftest import TWO_GPUS, Commands
 
 pytest.importorskip("submitit", reason="extra slurm is not installed")
 
+ROOT = Path(__file__).parents[2]
 OPTIONS = {"timeout_min": 1, "gpus_per_node": None}
 
 
@@ -64,6 +65,7 @@ def test_each_gpu_has_one_worker_at_a_time(
 ) -> None:
     commands(nvidia_smi=TWO_GPUS)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
     gpu = ("cuda", 0)
     jobs = naps(tmp_path, gpu, gpu, gpu, ("cpu", 0))
     ended: list[Message] = []

@@ -1,6 +1,7 @@
 """A sweep through a real Slurm of one node: as one run here; what is cancelled is done again."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,8 @@ def test_a_sweep_with_a_cancelled_job_is_completed_and_equals_a_local_one(
 
     status, output, errors = submitted.end()
     assert status == 1, output + errors
-    assert f"Slurm job {victim} is CANCELLED" in output
+    # Slurm soon forgets a part of an array that was cancelled before it began.
+    assert re.search(rf"job {victim} (is CANCELLED|left the queue)", output), output
     cells = load(submitted.results)
     assert cells["block"].nunique() == BLOCKS
     lost = cells[cells["status"] == "failed"]
@@ -64,7 +66,8 @@ def test_a_sweep_with_a_cancelled_job_is_completed_and_equals_a_local_one(
     status, output, errors = Sweep(folder / "submitted", SUBMITTED, slurm).end()
     assert status == 0, output + errors
     assert output.count(": kept") == BLOCKS - 1
-    assert not (submitted.results / ".submitit" / "x").exists()
+    folders = list((submitted.results / ".submitit").iterdir())
+    assert len(folders) == 1  # the logs of the command whose job was lost
 
     status, output, errors = local.end()
     assert status == 0, output + errors
