@@ -170,7 +170,7 @@ def _run(overrides: list[str]) -> int:
 
     screen = Screen(make_console())
     sweep = Sweep(overrides, screen)
-    with _interruptible():
+    with _interruptible(sweep):
         try:
             try:
                 _hydra(sweep, overrides)
@@ -203,14 +203,15 @@ class _Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _interruptible(sweep: Sweep) -> Iterator[None]:
     """Let the first SIGINT or SIGTERM end the sweep, and no second one the tidying up or exit."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def interrupt(number: int, _: object) -> NoReturn:
         for each in before:
             signal.signal(each, signal.SIG_IGN)
-        raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        sweep.interruption = _Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        raise sweep.interruption
 
     for number in before:
         signal.signal(number, interrupt)

@@ -91,6 +91,7 @@ class Sweep:
         store: The run's folder, once it is known.
         finished: What became of the tasks done, by table and name.
         asked: Resolved options of the tasks asked for so far, by table and name.
+        interruption: What a signal raised, and the sweep raises again should it get lost.
     """
 
     command: list[str]
@@ -99,6 +100,7 @@ class Sweep:
     store: Store | None = None
     finished: dict[Key, Finished] = field(default_factory=dict)
     asked: dict[Key, dict[str, Any]] = field(default_factory=dict)
+    interruption: type[KeyboardInterrupt] | None = None
 
     def __post_init__(self) -> None:
         self._started_at, self._start = now(), time.perf_counter()
@@ -127,6 +129,7 @@ class Sweep:
         Args:
             config: The job's configuration.
         """
+        self._go_on()
         if self.error is not None:
             return
         try:
@@ -221,10 +224,19 @@ class Sweep:
         self._workers = self._workers or Workers()
         self.screen.begins(label)
         begun = time.perf_counter()
-        result = self._workers.run(task, self.screen.advances)
+        result = self._workers.run(task, self._advances)
         self.finished[key] = result
         self.screen.ends(label, result, time.perf_counter() - begun)
         self.record("running")
+
+    def _advances(self, fraction: float, text: str) -> None:
+        self._go_on()
+        self.screen.advances(fraction, text)
+
+    def _go_on(self) -> None:
+        """Raise an interruption again: C code that called Python may have swallowed it."""
+        if self.interruption is not None:
+            raise self.interruption
 
     def record(self, state: str) -> None:
         """Write the command's row in ``runs``; nothing if nothing was asked for.
