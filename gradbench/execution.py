@@ -24,6 +24,7 @@ from gradbench.measure.verification import verify
 from gradbench.measured import Measured, Outcome
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.plan import Block, Cell
+from gradbench.vector_maths import initialize_vector_maths
 
 _COMPILES_S = 2.0
 """A first update that takes longer compiles something."""
@@ -48,6 +49,7 @@ def measure_block(block: Block, report: Report) -> Measured:
     axes = instantiate_axes(block)
     if block.threads is not None:
         torch.set_num_threads(block.threads)
+    initialize_vector_maths()
     reason = axes.device.unavailable()
     if reason is not None:
         return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])

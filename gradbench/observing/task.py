@@ -80,6 +80,9 @@ class TrialTask:
         """
         import torch
 
+        from gradbench.vector_maths import initialize_vector_maths
+
+        initialize_vector_maths()
         experiment, device = self._instantiate()
         version = str(torch.__version__)  # torch's own type would bring torch along
         reason = device.unavailable()

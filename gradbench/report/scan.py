@@ -100,6 +100,7 @@ def opened(files: TableFiles, table: str) -> Iterator[Callable[..., pd.DataFrame
 
     parts, given = _rows(files, table)
     with duckdb.connect(config={"memory_limit": _MEMORY}) as connection:
+        connection.execute("SET enable_progress_bar = false")  # it would go to standard output
         connection.execute("SET preserve_insertion_order = false")
         remote = next((fs for file in files.readable if (fs := filesystem(file))), None)
         if remote is not None:
