@@ -53,12 +53,12 @@ def test_each_cause_is_said_alone(change: dict[str, float], words: str) -> None:
 
 
 def test_causes_are_said_together() -> None:
-    reason = seen(replace(QUIET, busy_s=75.0), switched=0.5, slow=0.4).reason
+    reason = seen(replace(QUIET, busy_s=75.0), switched=0.5, slow=0.6).reason
     assert reason is not None
     assert reason.split("; ") == [
         "other processes used 1.5 of 2 processors",
         "it was switched out in 50% of the samples",
-        "memory was slow in 40% of the rounds",
+        "memory was slow in 60% of the rounds",
     ]
 
 
