@@ -23,8 +23,8 @@ WAITING = 0.05
 """Share of their time that threads which could run may wait for a processor."""
 
 SWITCHED = 0.25
-"""Share of samples in which the process may be switched out: on an idle machine it was so in 0.24 of
-a block's samples, which took milliseconds."""
+"""Share of samples in which the process may be switched out: on an idle machine it was so in 0.24
+of a block's samples, which took milliseconds."""
 
 SLOW = 0.50
 """Share of rounds in which the bandwidth control may be slow: on an idle machine it was so in more
