@@ -51,8 +51,8 @@ instruments: $(VENV)/.dev ## Compare with Timer, pytest-benchmark and pyperf, an
 	$(python) -m gradbench.report.instruments results/$$run > experiments/instruments.md.new && \
 	mv experiments/instruments.md.new experiments/instruments.md
 
-test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd"
-	$(python) -m pytest $(ARGS)
+test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd", ARGS=-n0 for one after the other
+	$(python) -m pytest -n logical --maxprocesses=4 $(ARGS)
 
 torture: $(VENV)/.dev ## Do all the damage the tests know, not a tenth: a hundred kills, a gigabyte printed, a full disk (as root)
 	GRADBENCH_TORTURE=1 $(python) -m pytest --timeout=3600 tests/integration tests/measure/test_clock.py $(ARGS)

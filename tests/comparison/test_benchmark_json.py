@@ -1,6 +1,7 @@
 """Files of pytest-benchmark on either side, written by pytest-benchmark itself."""
 
 import json
+import os
 import math
 import subprocess
 import sys
@@ -36,9 +37,12 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (folder / "test_it.py").write_text(BENCHMARKS)
     command = [sys.executable, "-m", "pytest", "-q", "test_it.py", "-p", "no:cacheprovider"]
     options = ["--benchmark-json=data.json", "--benchmark-min-rounds=20"]
+    # In a worker of pytest-xdist, pytest-benchmark measures nothing.
+    own = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_XDIST")}
     subprocess.run(
         [*command, *options, "--benchmark-max-time=0.02"],
         cwd=folder,
+        env=own,
         check=True,
         capture_output=True,
     )
