@@ -1,8 +1,8 @@
 """Files of pytest-benchmark on either side, written by pytest-benchmark itself."""
 
 import json
-import os
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
