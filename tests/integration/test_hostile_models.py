@@ -1,7 +1,9 @@
 """Models that do what models do not do: a row with the reason each, and the sweep goes on."""
 
 import json
+import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -40,9 +42,24 @@ FATES: dict[str, tuple[str, str]] = {
 LONG = {"hangs": ("failed", "time limit of 120 s"), "a_hundred_thousand_tensors": ("ok", "")}
 
 
+@pytest.fixture
+def memory_group(monkeypatch: pytest.MonkeyPatch) -> Iterator[bool]:
+    """A group that the kernel gives 256 MiB (cgroup v1); False where nobody may make one."""
+    group = Path(f"/sys/fs/cgroup/memory/gradbench-test-{os.getpid()}")
+    try:
+        group.mkdir()
+        (group / "memory.limit_in_bytes").write_text(str(1 << 28))
+    except OSError:
+        yield False
+        return
+    monkeypatch.setenv("GRADBENCH_MEMORY_GROUP", str(group))
+    yield True
+    group.rmdir()
+
+
 @pytest.mark.timeout(1500)
 def test_each_has_a_row_with_the_reason_and_the_sweep_goes_on(
-    folder: Path, tally: Counter[str]
+    folder: Path, tally: Counter[str], memory_group: bool
 ) -> None:
     fates = {**FATES, **LONG} if TORTURE else FATES
     limit = [f"measurement.time_limit_s={120 if TORTURE else 60}"]
@@ -66,6 +83,8 @@ def test_each_has_a_row_with_the_reason_and_the_sweep_goes_on(
             "; ".join(set(rows["reason"].dropna())),
         )
         tally["faults injected"] += 1
+    if memory_group:
+        assert "SIGKILL: out of memory?" in seen["takes_all_memory"][1]
     missed = {
         name: seen.get(name)
         for name, (fate, said) in fates.items()
