@@ -9,6 +9,7 @@ import re
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
@@ -76,7 +77,7 @@ class Block:
     asked: tuple[str, ...]
     options: dict[str, Any]
 
-    @property
+    @cached_property  # thousands of rows ask for it
     def name(self) -> str:
         """File-system name: readable parts, then a digest of all that would change the figures."""
         resolved = [self.threads, self.seed, [cell.name for cell in self.cells], self.options]

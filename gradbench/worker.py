@@ -6,6 +6,7 @@ own task with it.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -265,6 +266,7 @@ def _live(task: Task, sender: Connection, errors: Connection, path: list[str]) -
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides what Ctrl-C ends
     _end_with_parent()
     _be_first_to_go()
+    gc.freeze()  # what the server imported: each collection would go through it again
     sys.path[:] = path  # where the request's own modules are
     _redirect_output(errors)
     last = 0.0

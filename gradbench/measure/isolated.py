@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -63,7 +64,7 @@ class IsolatedResult:
         rounds: Number of rounds over all replicates.
         replicates: Number of replicates.
         stopped_by: ``precision`` or ``budget``.
-        sampling_s: Seconds inside timed and untimed calls.
+        sampling_s: Seconds inside timed and untimed calls, the counted ones among them.
         counts: What one update does, by cell.
         contention: What the machine was shared with meanwhile.
     """
@@ -119,7 +120,8 @@ def measure_isolated(
                     for arm in arms
                 ]
                 result.sampling_s += sum(calibration.spent_s for calibration in calibrations)
-                result.counts = _count(device, contenders, arms[1:])
+                result.counts, counted_s = _count(device, contenders, arms[1:])
+                result.sampling_s += counted_s
             rounds = Rounds(device, arms, calibrations, order, touched=result.replicates == 0)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             round_ = 0
@@ -184,16 +186,27 @@ def _arms(
 
 def _count(
     device: Device, contenders: Sequence[Contender], arms: Sequence[Arm]
-) -> dict[str, Counts]:
-    """Count what updates do, once for each strategy and fate of the gradients."""
+) -> tuple[dict[str, Counts], float]:
+    """Count what updates do, once for each strategy and fate of the gradients.
+
+    Returns the counts by cell, and the seconds inside the counted calls.
+    """
     known: dict[tuple[str, bool], Counts] = {}
     by_cell = {}
+    spent_s = 0.0
+
+    def counted(call: Callable[[], object]) -> None:
+        nonlocal spent_s
+        start = time.perf_counter()
+        call()
+        spent_s += time.perf_counter() - start
+
     for contender, arm in zip(contenders, arms, strict=False):  # the zeroings' arms come after
         key = (contender.cell.strategy, contender.zeroing.releases)
         if key not in known:
-            known[key] = device.count(arm.call)
+            known[key] = device.count(partial(counted, arm.call))
         by_cell[contender.cell.name] = known[key]
-    return by_cell
+    return by_cell, spent_s
 
 
 def bind_with_gradients(
@@ -224,11 +237,14 @@ def _zero_arm(name: str, zeroing: Zeroing, tensors: Tensors, spent: Sequence[Ten
     """Make the arm of a zeroing on gradients of its own."""
     parameters = [Parameter(value) for value in tensors.values]
 
-    def attach() -> None:
+    def attach_copies() -> None:
         for parameter, gradient in zip(parameters, spent, strict=True):
-            # A copy nobody else holds: giving memory back is part of what releasing costs.
-            parameter.grad = gradient.clone() if zeroing.releases else gradient
+            # Nobody else holds them: giving memory back is part of what releasing costs.
+            parameter.grad = gradient.clone()
 
-    attach()
     clear = zeroing.bind(parameters)
-    return Arm(name, "zero", clear, restore=attach if zeroing.releases else None)
+    if zeroing.releases:
+        return Arm(name, "zero", clear, restore=attach_copies)
+    for parameter, gradient in zip(parameters, spent, strict=True):
+        parameter.grad = gradient
+    return Arm(name, "zero", clear)

@@ -102,8 +102,9 @@ class Verifiable:
         self.gradients, self.slots = tensors.gradients, tensors.slots
         self.initial = [value.clone() for value in tensors.values]
         self.arriving = [torch.empty_like(gradient) for gradient in tensors.gradients]
+        total = tensors.elements
         self._positions = [
-            _positions(value.numel(), tensors.elements, value.device) for value in tensors.values
+            _positions(value.numel(), total, value.device) for value in tensors.values
         ]
         self._truths: dict[tuple[Rule, tuple[float, ...], bool], tuple[Tensor, Tensor]] = {}
 

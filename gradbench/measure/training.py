@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from gradbench.devices.base import Device
 from gradbench.gradients import gradient_statistics
 from gradbench.measure.contender import Contender
 from gradbench.measure.sampling import Phase, Sample, quiet_interpreter
+from gradbench.measure.seeding import seed_step
 from gradbench.measure.trajectory import Gradients
 from gradbench.models.base import Batch, loss
 from gradbench.rules.base import Rule
@@ -130,7 +131,7 @@ class Training:
         }
         try:
             for step in range(1 + (self.steps if pass_ == 0 else max(self.steps, _LATER_STEPS))):
-                torch.manual_seed(self.seed + step)
+                seed_step(self.device.torch_device, self.seed + step)
                 samples = []
                 for phase, call in phases.items():
                     timing = self.device.time(call, 1)
@@ -192,7 +193,7 @@ def _describe(parameter: Parameter, reference: Tensor | None) -> dict[str, Any]:
     gradient = parameter.grad
     if gradient is None or gradient.numel() == 0:
         return {"present": gradient is not None, "elements": parameter.numel()}
-    return {"present": True, **asdict(gradient_statistics(gradient, reference))}
+    return {"present": True, **vars(gradient_statistics(gradient, reference))}
 
 
 def _whole(phases: Sequence[Sample]) -> Sample:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
+from gradbench.measure.seeding import seed_step
 from gradbench.models.base import Batch, loss, place
 from gradbench.rules.base import Rule
 
@@ -63,12 +64,10 @@ class Reference:
         first = next(module.parameters())
         self._kept = torch.promote_types(first.dtype, torch.float32)
         self._module, self._rule, self._seed = module, rule, seed
+        self._device = first.device
         self._twin, self._batch = place(copy.deepcopy(module), batch, first.device, torch.float64)
         self._parameters = dict(self._twin.named_parameters())
-        self._slots = {
-            name: {slot: torch.zeros_like(p.detach()) for slot in rule.slots}
-            for name, p in self._parameters.items()
-        }
+        self._slots: dict[str, dict[str, Tensor]] = {}
 
     def follow(self, steps: int, *, accumulates: bool) -> list[Gradients]:
         """Train from the start.
@@ -87,7 +86,7 @@ class Reference:
         self._restart()
         record = []
         for step in range(steps):
-            torch.manual_seed(self._seed + step)
+            seed_step(self._device, self._seed + step)
             value = loss(self._twin, self._batch)
             if step == 0:
                 _check_finite(value)
@@ -97,8 +96,14 @@ class Reference:
             if step + 1 == steps:
                 break  # nobody looks at the values after the last step
             for name, parameter in present.items():
-                slots = self._slots[name]
-                _update(self._rule, parameter.detach(), _gradient(parameter), slots, step + 1)
+                self._slots[name] = _update(
+                    self._rule,
+                    parameter.detach(),
+                    _gradient(parameter),
+                    self._slots[name],
+                    step + 1,
+                    keep=step + 2 < steps,
+                )
             if not accumulates:
                 self._twin.zero_grad(set_to_none=False)
         return record
@@ -126,9 +131,10 @@ class Reference:
         """Put values, buffers and state back to where they began."""
         self._twin.load_state_dict(self._module.state_dict())
         self._twin.zero_grad(set_to_none=True)
-        for row in self._slots.values():
-            for tensor in row.values():
-                tensor.zero_()
+        for name, parameter in self._parameters.items():
+            # Views of one zero: the state takes no memory before there is something to keep.
+            zero = parameter.new_zeros(()).expand(parameter.shape)
+            self._slots[name] = {slot: zero for slot in self._rule.slots}
 
 
 def _check_finite(value: Tensor) -> None:
@@ -138,16 +144,33 @@ def _check_finite(value: Tensor) -> None:
 
 
 def _update(
-    rule: Rule, parameter: Tensor, gradient: Tensor, slots: Mapping[str, Tensor], count: int
-) -> None:
-    """Follow the reference in place, in pieces whose temporaries stay in the cache."""
-    pieces = [t.view(-1).split(_PIECE) for t in (parameter, gradient.contiguous(), *slots.values())]
-    for value, slope, *state in zip(*pieces, strict=True):
+    rule: Rule,
+    parameter: Tensor,
+    gradient: Tensor,
+    slots: Mapping[str, Tensor],
+    count: int,
+    *,
+    keep: bool,
+) -> dict[str, Tensor]:
+    """Follow the reference, in pieces whose temporaries stay in the cache.
+
+    The parameter is updated in place; the state is returned, or none if it is not to be kept.
+    """
+    kept = {slot: gradient.new_empty(parameter.shape) for slot in slots} if keep else {}
+    pieces = zip(*map(_pieces, (parameter, gradient.contiguous(), *slots.values())), strict=True)
+    targets = {slot: _pieces(tensor) for slot, tensor in kept.items()}
+    for index, (value, slope, *state) in enumerate(pieces):
         before = dict(zip(slots, state, strict=True))
         following, after = rule.reference(value, slope, before, count)
         value.copy_(following)
-        for name, tensor in before.items():
-            tensor.copy_(after[name])
+        for slot, target in targets.items():
+            target[index].copy_(after[slot])
+    return kept
+
+
+def _pieces(tensor: Tensor) -> Sequence[Tensor]:
+    pieces: Sequence[Tensor] = tensor.view(-1).split(_PIECE)
+    return pieces
 
 
 def _gradient(parameter: Tensor) -> Tensor:
