@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -90,6 +90,38 @@ def gradient_statistics(gradient: Tensor, reference: Tensor | None = None) -> Gr
         relative_error=math.sqrt(difference_squares) / size if size > 0 else None,
         cosine=product / (norm * size) if norm > 0 and size > 0 else None,
     )
+
+
+class SeenGradients:
+    """Looks once at gradients that are bitwise the same, as those of most cells of a block are."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Hashable, tuple[Tensor, GradientStatistics]] = {}
+
+    def statistics(
+        self, key: Hashable, gradient: Tensor, reference: Tensor | None
+    ) -> GradientStatistics:
+        """Summarise a gradient, or remember the summary of an equal one.
+
+        Args:
+            key: What gradients may be the same, such as those of one tensor at one step.
+            gradient: Any shape, floating, with at least one element.
+            reference: What it should be, shape of ``gradient``; one for each key.
+
+        Returns:
+            What :func:`gradient_statistics` says of it.
+        """
+        seen = self._seen.get(key)
+        if seen is not None and torch.equal(seen[0], gradient):
+            return seen[1]
+        statistics = gradient_statistics(gradient, reference)
+        if seen is None:
+            self._seen[key] = (gradient.detach().clone(), statistics)
+        return statistics
+
+    def forget(self) -> None:
+        """Give the memory back."""
+        self._seen.clear()
 
 
 def _chunks(gradient: Tensor, reference: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:

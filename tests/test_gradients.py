@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from gradbench.gradients import gradient_statistics
+from gradbench.gradients import SeenGradients, gradient_statistics
 
 floats = st.floats(-1e3, 1e3, width=32)
 
@@ -71,3 +71,16 @@ def test_opposite_direction() -> None:
     seen = gradient_statistics(torch.ones(4), -torch.ones(4))
     assert seen.cosine == pytest.approx(-1.0)
     assert seen.relative_error == pytest.approx(2.0)
+
+
+def test_what_was_seen_is_remembered_only_for_equal_gradients() -> None:
+    seen, first, reference = SeenGradients(), torch.tensor([1.0, 2.0]), torch.tensor([1.0, 1.0])
+    known = seen.statistics("w", first, reference)
+    assert known == gradient_statistics(first, reference)
+    assert seen.statistics("w", first.clone(), reference) is known
+    first.zero_()  # as a zeroing does, after it was looked at
+    assert seen.statistics("w", first, reference).norm == 0
+    assert seen.statistics("w", torch.tensor([1.0, 2.0]), reference) is known
+    assert seen.statistics("v", torch.tensor([1.0, 2.0]), None).cosine is None
+    seen.forget()
+    assert seen.statistics("w", torch.tensor([1.0, 2.0]), reference) is not known

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import Parameter
 
 from gradbench.devices.base import Device
-from gradbench.gradients import gradient_statistics
+from gradbench.gradients import SeenGradients
 from gradbench.measure.contender import Contender
 from gradbench.measure.sampling import Phase, Sample, quiet_interpreter
 from gradbench.measure.seeding import seed_step
@@ -99,18 +98,22 @@ class Training:
             Samples and gradient statistics.
         """
         result = TrainingResult()
+        seen = SeenGradients()
         start = time.perf_counter()
         pass_ = 0
         with quiet_interpreter():
             while pass_ == 0 or time.perf_counter() - start < budget_s:
                 for done, index in enumerate(order.permutation(len(contenders))):
-                    self._train(contenders[index], pass_, result)
+                    self._train(contenders[index], pass_, result, seen)
                     spent = (time.perf_counter() - start) / max(budget_s, 1e-9)
                     progress(min(max(done / len(contenders) if pass_ == 0 else 0, spent), 1.0))
                 pass_ += 1
+                seen.forget()
         return result
 
-    def _train(self, contender: Contender, pass_: int, result: TrainingResult) -> None:
+    def _train(
+        self, contender: Contender, pass_: int, result: TrainingResult, seen: SeenGradients
+    ) -> None:
         """Take one pass of steps with one contender."""
         self._reset()
         binding = contender.strategy.bind(self.rule, self._parameters, self._slots)
@@ -148,7 +151,7 @@ class Training:
                         )
                     )
                     if phase == "backward" and pass_ == 0:
-                        result.gradients += self._statistics(contender, step)
+                        result.gradients += self._statistics(contender, step, seen)
                 if step > 0:
                     result.samples += [*samples, _whole(samples)]
             if pass_ == 0 and contender.cell.strategy == self.counted:
@@ -177,23 +180,27 @@ class Training:
             for tensor in row.values():
                 tensor.zero_()
 
-    def _statistics(self, contender: Contender, step: int) -> list[dict[str, Any]]:
+    def _statistics(
+        self, contender: Contender, step: int, seen: SeenGradients
+    ) -> list[dict[str, Any]]:
         """Look at every parameter's gradient."""
-        trajectory = self.references.get(contender.zeroing.accumulates)
+        accumulates = contender.zeroing.accumulates
+        trajectory = self.references.get(accumulates)
         reference = trajectory[step] if trajectory else {}
         rows = []
         for name, parameter in self.module.named_parameters():
             row = {"cell": contender.cell.name, "step": step, "tensor": name}
-            rows.append({**row, **_describe(parameter, reference.get(name))})
+            gradient = parameter.grad
+            if gradient is None or gradient.numel() == 0:
+                row |= {"present": gradient is not None, "elements": parameter.numel()}
+            else:
+                key = (name, step, accumulates)
+                row |= {
+                    "present": True,
+                    **vars(seen.statistics(key, gradient, reference.get(name))),
+                }
+            rows.append(row)
         return rows
-
-
-def _describe(parameter: Parameter, reference: Tensor | None) -> dict[str, Any]:
-    """Summarise one parameter's gradient, if it has one."""
-    gradient = parameter.grad
-    if gradient is None or gradient.numel() == 0:
-        return {"present": gradient is not None, "elements": parameter.numel()}
-    return {"present": True, **vars(gradient_statistics(gradient, reference))}
 
 
 def _whole(phases: Sequence[Sample]) -> Sample:

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 import gradbench
-from tests.integration.sweeping import CELLS, TORTURE, custom, finish
+from tests.integration.sweeping import CELLS, TORTURE, Sweep, custom
 
 FATES: dict[str, tuple[str, str]] = {
     "fine": ("ok", ""),
@@ -62,8 +62,9 @@ def test_each_has_a_row_with_the_reason_and_the_sweep_goes_on(
     folder: Path, tally: Counter[str], memory_group: bool
 ) -> None:
     fates = {**FATES, **LONG} if TORTURE else FATES
-    limit = [f"measurement.time_limit_s={120 if TORTURE else 60}"]
-    status, output, errors = finish(folder, *custom(*fates), *limit)
+    limit_s = 120 if TORTURE else 60
+    sweep = Sweep(folder, [*custom(*fates), f"measurement.time_limit_s={limit_s}"])
+    status, output, errors = sweep.end(timeout_s=900)
     assert status == 1, output + errors
     assert "Traceback" not in output + errors
     assert len(output) < 50_000
