@@ -47,6 +47,7 @@ class Measurement:
         sample_s: Shortest duration of one sample, in seconds.
         replicates: Replicates the isolated budget is divided into.
         min_replicates: Replicates taken even when the budget is spent; an interval needs two.
+        min_rounds: Rounds taken in each replicate even when the budget is spent.
         product_rounds: Rounds per replicate of the full product that the budget must hold;
             otherwise the block is measured as a star.
         verify_updates: Updates each cell takes before it is timed; two or more, since one
@@ -66,6 +67,7 @@ class Measurement:
     sample_s: float = 1e-3
     replicates: int = 8
     min_replicates: int = 3
+    min_rounds: int = 1
     product_rounds: int = 10
     verify_updates: int = 3
     verify_elements: int | None = None
@@ -82,6 +84,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "sample_s": (1e-6, 60.0),
     "replicates": (2, 10_000),
     "min_replicates": (2, 10_000),
+    "min_rounds": (1, 10_000),
     "product_rounds": (1, 1_000_000),
     "verify_updates": (2, 100),
     "verify_elements": (1024, math.inf),

@@ -235,6 +235,7 @@ class _Measurement:
             sample_s=settings["sample_s"],
             replicates=settings["replicates"],
             min_replicates=settings["min_replicates"],
+            min_rounds=settings["min_rounds"],
             cold=self._cold is not None,
         )
         return measure_isolated(

@@ -35,6 +35,7 @@ def rounds(subject: Subject, seconds: float, seed: int) -> dict[str, float]:
         sample_s=settings["sample_s"],
         replicates=settings["replicates"],
         min_replicates=settings["min_replicates"],
+        min_rounds=settings["min_rounds"],
     )
     with _quiet_profiler():
         result = measure_isolated(

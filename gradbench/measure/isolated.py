@@ -42,6 +42,7 @@ class Isolation:
         sample_s: Shortest duration of a sample, in seconds.
         replicates: Parts the budget is divided into, each on fresh allocations.
         min_replicates: Replicates taken whatever the budget.
+        min_rounds: Rounds taken in each of them whatever the budget.
         cold: The device empties the caches before each call: a sample is one, without another
             before it.
     """
@@ -51,6 +52,7 @@ class Isolation:
     sample_s: float
     replicates: int
     min_replicates: int
+    min_rounds: int = 1
     cold: bool = False
 
 
@@ -125,7 +127,7 @@ def measure_isolated(
             rounds = Rounds(device, arms, calibrations, order, touched=result.replicates == 0)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             round_ = 0
-            while round_ == 0 or time.perf_counter() - start < slot_end:
+            while round_ < settings.min_rounds or time.perf_counter() - start < slot_end:
                 result.samples += rounds.take(result.replicates, round_)
                 round_ += 1
                 progress(min((time.perf_counter() - start) / max(settings.budget_s, 1e-9), 1.0))
