@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -153,7 +154,11 @@ def calibrate(device: Device, arm: Arm, shortest_s: float) -> Calibration:
         How to sample it.
     """
     if arm.restore is not None:
-        return Calibration(1, warm_up=True, spent_s=0.0)
+        start = time.perf_counter()
+        arm.restore()
+        restored_s = time.perf_counter() - start
+        # What takes so long to put back would leave nothing in the caches for a second call.
+        return Calibration(1, restored_s < COLD_S, device.time(arm.call, 1).wall_s)
     calls, spent, first = 1, 0.0, True
     while calls < _MAX_CALLS:
         wall_s = device.time(arm.call, calls).wall_s
@@ -205,7 +210,8 @@ class Rounds:
         for index in self.order.permutation(len(self.arms)):
             arm, calls = self.arms[index], self.calibrations[index].calls
             # For what the predecessor evicted from the caches, and for memory never touched before.
-            if self.calibrations[index].warm_up or not (self.touched or round_):
+            untouched = not (self.touched or round_) and arm.restore is None
+            if self.calibrations[index].warm_up or untouched:
                 self.sampling_s += self._group(arm, 1).wall_s
             timing = self._group(arm, calls)
             self.sampling_s += timing.wall_s

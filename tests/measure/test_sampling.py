@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -72,9 +73,11 @@ def test_calibrated_sample_lasts_long_enough(per_call_s: float) -> None:
     assert found.warm_up is (per_call_s < 0.05)
 
 
-def test_what_consumes_is_sampled_one_call_at_a_time() -> None:
-    arm = Arm("a", "zero", lambda: None, restore=lambda: None)
-    assert calibrate(FakeDevice(), arm, 200e-6) == Calibration(1, warm_up=True, spent_s=0.0)
+@pytest.mark.parametrize("restored_s", [0.0, 0.051])
+def test_what_consumes_is_sampled_one_call_at_a_time(restored_s: float) -> None:
+    arm = Arm("a", "zero", lambda: None, restore=lambda: time.sleep(restored_s))
+    found = calibrate(FakeDevice(), arm, 200e-6)
+    assert found == Calibration(1, warm_up=restored_s == 0, spent_s=1.0)
 
 
 def test_a_round_samples_every_arm_once_after_an_untimed_call() -> None:
