@@ -23,6 +23,7 @@ from omegaconf import DictConfig
 
 import gradbench
 from gradbench.block_task import BlockTask
+from gradbench.composed_once import ComposedOnce
 from gradbench.config import BadRequest, Unwritable
 from gradbench.identity import now
 from gradbench.observing.task import TrialTask
@@ -43,7 +44,10 @@ Key = tuple[str, str]
 
 
 class CountJobs(Callback):
-    """Counts a multirun's jobs before the first begins, so that the screen can tell an ETA."""
+    """Counts a multirun's jobs before the first begins, so that the screen can tell an ETA.
+
+    It also has each of them composed only once.
+    """
 
     choices: ClassVar[dict[str, int]] = {}
 
@@ -55,7 +59,9 @@ class CountJobs(Callback):
             kwargs: Not used.
         """
         hydra = GlobalHydra.instance()
-        parser = OverridesParser.create(config_loader=hydra.config_loader())
+        loader = hydra.config_loader()
+        loader.load_sweep_config = ComposedOnce(loader.load_sweep_config)  # type: ignore[method-assign]
+        parser = OverridesParser.create(config_loader=loader)
         swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
         for override in parser.parse_overrides([*swept, *config.hydra.overrides.task]):
             sweeps = override.is_sweep_override()
