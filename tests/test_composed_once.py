@@ -8,11 +8,11 @@ def test_each_job_is_composed_once_and_knows_what_was_resolved_since() -> None:
 
     def compose(master: DictConfig, overrides: list[str]) -> DictConfig:
         composed.append(overrides)
-        return OmegaConf.create({"time": "${now:}", "overrides": overrides})
+        return OmegaConf.create({"time": "${heard:}", "overrides": overrides})
 
     now = iter(["early", "late"])
-    OmegaConf.register_new_resolver("now", lambda: next(now), use_cache=True, replace=True)
-    master = OmegaConf.create({"time": "${now:}"})
+    OmegaConf.register_new_resolver("heard", lambda: next(now), use_cache=True, replace=True)
+    master = OmegaConf.create({"time": "${heard:}"})
     once = ComposedOnce(compose)
     jobs = [["rule=sgd"], ["rule=adamw"]]
     for job in jobs:
