@@ -179,6 +179,7 @@ def _run(overrides: list[str]) -> int:
                 sweep.error = error
             finally:
                 screen.end()
+                sweep.leave_server()
             if sweep.error is None:
                 return _sum_up(sweep)
         except Unwritable as error:

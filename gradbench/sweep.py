@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import platform
-import re
 import subprocess
 import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 import gradbench
 from gradbench.block_task import BlockTask
-from gradbench.composed_once import ComposedOnce
 from gradbench.config import BadRequest, Unwritable
 from gradbench.identity import now
+from gradbench.multirun import PrepareMultirun
 from gradbench.observing.task import TrialTask
 from gradbench.observing.trial import plan_trials
 from gradbench.plan import host_name, plan_block
@@ -41,49 +36,6 @@ from gradbench.worker import Finished, Task, Workers
 
 Key = tuple[str, str]
 """A table and the name of a file in it."""
-
-
-class CountJobs(Callback):
-    """Counts a multirun's jobs before the first begins, so that the screen can tell an ETA.
-
-    It also has each of them composed only once.
-    """
-
-    choices: ClassVar[dict[str, int]] = {}
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Count the choices of every swept key, as Hydra's sweeper will.
-
-        Args:
-            config: The multirun's configuration.
-            kwargs: Not used.
-        """
-        hydra = GlobalHydra.instance()
-        loader = hydra.config_loader()
-        loader.load_sweep_config = ComposedOnce(loader.load_sweep_config)  # type: ignore[method-assign]
-        parser = OverridesParser.create(config_loader=loader)
-        swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
-        for override in parser.parse_overrides([*swept, *config.hydra.overrides.task]):
-            sweeps = override.is_sweep_override()
-            count = sum(1 for _ in override.sweep_string_iterator()) if sweeps else 1
-            CountJobs.choices[override.get_key_element()] = count
-
-    @classmethod
-    def jobs(cls, *, experiments: bool = False) -> int:
-        """Multiply the choices.
-
-        Args:
-            experiments: Only of what tells one trial of an experiment from another.
-
-        Returns:
-            The number of jobs, or of trials per experiment.
-        """
-        counted = {
-            key: count
-            for key, count in cls.choices.items()
-            if not experiments or re.match(r"(device|threads|\+?experiment)\b", key)
-        }
-        return math.prod(counted.values())
 
 
 @dataclass
@@ -152,8 +104,8 @@ class Sweep:
             self.store = Store(Path(config.output) / config.run)
             check_writable(self.store.folder)
             remove_abandoned(self.store.folder)
-            blocks = CountJobs.jobs() if measured else 0
-            experiments = len(trials) * CountJobs.jobs(experiments=True)
+            blocks = PrepareMultirun.jobs() if measured else 0
+            experiments = len(trials) * PrepareMultirun.jobs(experiments=True)
             self._expected = {CELL: blocks, OBSERVATION: experiments}
             self._cluster = chosen_cluster(HydraConfig.get().launcher)
             self.screen.begin(blocks, experiments, self.store.folder)
@@ -234,6 +186,10 @@ class Sweep:
         self.finished[key] = result
         self.screen.ends(label, result, time.perf_counter() - begun)
         self.record("running")
+
+    def leave_server(self) -> None:
+        """End the workers' server where no task turned out to be missing."""
+        PrepareMultirun.leave_server(used=self._workers is not None)
 
     def _advances(self, fraction: float, text: str) -> None:
         self._go_on()

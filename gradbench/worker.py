@@ -24,18 +24,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from gradbench.config import BadRequest, Unwritable
-
-PRELOADED = [
-    "gradbench.block_task",
-    "gradbench.execution",
-    "gradbench.observing.experiment",
-    "gradbench.observing.task",
-    "gradbench.rows",
-    "pandas",
-    "pyarrow.parquet",
-    "torch._inductor.compile_fx",
-]
-"""What a process that measures needs: imported once, by the server that the workers fork from."""
+from gradbench.worker_server import ONE_COMPILE_THREAD, forkserver_context, sigint_blocked
 
 _FAREWELL_S = 1.0
 """For a worker to give back what it holds, such as semaphores, once it has said its last word."""
@@ -118,14 +107,12 @@ class Workers:
     """
 
     def __init__(self, method: Literal["forkserver", "spawn"] = "forkserver") -> None:
-        # One compile thread: a pool of compilers would run beside the clock.
-        os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
         self._context: SpawnContext | ForkServerContext
         if method == "spawn":
+            os.environ.setdefault(*ONE_COMPILE_THREAD)
             self._context = multiprocessing.get_context("spawn")
         else:
-            self._context = multiprocessing.get_context("forkserver")
-            self._context.set_forkserver_preload(PRELOADED)
+            self._context = forkserver_context()
 
     def run(self, task: Task, progress: Progress) -> Finished:
         """Have a task done by a process of its own.
@@ -148,7 +135,8 @@ class Workers:
             target=_live, args=(task, sender, errors, list(sys.path)), daemon=True
         )
         try:
-            _start(process)
+            with sigint_blocked():  # the parent decides what Ctrl-C ends
+                process.start()
             sender.close()
             errors.close()
             message = _listen(receiver, process.sentinel, words, progress, task.limit_s)
@@ -163,15 +151,6 @@ class Workers:
         if isinstance(message, BadRequest | Unwritable):
             raise message
         return task.lost(message or _death(process.exitcode, words.last_line))
-
-
-def _start(process: ForkServerProcess | SpawnProcess) -> None:
-    """Start a worker that Ctrl-C, which a terminal sends to all, never reaches."""
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which is inherited
-    try:
-        process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
 
 def _end(process: ForkServerProcess | SpawnProcess) -> None:

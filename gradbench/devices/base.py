@@ -36,10 +36,12 @@ class Counts:
     Args:
         launches: Operators dispatched (CPU) or kernels launched (CUDA).
         peak_extra_bytes: Peak of the memory allocated beyond what was there before, in bytes.
+        left_bytes: What is still allocated of it when the call has returned, in bytes.
     """
 
     launches: int
     peak_extra_bytes: int
+    left_bytes: int
 
 
 class Device(Protocol):

@@ -70,7 +70,7 @@ class Cpu:
         for event in sorted(memory, key=lambda event: event.start_ns()):
             held += event.nbytes()
             peak = max(peak, held)
-        return Counts(launches, peak)
+        return Counts(launches, peak, held)
 
 
 def last_level_cache_bytes(

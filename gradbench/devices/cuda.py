@@ -90,10 +90,11 @@ class Cuda:
         call()
         torch.cuda.synchronize(self.index)
         peak = torch.cuda.max_memory_allocated(self.index) - before
+        left = torch.cuda.memory_allocated(self.index) - before
         # A second call: the profiler's own buffers stay out of the memory figure.
         with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace:
             call()
             torch.cuda.synchronize(self.index)
         events = trace.profiler.kineto_results.events()
         launches = sum(event.device_type() == DeviceType.CUDA for event in events)
-        return Counts(launches, peak)
+        return Counts(launches, peak, left)

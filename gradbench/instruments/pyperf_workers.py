@@ -13,7 +13,7 @@ import numpy as np
 
 from gradbench.instruments.subject import ARMS, BASELINE, Subject
 from gradbench.plan import Block
-from gradbench.worker import PRELOADED
+from gradbench.worker_server import PRELOADED
 
 
 def workers(subject: Subject, seconds: float, seed: int) -> dict[str, float]:

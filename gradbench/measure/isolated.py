@@ -225,8 +225,12 @@ def bind_with_gradients(
     Returns:
         The step and the release.
     """
-    parameters = tensors.parameters()
-    binding = strategy.bind(rule, parameters, tensors.slots)
+    bound = tensors.flat if strategy.flattens else tensors
+    parameters = bound.parameters()
+    if strategy.flattens:
+        for parameter, gradient in zip(parameters, bound.gradients, strict=True):
+            parameter.grad = gradient
+    binding = strategy.bind(rule, parameters, bound.slots)
     for parameter, gradient in zip(parameters, tensors.gradients, strict=True):
         if zeroing.releases or parameter.grad is None:
             parameter.grad = gradient

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import Parameter
 
 from gradbench.reference import trajectory
 from gradbench.rules.base import Rule
+from gradbench.strategies.flattening import cut, join
 
 _GUARD_BYTES = 64
 """Guard before and after each parameter: a cache line, so that alignment stays as it was."""
@@ -79,6 +81,24 @@ class Tensors:
     def parameters(self) -> list[Parameter]:
         """Make parameters over the shared storage, with no gradient, for one cell."""
         return [Parameter(value) for value in self.values]
+
+    @cached_property
+    def flat(self) -> Tensors:
+        """The same values in one buffer, as are gradients and state, which are zero.
+
+        Made when it is first asked for, once for all strategies that flatten.
+        """
+        buffer = join(self.values)
+
+        def zeros() -> list[Tensor]:
+            return cut(torch.zeros_like(buffer), self.values)
+
+        state = {name: zeros() for name in self.slots[0]}
+        slots = [
+            {name: tensors[index] for name, tensors in state.items()}
+            for index in range(len(self.values))
+        ]
+        return Tensors(cut(buffer, self.values), zeros(), slots, guarded=[])
 
     def guards_intact(self) -> bool:
         """Say whether nothing next to a parameter was written."""

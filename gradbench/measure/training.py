@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from gradbench.measure.seeding import seed_step
 from gradbench.measure.trajectory import Gradients
 from gradbench.models.base import Batch, loss
 from gradbench.rules.base import Rule
+from gradbench.zeroing.base import Zeroing
 
 _LATER_STEPS = 10
 """Timed steps of a pass after the first: it looks at no gradients, so that it can be longer and
@@ -55,7 +56,7 @@ class Training:
         steps: Timed steps of the first pass, after one untimed.
         seed: Seed of a step's random numbers, plus the step's number.
         references: The float64 run, by whether the zeroing accumulates; empty without one.
-        counted: Name of the strategy whose steps' memory is counted, once for each zeroing.
+        counted: Name of the strategy whose steps' memory is counted, for each zeroing.
     """
 
     device: Device
@@ -78,6 +79,7 @@ class Training:
             {name: torch.zeros_like(p, requires_grad=False) for name in self.rule.slots}
             for p in self._parameters
         ]
+        self._before_zeroing: dict[bool, tuple[int, int]] = {}
 
     def measure(
         self,
@@ -155,21 +157,33 @@ class Training:
                 if step > 0:
                     result.samples += [*samples, _whole(samples)]
             if pass_ == 0 and contender.cell.strategy == self.counted:
-                result.step_peaks[contender.cell.name] = self._step_peak(phases.values())
+                result.step_peaks[contender.cell.name] = self._step_peak(contender.zeroing, phases)
         finally:
             binding.release()
 
-    def _step_peak(self, phases: Collection[Callable[[], object]]) -> int:
-        """Count a step's peak memory, in bytes: gradients that lie there, and what it allocates."""
+    def _step_peak(self, zeroing: Zeroing, phases: Mapping[Phase, Callable[[], object]]) -> int:
+        """Count a step's peak memory, in bytes: gradients that lie there, and what it allocates.
 
-        def step() -> None:
-            for call in phases:
-                call()
+        What goes before the zeroing knows of it only whether there are gradients from the step
+        before, so one step is counted for each of the two cases.
+        """
+        if zeroing.releases not in self._before_zeroing:
 
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
-        resident = sum(gradient.untyped_storage().nbytes() for gradient in gradients)
-        del gradients  # what a zeroing gives back must be free
-        return resident + self.device.count(step).peak_extra_bytes
+            def step() -> None:
+                for phase, call in phases.items():
+                    if phase != "zero":
+                        call()
+
+            gradients = [p.grad for p in self._parameters if p.grad is not None]
+            resident = sum(gradient.untyped_storage().nbytes() for gradient in gradients)
+            del gradients  # what a zeroing gives back must be free
+            counts = self.device.count(step)
+            self._before_zeroing[zeroing.releases] = (
+                resident + counts.peak_extra_bytes,
+                resident + counts.left_bytes,
+            )
+        peak, left = self._before_zeroing[zeroing.releases]
+        return max(peak, left + self.device.count(phases["zero"]).peak_extra_bytes)
 
     def _reset(self) -> None:
         """Put module and state back to where they began."""
@@ -184,8 +198,9 @@ class Training:
         self, contender: Contender, step: int, seen: SeenGradients
     ) -> list[dict[str, Any]]:
         """Look at every parameter's gradient."""
-        accumulates = contender.zeroing.accumulates
-        trajectory = self.references.get(accumulates)
+        # The first backward pass has nothing to add to.
+        accumulates = contender.zeroing.accumulates and step > 0
+        trajectory = self.references.get(contender.zeroing.accumulates)
         reference = trajectory[step] if trajectory else {}
         rows = []
         for name, parameter in self.module.named_parameters():

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn import Parameter
 
 from gradbench.measure.seeding import seed_step
 from gradbench.models.base import Batch, loss, place
@@ -65,7 +66,7 @@ class Reference:
         self._kept = torch.promote_types(first.dtype, torch.float32)
         self._module, self._rule, self._seed = module, rule, seed
         self._device = first.device
-        self._twin, self._batch = place(copy.deepcopy(module), batch, first.device, torch.float64)
+        self._twin, self._batch = place(_float64(module), batch, first.device, torch.float64)
         self._parameters = dict(self._twin.named_parameters())
         self._slots: dict[str, dict[str, Tensor]] = {}
 
@@ -135,6 +136,16 @@ class Reference:
             # Views of one zero: the state takes no memory before there is something to keep.
             zero = parameter.new_zeros(()).expand(parameter.shape)
             self._slots[name] = {slot: zero for slot in self._rule.slots}
+
+
+def _float64(module: nn.Module) -> nn.Module:
+    """Copy a module; its parameters at once in float64, without a copy of their own dtype first."""
+    copies = {
+        id(p): Parameter(p.detach().to(torch.float64, copy=True), p.requires_grad)
+        for p in module.parameters()
+        if type(p) is Parameter
+    }
+    return copy.deepcopy(module, copies)  # what it has copied already, it takes
 
 
 def _check_finite(value: Tensor) -> None:

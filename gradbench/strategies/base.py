@@ -41,6 +41,11 @@ class Strategy(Protocol):
         return False
 
     @property
+    def flattens(self) -> bool:
+        """Whether it moves tensors into one buffer, which such strategies of a replicate share."""
+        return False
+
+    @property
     def float32_count(self) -> bool:
         """Whether a float32 step count on the device limits the bias corrections' precision."""
         return False

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
-from gradbench.strategies.flattening import flatten
+from gradbench.strategies.flattening import flat_state, flatten
 from gradbench.strategies.state import start_state
 
 
@@ -21,11 +20,15 @@ class Flat(Strategy):
     Every parameter must have a gradient.
     """
 
+    @property
+    def flattens(self) -> bool:
+        return True
+
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)
         optimizer = rule.optimizer([flat.buffer], fused=True)
-        moments = {name: torch.zeros_like(flat.buffer.detach()) for name in rule.slots}
-        start_state(optimizer, [flat.buffer], [moments], count_on_device=True)
+        state = flat_state(rule, slots, flat.buffer.detach())
+        start_state(optimizer, [flat.buffer], [state], count_on_device=True)
 
         def step() -> None:
             flat.gather()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
-from gradbench.strategies.base import Binding, Strategy
-from gradbench.strategies.flattening import flatten
+from gradbench.strategies.base import Binding, Strategy, columns
+from gradbench.strategies.flattening import flat_state, flatten
 
 
 class FlatFused(Strategy):
@@ -21,12 +20,16 @@ class FlatFused(Strategy):
     stay what the module's forward pass and ``state_dict`` use; every one must have a gradient.
     """
 
+    @property
+    def flattens(self) -> bool:
+        return True
+
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)
         buffer = flat.buffer.detach()
         gradient = flat.buffer.grad
         assert gradient is not None  # flatten makes it
-        state: dict[str, list[Tensor]] = {n: [torch.zeros_like(buffer)] for n in rule.slots}
+        state = columns(rule, [flat_state(rule, slots, buffer)])
         count = torch.zeros((), dtype=torch.float32, device=buffer.device)
 
         @torch.no_grad()

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from gradbench.rules.base import Rule, Slots
+from gradbench.strategies.base import columns
 from gradbench.strategies.gathering import gather
 
 _GRADIENT = attrgetter("grad")
@@ -81,6 +83,8 @@ def order(shapes: Sequence[torch.Size]) -> list[int]:
 def flatten(parameters: Sequence[Parameter]) -> Flattened:
     """Move parameters and gradients into one buffer each.
 
+    What lies in one buffer already, as :func:`cut` leaves it, stays where it is.
+
     Args:
         parameters: Leaves of one dtype and device, with or without ``.grad``; their storage and
             gradients are views of the buffers afterwards.
@@ -90,15 +94,80 @@ def flatten(parameters: Sequence[Parameter]) -> Flattened:
     """
     ordered = [parameters[index] for index in order([p.shape for p in parameters])]
     storages = [parameter.data for parameter in ordered]
-    buffer = Parameter(torch.cat([storage.reshape(-1) for storage in storages]))
-    buffer.grad = torch.zeros_like(buffer)
+    buffer = Parameter(join(parameters))
+    gradients = [parameter.grad for parameter in ordered]
+    found = _buffer_of([gradient for gradient in gradients if gradient is not None])
+    joined = found is not None and found.numel() == buffer.numel()
+    buffer.grad = found if joined else torch.zeros_like(buffer)
+    assert buffer.grad is not None
     views = _views(buffer.grad, storages)
     for parameter, value, view in zip(ordered, _views(buffer.data, storages), views, strict=True):
-        if parameter.grad is not None:
+        if parameter.grad is not None and not joined:
             view.copy_(parameter.grad)
         parameter.data = value
         parameter.grad = view
     return Flattened(ordered, buffer, views, storages, list(_joined(storages, buffer.grad)))
+
+
+def flat_state(rule: Rule, slots: Sequence[Slots], buffer: Tensor) -> Slots:
+    """Give a flat buffer its state.
+
+    Args:
+        rule: Names the slots.
+        slots: State of each parameter, all zero.
+        buffer: All parameters, one-dimensional.
+
+    Returns:
+        For each slot the buffer in which the parameters' state lies already, or else new zeros.
+    """
+    state = {}
+    for name, tensors in columns(rule, slots).items():
+        found = _buffer_of([tensors[index] for index in order([t.shape for t in tensors])])
+        state[name] = torch.zeros_like(buffer) if found is None else found
+    return state
+
+
+def join(tensors: Sequence[Tensor]) -> Tensor:
+    """Put tensors into one buffer, in the order of :func:`order`.
+
+    Args:
+        tensors: Of one dtype and device.
+
+    Returns:
+        One-dimensional: the buffer they are in already, or else a copy.
+    """
+    ordered = [tensors[index].detach() for index in order([t.shape for t in tensors])]
+    found = _buffer_of(ordered)
+    return torch.cat([tensor.reshape(-1) for tensor in ordered]) if found is None else found
+
+
+def cut(buffer: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Cut a buffer into views that lie as :func:`join` puts tensors.
+
+    Args:
+        buffer: One-dimensional.
+        like: Tensors with as many elements.
+
+    Returns:
+        A view for each of ``like``, of its shape.
+    """
+    positions = order([tensor.shape for tensor in like])
+    views = dict(zip(positions, _views(buffer, [like[i] for i in positions]), strict=True))
+    return [views[index] for index in range(len(like))]
+
+
+def _buffer_of(tensors: Sequence[Tensor]) -> Tensor | None:
+    """Return the buffer in which tensors lie side by side; None where they do not."""
+    if not tensors or not all(tensor.is_contiguous() for tensor in tensors):
+        return None
+    first = tensors[0]
+    memory, offset = first.untyped_storage().data_ptr(), first.storage_offset()
+    for tensor in tensors:
+        if (tensor.untyped_storage().data_ptr(), tensor.storage_offset()) != (memory, offset):
+            return None
+        offset += tensor.numel()
+    elements = offset - first.storage_offset()
+    return first.detach().as_strided((elements,), (1,), first.storage_offset())
 
 
 def _joined(storages: Sequence[Tensor], gradients: Tensor) -> Iterator[Joined]:

@@ -35,6 +35,15 @@ def check_launcher(name: str) -> None:
         raise BadRequest(f"hydra/launcher={name} needs pip install 'torch-gradbench[slurm]'")
 
 
+def is_elsewhere(launcher: DictConfig) -> bool:
+    """Say whether a launcher has other processes than this one's workers do the jobs.
+
+    Args:
+        launcher: Node ``hydra.launcher``.
+    """
+    return _class_name(launcher["_target_"]) in _CLUSTERS
+
+
 def chosen_cluster(launcher: DictConfig) -> Cluster | None:
     """Make the cluster that a job's configuration names.
 
@@ -50,7 +59,7 @@ def chosen_cluster(launcher: DictConfig) -> Cluster | None:
     options = OmegaConf.to_container(launcher, resolve=True)
     assert isinstance(options, dict)
     named = {str(key): value for key, value in options.items()}
-    made = _CLUSTERS.get(named.pop("_target_").rpartition(".")[2])
+    made = _CLUSTERS.get(_class_name(named.pop("_target_")))
     if made is None:
         return None
     # Each command has a folder of its own there: two may add to one run at once.
@@ -58,3 +67,7 @@ def chosen_cluster(launcher: DictConfig) -> Cluster | None:
     folder = Path(named.pop("submitit_folder")).absolute() / stamp
     cluster: Cluster = made(folder, named)
     return cluster
+
+
+def _class_name(target: str) -> str:
+    return target.rpartition(".")[2]

@@ -37,7 +37,7 @@ class FakeDevice:
 
     def count(self, call: Callable[[], object]) -> Counts:
         call()
-        return Counts(0, 0)
+        return Counts(0, 0, 0)
 
 
 def warm(calls: int) -> Calibration:

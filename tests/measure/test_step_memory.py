@@ -1,3 +1,4 @@
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,17 @@ class Greedy(nn.Module):
         return loss
 
 
+def zeroing(name: str) -> Any:
+    return Wasteful() if name == "wasteful" else make("zeroing", name)
+
+
 def peaks(extra: int, zeroings: tuple[str, ...], counted: str = "optimizer") -> dict[str, int]:
     rule: Any = make("rule", "sgd")
     inputs: Batch
     module, inputs = place(Greedy(extra), torch.randn(4, WIDTH), torch.device("cpu"), torch.float32)
     training = Training(Cpu(), rule, module, inputs, ["weight"], 1, 0, {}, counted)
     contenders = [
-        Contender(Cell("optimizer", name), make("strategy", "optimizer"), make("zeroing", name))
+        Contender(Cell("optimizer", name), make("strategy", "optimizer"), zeroing(name))
         for name in zeroings
     ]
     result: TrainingResult = training.measure(
@@ -61,6 +66,26 @@ def test_gradients_that_stay_count() -> None:
     # Kept, and one more in backward that is added to it.
     assert found["optimizer/set_to_zero"] >= 2 * GRADIENT
     assert found["optimizer/set_to_zero"] > found["optimizer/set_to_none"]
+
+
+class Wasteful:
+    """Clears gradients, and allocates several of them meanwhile."""
+
+    releases = accumulates = False
+
+    def bind(self, parameters: Sequence[nn.Parameter]) -> Callable[[], None]:
+        def clear() -> None:
+            for parameter in parameters:
+                assert parameter.grad is not None
+                parameter.grad.mul_(torch.zeros(8, *parameter.shape)[0])
+
+        return clear
+
+
+def test_what_a_zeroing_allocates_counts() -> None:
+    plain = peaks(0, ("set_to_zero",))["optimizer/set_to_zero"]
+    assert plain < 8 * GRADIENT
+    assert peaks(0, ("wasteful",))["optimizer/wasteful"] == 9 * GRADIENT
 
 
 def test_only_the_baselines_strategy_is_counted() -> None:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from gradbench.measure.isolated import bind_with_gradients
 from gradbench.rules.base import Rule
-from gradbench.strategies.flattening import flatten, order
+from gradbench.strategies.flattening import flat_state, flatten, order
 from tests.conftest import allocate, make
 
 FLAT = ["flat", "flat_fused"]
@@ -102,3 +103,55 @@ def test_shapes_that_join_lie_side_by_side() -> None:
     assert [tuple(shapes[i]) for i in order(shapes)] == [
         (), (), (3,), (2,), (4, 3), (5, 3), (0, 3), (3, 4),
     ]  # fmt: skip
+
+
+def test_what_lies_in_one_buffer_stays_there() -> None:
+    rule: Rule = make("rule", "adamw")
+    tensors = allocate(rule).tensors
+    joined = tensors.flat
+    parameters = joined.parameters()
+    for parameter, gradient in zip(parameters, joined.gradients, strict=True):
+        parameter.grad = gradient
+    flat = flatten(parameters)
+    state = flat_state(rule, joined.slots, flat.buffer)
+    assert flat.buffer.grad is not None
+    for name, buffer, parts in [
+        ("values", flat.buffer, joined.values),
+        ("gradients", flat.buffer.grad, joined.gradients),
+        *((slot, state[slot], [row[slot] for row in joined.slots]) for slot in rule.slots),
+    ]:
+        buffer.detach().copy_(torch.arange(float(buffer.numel())))
+        everything = torch.cat([part.reshape(-1) for part in parts])
+        assert torch.equal(everything.sort().values, buffer.detach()), name
+    for value, mine in zip(tensors.values, joined.values, strict=True):
+        assert value.shape == mine.shape
+        assert value.untyped_storage().data_ptr() != mine.untyped_storage().data_ptr()
+
+
+def test_what_lies_apart_is_copied() -> None:
+    tensors = allocate(make("rule", "sgd")).tensors  # guards lie between them
+    before = [value.clone() for value in tensors.values]
+    parameters = tensors.parameters()
+    flatten(parameters)
+    with torch.no_grad():
+        for parameter, value in zip(parameters, before, strict=True):
+            assert torch.equal(parameter, value)
+            parameter.zero_()
+    assert all(map(torch.equal, tensors.values, before))
+
+
+@pytest.mark.parametrize("rule_name", ["sgd", "adamw"])
+@pytest.mark.parametrize("zeroing", ["set_to_none", "set_to_zero"])
+def test_flat_strategies_of_a_replicate_share_their_memory(rule_name: str, zeroing: str) -> None:
+    rule: Rule = make("rule", rule_name)
+    tensors = allocate(rule).tensors
+    start = [value.clone() for value in tensors.flat.values]
+    for name in FLAT:
+        step, release = bind_with_gradients(
+            make("strategy", name), make("zeroing", zeroing), rule, tensors
+        )
+        step()
+        for after, before in zip(tensors.flat.values, start, strict=True):
+            assert (after != before).all()
+            before.copy_(after)
+        release()
