@@ -57,7 +57,7 @@ test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd", ARGS
 torture: $(VENV)/.dev ## Do all the damage the tests know, not a tenth: a hundred kills, a gigabyte printed, a full disk (as root)
 	GRADBENCH_TORTURE=1 $(python) -m pytest --timeout=3600 tests/integration tests/measure/test_clock.py $(ARGS)
 
-benchmark: $(VENV)/.dev ## Time gradbench's own code with pytest-benchmark
+benchmark: $(VENV)/.dev ## Time every strategy of sweep=quick, held against gradbench, and gradbench's own code with pytest-benchmark
 	$(python) -m pytest tests/benchmarks $(ARGS)
 
 lint: $(VENV)/.dev ## Check style, formatting and types
