@@ -25,10 +25,18 @@ PRELOADED = [
 ONE_COMPILE_THREAD = ("TORCHINDUCTOR_COMPILE_THREADS", "1")
 """In the environment of workers: a pool of compilers would run beside the clock."""
 
+COUNTED_BY_NVML = ("PYTORCH_NVML_BASED_CUDA_CHECK", "1")
+"""In the environment of the server: what it imports asks ``torch.cuda.is_available()``, and the
+CUDA runtime, once asked, lets no process forked from this one use a GPU. NVML does.
+
+Source: documentation of torch.cuda.is_available; "poison_fork" in torch/csrc/cuda/Module.cpp.
+"""
+
 
 def forkserver_context() -> ForkServerContext:
     """Make a context whose processes are forked from the server."""
     os.environ.setdefault(*ONE_COMPILE_THREAD)
+    os.environ.setdefault(*COUNTED_BY_NVML)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     return context

@@ -42,3 +42,34 @@ def test_a_refused_multirun_leaves_no_server(tmp_path: Path) -> None:
     assert status == 2, errors
     assert any(seen)
     assert all(wait_gone(process, 1.0) for process in seen)
+
+
+ASKED_WHILE_IMPORTING = """
+import importlib
+import torch
+from gradbench.worker_server import PRELOADED, forkserver_context
+
+asked = []  # some versions of torch ask while they are imported
+
+def is_available():
+    asked.append(torch.cuda._nvml_based_avail())
+    return False
+
+def refuse(*_):
+    raise AssertionError("this needs the CUDA runtime")
+
+torch.cuda.is_available = is_available
+torch.cuda.device_count = torch.cuda.init = torch.cuda._lazy_init = refuse
+forkserver_context()
+for name in PRELOADED:
+    importlib.import_module(name)
+torch.cuda.is_available()
+print(all(asked))
+"""
+
+
+def test_the_server_asks_only_nvml_for_gpus() -> None:
+    """Had it asked the CUDA runtime, no process forked from it could use a GPU."""
+    command = [sys.executable, "-c", ASKED_WHILE_IMPORTING]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    assert answer.stdout.strip() == "True", answer.stderr
