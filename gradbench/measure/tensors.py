@@ -133,6 +133,11 @@ class Verifiable:
         """Floating type of the tensors."""
         return self.initial[0].dtype
 
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        return self.initial[0].device
+
     def reset(self) -> None:
         """Put parameters and state back to where they began."""
         torch._foreach_copy_(self.tensors.values, self.initial)

@@ -95,8 +95,10 @@ def verify(
         if zeroing.accumulates:
             torch._foreach_add_(total, tensors.arriving)
         backward(parameters, tensors.arriving, keep=not zeroing.releases)
+        _finish(tensors.device)
         start = time.perf_counter()
         binding.step()
+        _finish(tensors.device)
         step_s.append(time.perf_counter() - start)
         expected = total if zeroing.accumulates else tensors.gradients
         scale = 1.0 if zeroing.accumulates else factor
@@ -119,6 +121,12 @@ def verify(
     elif not tensors.tensors.guards_intact():
         reason = "memory next to a parameter was written"
     return Verdict(reason, error, tolerance, step_s, tensors.tensors.elements)
+
+
+def _finish(device: torch.device) -> None:
+    """Wait for what a device still has to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def _same(parameters: Sequence[Parameter], expected: Sequence[Tensor], factor: float) -> bool:
