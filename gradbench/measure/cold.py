@@ -74,11 +74,13 @@ class ColdDevice:
             self._evict()
             timings.append(self._device.time(call, 1))
         device_s = [t.device_s for t in timings if t.device_s is not None]
+        stalled_s = [t.stalled_s for t in timings if t.stalled_s is not None]
         return Timing(
             wall_s=sum(t.wall_s for t in timings),
             host_s=sum(t.host_s for t in timings),
             device_s=sum(device_s) if device_s else None,
             switches=sum(t.switches for t in timings),
+            stalled_s=sum(stalled_s) if stalled_s else None,
         )
 
     def count(self, call: Callable[[], object]) -> Counts:

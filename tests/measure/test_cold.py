@@ -21,7 +21,7 @@ class FakeClock:
     """A clock that only work moves, with what happened since."""
 
     def __init__(self) -> None:
-        self.now_ns = 0
+        self.now_ns = self.stopped_ns = 0
         self.log: list[str] = []
 
     def perf_counter_ns(self) -> int:
@@ -29,7 +29,7 @@ class FakeClock:
         return self.now_ns
 
     def thread_time_ns(self) -> int:
-        return self.now_ns
+        return self.now_ns - self.stopped_ns
 
     def work(self, name: str, seconds: float) -> Callable[[], None]:
         def call() -> None:
@@ -55,6 +55,15 @@ def test_evictions_precede_each_call_and_are_outside_of_the_timed_span(clock: Fa
     assert timing.wall_s == timing.host_s == pytest.approx(6.0)
     assert timing.device_s is None
     assert clock.log == ["evict", "clock", "call", "clock"] * 3
+
+
+def test_a_stall_in_a_cold_call_is_seen(clock: FakeClock) -> None:
+    def stopped() -> None:  # SIGSTOP: the clock goes on, the thread does not
+        clock.now_ns += 50_000_000
+        clock.stopped_ns += 50_000_000
+
+    timing = ColdDevice(cpu.Cpu()).time(stopped, 2)
+    assert timing.stalled_s == pytest.approx(0.1)
 
 
 def test_hot_calls_share_one_span(clock: FakeClock) -> None:
