@@ -9,7 +9,6 @@ from gradbench.axes import Axes
 from gradbench.config import BadRequest
 from gradbench.models.base import Batch, UnavailableModel, place
 from gradbench.plan import Block
-from gradbench.rules.base import Rule
 
 
 def build_model(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
@@ -35,7 +34,8 @@ def build_model(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
         raise
     except Exception:  # not every factory can do without memory; what is wrong shows just below
         elements = 0
-    needed, free = _bytes_needed(axes.rule, elements, dtype), axes.device.free_bytes()
+    steps = block.options["measurement"]["training_steps"]
+    needed, free = _bytes_needed(axes, elements, dtype, steps), axes.device.free_bytes()
     if needed > free:
         raise UnavailableModel(
             f"needs about {needed / 1e9:.1f} GB for {elements} parameters, {free / 1e9:.1f} GB free"
@@ -63,11 +63,17 @@ def _check_parameters(module: nn.Module) -> None:
             raise TypeError(f"parameter {name} is {found}; what is measured is real and dense")
 
 
-def _bytes_needed(rule: Rule, elements: int, dtype: torch.dtype) -> int:
-    """Estimate the block's peak: the larger one of the isolated and the float64 run's."""
-    slots, size = len(rule.slots), dtype.itemsize
+def _bytes_needed(axes: Axes, elements: int, dtype: torch.dtype, steps: int) -> int:
+    """Estimate the block's peak: the larger one of the isolated and the float64 run's.
+
+    The float64 run has state from its second update on. It keeps the gradients of every step, and
+    once more where some zeroings accumulate and others do not.
+    """
+    slots, size = len(axes.rule.slots), dtype.itemsize
+    flat = any(strategy.flattens for strategy in axes.strategies.values())
     # Module; values, their start, gradients, spent and restored ones; flat's own; temporaries.
-    isolated = (1 + (5 + slots) + (2 + slots) + 4) * size
-    # Module; the float64 copy, its gradient, state and following values; two gradients kept.
-    trajectory = size + (3 + 2 * slots) * 8 + 3 * max(size, 4)
+    isolated = (1 + (5 + slots) + (2 + slots) * flat + 4) * size
+    kept = (1 + steps) * len({zeroing.accumulates for zeroing in axes.zeroings.values()})
+    # Module; the float64 copy, its gradient, a copy of that, state and following state.
+    trajectory = size + (3 + 2 * slots * (steps > 1)) * 8 + kept * max(size, 4)
     return elements * max(isolated, trajectory)

@@ -1,0 +1,70 @@
+"""Whether a model fits is said before it is built."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gradbench.axes import instantiate_axes
+from gradbench.building import build_model
+from gradbench.devices.cpu import Cpu
+from gradbench.models.base import UnavailableModel
+from gradbench.plan import Block
+
+Plan = Callable[..., Block]
+ELEMENTS = 101_386  # of mlp_small
+
+
+class Small(Cpu):
+    def __init__(self, free: float) -> None:
+        self.free = free
+
+    def free_bytes(self) -> int:
+        return int(self.free)
+
+
+def fits(block: Block, bytes_per_element: float) -> bool:
+    axes: Any = instantiate_axes(block)
+    axes = dataclasses.replace(axes, device=Small(bytes_per_element * ELEMENTS))
+    try:
+        module, _ = build_model(block, axes)
+    except UnavailableModel as unavailable:
+        assert "GB free" in str(unavailable)
+        return False
+    assert sum(p.numel() for p in module.parameters()) == ELEMENTS
+    return True
+
+
+@pytest.mark.parametrize(
+    ("overrides", "needed"),
+    [
+        # Isolated: module 1, five of a replicate, temporaries 4, and two slots.
+        (["strategy=[optimizer]", "rule=adamw", "measurement.training_steps=1"], 12 * 4),
+        # One flat buffer for parameters, one for gradients, one for each slot.
+        (["strategy=[optimizer,flat]", "rule=adamw", "measurement.training_steps=1"], 16 * 4),
+        # float64: copy, gradient, its copy, two slots before and after; four steps' gradients.
+        (["strategy=[optimizer]", "rule=adamw", "measurement.training_steps=3"], 76),
+        (
+            ["strategy=[optimizer]", "rule=sgd", "dtype=bfloat16", "measurement.training_steps=1"],
+            2 + 3 * 8 + 2 * 4,
+        ),
+    ],
+)
+def test_what_is_needed(plan: Plan, overrides: list[str], needed: int) -> None:
+    block = plan("model=mlp_small", *overrides)
+    assert fits(block, needed)
+    assert not fits(block, needed - 1)
+
+
+def test_gradients_that_accumulate_are_kept_beside_the_others(plan: Plan) -> None:
+    cleared = plan("rule=sgd", "strategy=[optimizer]", "measurement.training_steps=3")
+    both = plan(
+        "rule=sgd",
+        "strategy=[optimizer]",
+        "measurement.training_steps=3",
+        "zeroing=[set_to_none,accumulate]",
+    )
+    assert fits(cleared, 4 + 24 + 16)
+    assert not fits(both, 4 + 24 + 16)
+    assert fits(both, 4 + 24 + 32)
