@@ -62,7 +62,7 @@ class Cuda:
         begin = torch.cuda.Event(enable_timing=True)
         end = torch.cuda.Event(enable_timing=True)
         torch.cuda.synchronize(self.index)
-        switches = involuntary_switches()
+        switches, worked = involuntary_switches(), time.thread_time_ns()
         start = time.perf_counter_ns()
         begin.record()
         for _ in repeat(None, calls):
@@ -71,11 +71,14 @@ class Cuda:
         returned = time.perf_counter_ns()
         end.synchronize()
         done = time.perf_counter_ns()
+        wall_s = (done - start) / 1e9
         return Timing(
-            wall_s=(done - start) / 1e9,
+            wall_s=wall_s,
             host_s=(returned - start) / 1e9,
             device_s=begin.elapsed_time(end) / 1e3,
             switches=involuntary_switches() - switches,
+            # The thread is on its processor even while it waits for the device: it spins.
+            stalled_s=wall_s - (time.thread_time_ns() - worked) / 1e9,
         )
 
     def evictor(self) -> Callable[[], object]:
@@ -96,5 +99,9 @@ class Cuda:
             call()
             torch.cuda.synchronize(self.index)
         events = trace.profiler.kineto_results.events()
-        launches = sum(event.device_type() == DeviceType.CUDA for event in events)
+        # What record_function marks, as each optimizer's step does, is on the device's line, too.
+        launches = sum(
+            event.device_type() == DeviceType.CUDA and not event.is_user_annotation()
+            for event in events
+        )
         return Counts(launches, peak, left)
