@@ -194,9 +194,10 @@ def _fill_signed(tensor: Tensor, low: float, high: float) -> None:
     pattern = flat[:_PATTERN]
     pattern.uniform_(low, high)
     pattern.mul_(torch.empty_like(pattern).bernoulli_(0.5).mul_(2).sub_(1))
-    for start in range(_PATTERN, flat.numel(), _PATTERN):
-        piece = flat[start : start + _PATTERN]
-        piece.copy_(pattern[: piece.numel()])
+    whole = flat.numel() // _PATTERN * _PATTERN
+    if whole:
+        flat[:whole].view(-1, _PATTERN)[1:] = pattern
+        flat[whole:] = pattern[: flat.numel() - whole]
 
 
 def _positions(elements: int, total: int, device: torch.device) -> Tensor:

@@ -13,8 +13,9 @@ from gradbench.measure.seeding import seed_step
 from gradbench.models.base import Batch, loss, place
 from gradbench.rules.base import Rule
 
-_PIECE = 1 << 16
-"""Elements updated at a time; rules are element-wise."""
+_PIECE, _PIECE_ON_CPU = 1 << 24, 1 << 16
+"""Elements updated at a time; rules are element-wise. On the CPU a cache holds the temporaries of
+a piece; elsewhere pieces are large, since each kernel takes microseconds to launch."""
 
 
 Gradients = dict[str, Tensor]
@@ -163,7 +164,7 @@ def _update(
     *,
     keep: bool,
 ) -> dict[str, Tensor]:
-    """Follow the reference, in pieces whose temporaries stay in the cache.
+    """Follow the reference, piece by piece.
 
     The parameter is updated in place; the state is returned, or none if it is not to be kept.
     """
@@ -180,7 +181,8 @@ def _update(
 
 
 def _pieces(tensor: Tensor) -> Sequence[Tensor]:
-    pieces: Sequence[Tensor] = tensor.view(-1).split(_PIECE)
+    size = _PIECE_ON_CPU if tensor.device.type == "cpu" else _PIECE
+    pieces: Sequence[Tensor] = tensor.view(-1).split(size)
     return pieces
 
 

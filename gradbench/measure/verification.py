@@ -21,7 +21,8 @@ _FACTORS = (1.0, 0.5, 2.0)
 """Gradients change from update to update: under a constant one, Adam's bias correction hides a
 wrong decay rate. Powers of two are exact; one sign per element keeps the tolerance's promise."""
 
-_PIECE = 1 << 18
+_PIECE, _PIECE_ON_CPU = 1 << 24, 1 << 18
+"""Elements compared at a time: on the CPU a cache holds the temporaries of a piece."""
 
 
 @dataclass(frozen=True)
@@ -148,5 +149,6 @@ def _unwritten(parameters: Sequence[Parameter], initial: Sequence[Tensor]) -> in
 
 
 def _pieces(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cut two tensors of a shape into pieces whose temporaries stay in the cache."""
-    return zip(a.reshape(-1).split(_PIECE), b.reshape(-1).split(_PIECE), strict=True)
+    """Cut two tensors of a shape into pieces."""
+    size = _PIECE_ON_CPU if a.device.type == "cpu" else _PIECE
+    return zip(a.reshape(-1).split(size), b.reshape(-1).split(size), strict=True)
