@@ -1,4 +1,4 @@
-"""What the CUDA device does with the clocks, events and counters that PyTorch gives it: fakes of them."""
+"""What the CUDA device makes of the clocks, events and counters that PyTorch gives it: fakes."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
