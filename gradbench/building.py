@@ -27,18 +27,23 @@ def build_model(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
         TypeError: It has parameters that no update here is meant for.
     """
     dtype = getattr(torch, block.dtype)
+    steps = block.options["measurement"]["training_steps"]
+    trained = frozen = 0
     try:
         with torch.device("meta"):
-            elements = sum(p.numel() for p in axes.model.build()[0].parameters())
+            for parameter in axes.model.build()[0].parameters():
+                trained += parameter.numel() * parameter.requires_grad
+                frozen += parameter.numel() * (not parameter.requires_grad)
     except UnavailableModel:
         raise
     except Exception:  # not every factory can do without memory; what is wrong shows just below
-        elements = 0
-    steps = block.options["measurement"]["training_steps"]
-    needed, free = _bytes_needed(axes, elements, dtype, steps), axes.device.free_bytes()
+        trained = frozen = 0
+    needed = trained * _bytes_needed(axes, dtype, steps) + frozen * (dtype.itemsize + 8)
+    free = axes.device.free_bytes()
     if needed > free:
         raise UnavailableModel(
-            f"needs about {needed / 1e9:.1f} GB for {elements} parameters, {free / 1e9:.1f} GB free"
+            f"needs about {needed / 1e9:.1f} GB for {trained + frozen} parameters, "
+            f"{free / 1e9:.1f} GB free"
         )
     torch.manual_seed(block.seed)
     try:
@@ -63,8 +68,8 @@ def _check_parameters(module: nn.Module) -> None:
             raise TypeError(f"parameter {name} is {found}; what is measured is real and dense")
 
 
-def _bytes_needed(axes: Axes, elements: int, dtype: torch.dtype, steps: int) -> int:
-    """Estimate the block's peak: the larger one of the isolated and the float64 run's.
+def _bytes_needed(axes: Axes, dtype: torch.dtype, steps: int) -> int:
+    """Estimate a trained element's part in the peak: the larger of isolated and float64 run.
 
     The float64 run has state from its second update on. It keeps the gradients of every step, and
     once more where some zeroings accumulate and others do not.
@@ -76,4 +81,4 @@ def _bytes_needed(axes: Axes, elements: int, dtype: torch.dtype, steps: int) -> 
     kept = (1 + steps) * len({zeroing.accumulates for zeroing in axes.zeroings.values()})
     # Module; the float64 copy, its gradient, a copy of that, state and following state.
     trajectory = size + (3 + 2 * slots * (steps > 1)) * 8 + kept * max(size, 4)
-    return elements * max(isolated, trajectory)
+    return max(isolated, trajectory)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from gradbench.axes import instantiate_axes
 from gradbench.building import build_model
@@ -66,3 +67,15 @@ def test_gradients_that_accumulate_are_kept_beside_the_others(plan: Plan) -> Non
     assert fits(cleared, 4 + 24 + 16)
     assert not fits(both, 4 + 24 + 16)
     assert fits(both, 4 + 24 + 32)
+
+
+def test_what_is_frozen_needs_little(plan: Plan) -> None:
+    """A replicate holds only what trains."""
+    block = plan("model=lora", "model.base.layers=1", "rule=adamw", "strategy=[optimizer,flat]")
+    with torch.device("meta"):
+        parameters = list(instantiate_axes(block).model.build()[0].parameters())
+    trained = sum(p.numel() for p in parameters if p.requires_grad)
+    frozen = sum(p.numel() for p in parameters) - trained
+    assert frozen > 100 * trained
+    assert fits(block, (76 * trained + 12 * frozen) / ELEMENTS + 1)
+    assert not fits(block, (76 * trained + 12 * frozen) / ELEMENTS - 1)
