@@ -81,6 +81,8 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
             "strategy": ordered["strategy"],
             "zeroing": ordered["zeroing"],
             "update": [_update(row) for row in rows],
+            "host": ordered["update_host_s"].map(text.seconds),
+            "device": ordered["update_device_s"].map(text.seconds),
             "speedup": [_speedup(row) for row in rows],
             "step": ordered["step_s"].map(text.seconds).where(ordered["status"] == "ok", ""),
             "bound by": [_bound(row) for row in rows],
@@ -90,6 +92,8 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
             "right?": ["✓ " * (r["status"] == "ok") + r["verified_text"] for r in rows],
         }
     )
+    if not ordered["update_device_s"].notna().any():  # the CPU, which is host and device
+        shown = shown.drop(columns=["host", "device"])
     if not ordered["bottleneck"].notna().any():  # a file from before it was measured
         shown = shown.drop(columns="bound by")
     names = [str(first[name]) for name in ("device_label", "model_label", "rule")]
@@ -103,7 +107,7 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
         shown,
         ordered.drop(columns=[*ADDED, "ranked"]),
         f"{best} · {noise} · {size}{contended} · intervals: {first['calibration_text']}",
-        ("update", "speedup", "step", "launches", "extra memory", "samples"),
+        ("update", "host", "device", "speedup", "step", "launches", "extra memory", "samples"),
         None,
         {"strategy": "strategy", "zeroing": "zeroing"},
         {
