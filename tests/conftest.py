@@ -30,6 +30,7 @@ DEVICES = [
     ),
 ]
 """Parameters for what PyTorch does on a device: ``-m cuda`` selects those of CUDA."""
+CUDA_ONLY = DEVICES[1:]
 
 SHAPES = [torch.Size(shape) for shape in ((64, 32), (32,), (1,), (3, 5, 2), ())]
 
