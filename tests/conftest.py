@@ -69,7 +69,11 @@ def allocate(
 # Of a module's scope, so that fixtures that observe a whole experiment can ask for it.
 @pytest.fixture(scope="module", params=DEVICES)
 def device(request: pytest.FixtureRequest) -> torch.device:
-    return torch_device(request.param)
+    chosen = torch_device(request.param)
+    if chosen.type == "cuda":  # the first call of cuBLAS in autograd's thread may warn
+        weight = torch.ones(2, 2, device=chosen, requires_grad=True)
+        (weight @ weight).sum().backward()
+    return chosen
 
 
 @pytest.fixture
