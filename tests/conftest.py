@@ -12,11 +12,26 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from gradbench.config import Config, configuration_folder
+from gradbench.devices.base import Device
 from gradbench.measure.tensors import Tensors, Verifiable
 from gradbench.plan import Block, plan_block
 from gradbench.rules.base import Rule
 
 Compose = Callable[..., DictConfig]
+CPU = torch.device("cpu")
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.cuda,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+        ],
+    ),
+]
+"""Parameters for what PyTorch does on a device: ``-m cuda`` selects those of CUDA."""
+CUDA_ONLY = DEVICES[1:]
+
 SHAPES = [torch.Size(shape) for shape in ((64, 32), (32,), (1,), (3, 5, 2), ())]
 
 
@@ -39,9 +54,34 @@ def make(group: str, name: str) -> Any:
     return instantiate(options(group)[name])
 
 
-def allocate(rule: Rule, dtype: torch.dtype = torch.float32) -> Verifiable:
+def torch_device(name: str) -> torch.device:
+    """The device by gradbench's name, as gradbench gives it to PyTorch: CUDA's with its index."""
+    return make("device", name).torch_device  # type: ignore[no-any-return]
+
+
+def allocate(
+    rule: Rule, dtype: torch.dtype = torch.float32, device: torch.device = CPU
+) -> Verifiable:
     torch.manual_seed(0)
-    return Verifiable(Tensors.allocate(SHAPES, dtype, torch.device("cpu"), rule))
+    return Verifiable(Tensors.allocate(SHAPES, dtype, device, rule))
+
+
+# Of a module's scope, so that fixtures that observe a whole experiment can ask for it.
+@pytest.fixture(scope="module", params=DEVICES)
+def device(request: pytest.FixtureRequest) -> torch.device:
+    chosen = torch_device(request.param)
+    if chosen.type == "cuda":  # the first call of cuBLAS in autograd's thread may warn
+        weight = torch.ones(2, 2, device=chosen, requires_grad=True)
+        (weight @ weight).sum().backward()
+    return chosen
+
+
+@pytest.fixture
+def hardware(device: torch.device) -> Device:
+    """What gradbench measures the device with."""
+    made: Device = make("device", device.type)
+    assert made.unavailable() is None
+    return made
 
 
 @pytest.fixture(scope="session")

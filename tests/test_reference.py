@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradbench.reference import tolerance_ulps, trajectory, ulp_error
@@ -13,29 +13,33 @@ from tests.conftest import make
 finite = st.floats(-1e30, 1e30).filter(lambda x: abs(x) > 1e-30)
 
 
-@given(finite, st.integers(0, 50))
-def test_ulp_error_counts_representable_numbers(value: float, steps: int) -> None:
+@settings(deadline=None)  # the first call of a kernel loads it
+@given(value=finite, steps=st.integers(0, 50))
+def test_ulp_error_counts_representable_numbers(
+    value: float, steps: int, device: torch.device
+) -> None:
     start = np.float32(value)
     moved = start
     for _ in range(steps):
         moved = np.nextafter(moved, np.float32(0), dtype=np.float32)
     same_binade = math.frexp(float(moved))[1] == math.frexp(float(start))[1]
-    expected = torch.tensor([float(start)], dtype=torch.float64)
-    error = ulp_error(torch.tensor([float(moved)]), expected, expected.abs(), torch.float32)
+    expected = torch.tensor([float(start)], dtype=torch.float64, device=device)
+    actual = torch.tensor([float(moved)], device=device)
+    error = ulp_error(actual, expected, expected.abs(), torch.float32)
     assert error == pytest.approx(steps) if same_binade else error <= steps
 
 
-def test_ulp_error_of_nothing_and_of_nan() -> None:
-    one = torch.ones(1, dtype=torch.float64)
+def test_ulp_error_of_nothing_and_of_nan(device: torch.device) -> None:
+    one = torch.ones(1, dtype=torch.float64, device=device)
     assert ulp_error(torch.empty(0), torch.empty(0), torch.empty(0), torch.float32) == 0
-    assert ulp_error(torch.tensor([math.nan]), one, one, torch.float32) == math.inf
-    assert ulp_error(torch.tensor([math.inf]), one, one, torch.float32) == math.inf
+    assert ulp_error(torch.tensor([math.nan], device=device), one, one, torch.float32) == math.inf
+    assert ulp_error(torch.tensor([math.inf], device=device), one, one, torch.float32) == math.inf
 
 
-def test_scale_sets_the_unit_where_the_result_cancels() -> None:
+def test_scale_sets_the_unit_where_the_result_cancels(device: torch.device) -> None:
     rule: Rule = make("rule", "sgd")
-    start = torch.tensor([0.01])
-    value, scale = trajectory(rule, start, [torch.tensor([1.0])])
+    start = torch.tensor([0.01], device=device)
+    value, scale = trajectory(rule, start, [torch.tensor([1.0], device=device)])
     assert float(value) == pytest.approx(0.0, abs=1e-8)
     assert float(scale) == pytest.approx(0.01)
 

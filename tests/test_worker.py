@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 import gradbench
 from gradbench.block_task import BlockTask
@@ -11,7 +12,7 @@ from gradbench.config import BadRequest
 from gradbench.plan import Block
 from gradbench.results.store import Store
 from gradbench.worker import Finished, Workers
-from tests.conftest import FACTORIES, TINY
+from tests.conftest import CUDA_ONLY, FACTORIES, TINY
 
 Plan = Callable[..., Block]
 
@@ -56,6 +57,19 @@ def test_a_block_leaves_all_its_tables(run: Callable[..., Finished], tmp_path: P
     assert set(gradients["tensor"]) == {"weight", "bias"}
     assert gradients["present"].all()
     assert (gradients["relative_error"] < 1e-5).all()
+
+
+@pytest.mark.parametrize("device", CUDA_ONLY, indirect=True)
+def test_a_block_on_cuda_has_the_figures_of_the_device(
+    run: Callable[..., Finished], tmp_path: Path, device: torch.device
+) -> None:
+    assert run("fine", f"device={device.type}").statuses == {"ok": 9}
+    cells = gradbench.load(tmp_path)
+    assert set(cells["device_name"]) == {torch.cuda.get_device_name(device)}
+    timed = cells[cells["update_s"].notna()]
+    assert len(timed) == 7  # in_backward has no isolated update
+    assert (timed["update_device_s"] > 0).all()
+    assert (timed[timed["role"] != "bandwidth"]["launches"] >= 1).all()
 
 
 def test_verification_of_a_part_is_said_and_counts_are_of_the_whole(

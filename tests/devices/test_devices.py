@@ -6,62 +6,44 @@ import torch
 from gradbench.devices.base import Device
 from tests.conftest import make
 
-DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.cuda,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
-        ],
-    ),
-]
+
+def test_it_is_described(hardware: Device) -> None:
+    assert hardware.describe()
+    assert hardware.free_bytes() > 0
 
 
-@pytest.fixture(params=DEVICES)
-def device(request: pytest.FixtureRequest) -> Device:
-    made: Device = make("device", request.param)
-    assert made.unavailable() is None
-    return made
-
-
-def test_it_is_described(device: Device) -> None:
-    assert device.describe()
-    assert device.free_bytes() > 0
-
-
-def test_time_covers_all_calls(device: Device) -> None:
-    timing = device.time(lambda: time.sleep(0.002), 5)
+def test_time_covers_all_calls(hardware: Device) -> None:
+    timing = hardware.time(lambda: time.sleep(0.002), 5)
     assert 0.010 <= timing.host_s <= timing.wall_s < 1.0
 
 
-def test_peak_memory_is_what_was_allocated_at_once(device: Device) -> None:
+def test_peak_memory_is_what_was_allocated_at_once(hardware: Device) -> None:
     size = 1 << 20
 
     def call() -> None:
-        first = torch.ones(size, device=device.torch_device)
+        first = torch.ones(size, device=hardware.torch_device)
         del first
-        torch.ones(2 * size, device=device.torch_device)
+        torch.ones(2 * size, device=hardware.torch_device)
 
     call()
-    assert device.count(call).peak_extra_bytes == 2 * size * 4
+    assert hardware.count(call).peak_extra_bytes == 2 * size * 4
 
 
-def test_in_place_call_needs_no_memory(device: Device) -> None:
-    x = torch.ones(1 << 16, device=device.torch_device)
-    counts = device.count(x.neg_)
+def test_in_place_call_needs_no_memory(hardware: Device) -> None:
+    x = torch.ones(1 << 16, device=hardware.torch_device)
+    counts = hardware.count(x.neg_)
     assert (counts.launches, counts.peak_extra_bytes) == (1, 0)
 
 
-def test_launches_are_counted_and_repeat(device: Device) -> None:
-    x = torch.ones(16, device=device.torch_device)
+def test_launches_are_counted_and_repeat(hardware: Device) -> None:
+    x = torch.ones(16, device=hardware.torch_device)
 
     def call() -> None:
         for _ in range(7):
             x.neg_()
 
-    assert device.count(call) == device.count(call)
-    assert device.count(call).launches == 7
+    assert hardware.count(call) == hardware.count(call)
+    assert hardware.count(call).launches == 7
 
 
 def test_cuda_says_why_it_is_not_there() -> None:

@@ -6,23 +6,25 @@ import pytest
 import torch
 
 from gradbench.observing.observation import Observation, Verdict
+from tests.conftest import CPU, CUDA_ONLY
 from tests.experiments.loading import load_experiment
 
-CPU = torch.device("cpu")
 article = load_experiment("article.py")
 
 
-def by_case() -> dict[str, Observation]:
-    return {observation.case: observation for observation in article.observe(CPU)}
+def by_case(device: torch.device) -> dict[str, Observation]:
+    return {observation.case: observation for observation in article.observe(device)}
 
 
 @pytest.fixture(scope="module")
-def seen() -> dict[str, Observation]:
-    return by_case()
+def seen(device: torch.device) -> dict[str, Observation]:
+    return by_case(device)
 
 
-def test_every_case_has_a_verdict_evidence_and_a_source(seen: dict[str, Observation]) -> None:
-    observations = list(article.observe(CPU))
+def test_every_case_has_a_verdict_evidence_and_a_source(
+    seen: dict[str, Observation], device: torch.device
+) -> None:
+    observations = list(article.observe(device))
     assert len(observations) == len(seen) >= 40
     assert not [o for o in observations if o.verdict in (Verdict.failed, Verdict.skipped)]
     for o in observations:
@@ -61,7 +63,9 @@ def test_every_optimizer_of_torch_optim_steps(seen: dict[str, Observation]) -> N
     assert {"SGD", "AdamW", "LBFGS", "SparseAdam"} <= stepped == set(article.OPTIMIZERS)
 
 
-def test_an_sgd_that_clears_gradients_confirms_example_3(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_sgd_that_clears_gradients_confirms_example_3(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
     step = torch.optim.SGD.step
 
     def clearing(self: Any, closure: Any = None) -> Any:
@@ -70,7 +74,7 @@ def test_an_sgd_that_clears_gradients_confirms_example_3(monkeypatch: pytest.Mon
         return result
 
     monkeypatch.setattr(torch.optim.SGD, "step", clearing)
-    seen = by_case()
+    seen = by_case(device)
     assert seen["example 3, as printed"].verdict is Verdict.confirmed
     assert seen["optimizer.step() clears the gradients: SGD"].outcome == "zero"
     assert seen["optimizer.step() clears the gradients: SGD"].verdict is Verdict.confirmed
@@ -81,7 +85,7 @@ def test_an_sgd_that_clears_gradients_confirms_example_3(monkeypatch: pytest.Mon
 
 
 def test_a_backward_that_loses_gradients_confirms_example_1(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
 ) -> None:
     backward = torch.Tensor.backward
 
@@ -92,7 +96,7 @@ def test_a_backward_that_loses_gradients_confirms_example_1(
             leaf.grad.zero_()
 
     monkeypatch.setattr(torch.Tensor, "backward", losing)
-    seen = by_case()
+    seen = by_case(device)
     assert seen["example 1, as printed"].outcome == "zero"
     assert seen["example 1, as printed"].verdict is Verdict.confirmed
     assert (
@@ -113,29 +117,32 @@ def _leaves(loss: torch.Tensor) -> list[Any]:
     return found
 
 
-def test_gradients_of_the_other_sign_confirm_example_2(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_of_the_other_sign_confirm_example_2(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
     monkeypatch.setattr(article, "gradient_of", lambda parameter: -parameter.grad)
-    seen = by_case()
+    seen = by_case(device)
     assert seen["example 2 adjusts the weights the right way"].verdict is Verdict.confirmed
     assert seen["example 2 as a training loop, two layers, 50 steps"].verdict is Verdict.confirmed
 
 
-def test_a_case_that_breaks_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_case_that_breaks_loses_no_other(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
     monkeypatch.setattr(article, "since_backward", lambda *_: 1 / 0)
-    seen = by_case()
+    seen = by_case(device)
     assert seen["example_3_as_printed"].verdict is Verdict.failed
     assert seen["example 1, as printed"].verdict is Verdict.refuted
 
 
-def test_global_state_is_left_as_it_was() -> None:
+def test_global_state_is_left_as_it_was(device: torch.device) -> None:
     before = (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
-    list(article.observe(CPU))
+    list(article.observe(device))
     after = (torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads())
     assert after == before
 
 
-@pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("device", CUDA_ONLY, indirect=True)
 def test_verdicts_on_cuda_are_those_of_the_cpu(seen: dict[str, Observation]) -> None:
-    for observation in article.observe(torch.device("cuda")):
-        assert observation.verdict == seen[observation.case].verdict, observation
+    expected = {case: observation.verdict for case, observation in by_case(CPU).items()}
+    assert {case: observation.verdict for case, observation in seen.items()} == expected

@@ -14,9 +14,9 @@ from gradbench.config import experiments_folder
 from gradbench.observing.failure_mode import FailureMode, FailureObservation, observe_modes
 from gradbench.observing.observation import Verdict
 from gradbench.observing.symptom import State, examine
+from tests.conftest import CPU
 from tests.experiments.loading import load_experiment
 
-CPU = torch.device("cpu")
 FILES = sorted((experiments_folder() / "failure_modes").glob("*.py"))
 SEEN = (Verdict.confirmed, Verdict.as_documented, Verdict.defect)
 
@@ -26,8 +26,8 @@ def module(file: str) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def atlas() -> list[FailureObservation]:
-    return [o for file in FILES for o in module(file.stem).observe(CPU)]
+def atlas(device: torch.device) -> list[FailureObservation]:
+    return [o for file in FILES for o in module(file.stem).observe(device)]
 
 
 def of_kind(atlas: list[FailureObservation], kind: str) -> list[FailureObservation]:
@@ -40,14 +40,19 @@ def mode(file: str, name: str) -> FailureMode:
     return found
 
 
-def verdict(file: str, name: str) -> str:
-    return next(iter(observe_modes([mode(file, name)], CPU))).verdict.value
+def verdict(file: str, name: str, device: torch.device = CPU) -> str:
+    return next(iter(observe_modes([mode(file, name)], device))).verdict.value
 
 
-def test_every_failure_shows_its_symptom(atlas: list[FailureObservation]) -> None:
+def test_every_failure_shows_its_symptom(
+    atlas: list[FailureObservation], device: torch.device
+) -> None:
     broken = of_kind(atlas, "broken")
-    assert [(o.case, o.message) for o in broken if o.verdict not in SEEN] == []
     assert len(broken) >= 120
+    if device.type == "cpu":
+        assert [(o.case, o.message) for o in broken if o.verdict not in SEEN] == []
+    # Elsewhere a kernel may refuse what it does wrong here: that is a symptom too.
+    assert [(o.case, o.message) for o in broken if o.state in ("right", "ran")] == []
 
 
 def test_every_fix_and_every_twin_is_fine(atlas: list[FailureObservation]) -> None:
@@ -85,13 +90,17 @@ def test_what_is_documented_names_the_page(atlas: list[FailureObservation]) -> N
     assert [o.case for o in documented if not o.source] == []
 
 
-def test_the_code_of_every_case_runs_where_it_is_pasted(atlas: list[FailureObservation]) -> None:
+def test_the_code_of_every_case_runs_where_it_is_pasted(
+    atlas: list[FailureObservation], device: torch.device
+) -> None:
     for o in atlas:
+        if o.verdict is Verdict.skipped and device.type != "cpu":
+            continue
         namespace: dict[str, Any] = {}
         *definition, call = o.code.splitlines()
         exec("\n".join(definition), namespace)
         function = namespace[call.removeprefix("print(").partition("(")[0]]
-        assert examine(function, CPU).state.value == o.state, o.case
+        assert examine(function, device).state.value == o.state, o.case
 
 
 def test_a_pasted_call_prints() -> None:
@@ -116,9 +125,9 @@ def test_modes_leave_no_trace(atlas: list[FailureObservation]) -> None:
 
 
 def test_an_optimizer_that_spares_the_gradient_is_no_defect(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
 ) -> None:
-    assert verdict("implementations", "gradient_rewritten") == "defect"
+    assert verdict("implementations", "gradient_rewritten", device) == "defect"
     step = torch.optim.SGD.step
 
     def sparing(self: torch.optim.SGD, *args: Any) -> Any:
@@ -130,7 +139,7 @@ def test_an_optimizer_that_spares_the_gradient_is_no_defect(
         return done
 
     monkeypatch.setattr(torch.optim.SGD, "step", sparing)
-    assert verdict("implementations", "gradient_rewritten") == "refuted"
+    assert verdict("implementations", "gradient_rewritten", device) == "refuted"
 
 
 def test_a_fused_step_that_bumps_versions_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,29 +160,35 @@ def test_a_fused_step_that_bumps_versions_is_no_defect(monkeypatch: pytest.Monke
     assert seen["fused_step_between/fix"].verdict is Verdict.confirmed
 
 
-def test_a_function_that_copies_as_promised_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert verdict("aliasing", "vector_to_parameters_shares") == "defect"
+def test_a_function_that_copies_as_promised_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
+    assert verdict("aliasing", "vector_to_parameters_shares", device) == "defect"
     original = torch.nn.utils.vector_to_parameters
     monkeypatch.setattr(
         torch.nn.utils,
         "vector_to_parameters",
         lambda vector, parameters: original(vector.clone(), parameters),
     )
-    assert verdict("aliasing", "vector_to_parameters_shares") == "refuted"
+    assert verdict("aliasing", "vector_to_parameters_shares", device) == "refuted"
 
 
-def test_the_old_default_of_zeroing_changes_the_symptom(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_old_default_of_zeroing_changes_the_symptom(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
     """Before PyTorch 2.0 a gradient read after zero_grad was zeros."""
-    assert verdict("zeroing", "read_after_zeroing") == "as_documented"
+    assert verdict("zeroing", "read_after_zeroing", device) == "as_documented"
     zero_grad = torch.optim.SGD.zero_grad
     monkeypatch.setattr(torch.optim.SGD, "zero_grad", lambda self: zero_grad(self, False))
-    seen = next(iter(observe_modes([mode("zeroing", "read_after_zeroing")], CPU)))
+    seen = next(iter(observe_modes([mode("zeroing", "read_after_zeroing")], device)))
     assert (seen.verdict, seen.outcome) == (Verdict.refuted, "zero, silently")
 
 
-def test_a_step_that_does_nothing_breaks_fixes_and_twins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_does_nothing_breaks_fixes_and_twins(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
     monkeypatch.setattr(torch.optim.SGD, "step", lambda self: None)
-    seen = {o.case: o for o in observe_modes([mode("rebinding", "parameter_replaced")], CPU)}
+    seen = {o.case: o for o in observe_modes([mode("rebinding", "parameter_replaced")], device)}
     assert seen["parameter_replaced"].verdict is Verdict.confirmed
     assert seen["parameter_replaced/fix"].verdict is Verdict.refuted
     assert seen["parameter_replaced/twin"].outcome == "lost, silently"

@@ -11,7 +11,6 @@ from gradbench.parity.reproduction import shows
 from tests.experiments.loading import load_experiment
 from tests.parity.toy import Toy
 
-CPU = torch.device("cpu")
 LAYOUTS = ("matrices", "no gradient")
 parity = load_experiment("parity.py")
 
@@ -30,19 +29,21 @@ def one_small_optimizer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gradbench.parity.hunt.cases", few)
 
 
-def observed() -> dict[str, Observation]:
-    return {observation.case: observation for observation in parity.observe(CPU)}
+def observed(device: torch.device) -> dict[str, Observation]:
+    return {observation.case: observation for observation in parity.observe(device)}
 
 
-def test_a_clean_optimizer_is_as_documented() -> None:
-    seen = observed()
+def test_a_clean_optimizer_is_as_documented(device: torch.device) -> None:
+    seen = observed(device)
     assert seen["Toy, foreach, float32"].cases_agreeing > 0  # type: ignore[attr-defined]
     assert {o.verdict for o in seen.values()} == {Verdict.as_documented}
 
 
-def test_a_patched_optimizer_changes_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_patched_optimizer_changes_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
     monkeypatch.setattr(Toy, "flaw", "changes the gradient")
-    seen = observed()
+    seen = observed(device)
     assert seen["Toy, foreach, float32"].verdict is Verdict.defect
     assert seen["Toy, for_loop, float32"].verdict is Verdict.as_documented
     (finding,) = (o for o in seen.values() if getattr(o, "check", None) == "gradient")
@@ -52,12 +53,14 @@ def test_a_patched_optimizer_changes_the_verdict(monkeypatch: pytest.MonkeyPatch
     assert "does not" not in (finding.message or "")
 
 
-def test_an_optimizer_that_breaks_the_hunt_loses_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_optimizer_that_breaks_the_hunt_loses_no_other(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
     def hunt(entry: Entry, device: torch.device, thorough: bool) -> object:
         raise OSError("gone")
 
     monkeypatch.setattr(parity, "hunt", hunt)
-    (row,) = observed().values()
+    (row,) = observed(device).values()
     assert row.verdict is Verdict.failed
     assert "gone" in (row.message or "")
 
@@ -79,7 +82,9 @@ def sgd_without(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_multi_tensor_sgd", kind)
 
 
-def test_the_verdict_on_torch_follows_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_verdict_on_torch_follows_torch(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
     monkeypatch.setattr(parity, "catalogue", lambda: [entry(torch.optim.SGD)])
     monkeypatch.setattr(
         "gradbench.parity.hunt.cases",
@@ -92,7 +97,7 @@ def test_the_verdict_on_torch_follows_torch(monkeypatch: pytest.MonkeyPatch) -> 
     )
 
     def rewritten() -> list[Observation]:
-        return [o for o in observed().values() if getattr(o, "check", None) == "gradient"]
+        return [o for o in observed(device).values() if getattr(o, "check", None) == "gradient"]
 
     before = rewritten()
     sgd_without(monkeypatch)

@@ -12,23 +12,22 @@ from gradbench.observing.optimizers import variants
 from gradbench.observing.options import options
 from tests.experiments.loading import load_experiment
 
-CPU = torch.device("cpu")
 left_behind = load_experiment("zeroing/left_behind.py")
 next_step = load_experiment("zeroing/next_step.py")
 
 
-def observed(experiment: Any) -> dict[str, Any]:
-    return {observation.case: observation for observation in experiment.observe(CPU)}
+def observed(experiment: Any, device: torch.device) -> dict[str, Any]:
+    return {observation.case: observation for observation in experiment.observe(device)}
 
 
 @pytest.fixture(scope="module")
-def left() -> dict[str, Any]:
-    return observed(left_behind)
+def left(device: torch.device) -> dict[str, Any]:
+    return observed(left_behind, device)
 
 
 @pytest.fixture(scope="module")
-def steps() -> dict[str, Any]:
-    return observed(next_step)
+def steps(device: torch.device) -> dict[str, Any]:
+    return observed(next_step, device)
 
 
 def test_every_zeroing_meets_every_kind_and_every_optimizer(
@@ -108,10 +107,12 @@ class Raises(Forgets):
         raise RuntimeError("cannot clear")
 
 
-def test_a_patched_zeroing_changes_the_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_patched_zeroing_changes_the_verdict(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
     patched = {"forgets": Forgets(), "replaces": Replaces(), "raises": Raises()}
     monkeypatch.setattr(left_behind, "options", lambda group: patched)
-    found = observed(left_behind)
+    found = observed(left_behind, device)
     forgets, replaces = found["dense / forgets"], found["dense / replaces"]
     assert (forgets.outcome, forgets.verdict) == ("stale", Verdict.defect)
     assert forgets.next_gradient == 2
@@ -200,8 +201,12 @@ PATCHED = [
 
 @pytest.mark.parametrize(("patched", "case", "outcome"), PATCHED)
 def test_a_patched_optimizer_changes_the_verdict(
-    patched: type[torch.optim.Optimizer], case: str, outcome: str, monkeypatch: pytest.MonkeyPatch
+    patched: type[torch.optim.Optimizer],
+    case: str,
+    outcome: str,
+    monkeypatch: pytest.MonkeyPatch,
+    device: torch.device,
 ) -> None:
     monkeypatch.setattr(optimizers, "_optimizers", lambda: {"Patched": patched})
-    found = observed(next_step)[case]
+    found = observed(next_step, device)[case]
     assert (found.outcome, found.verdict) == (outcome, Verdict.defect)

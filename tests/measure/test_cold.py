@@ -7,6 +7,7 @@ import torch
 from hydra.errors import ConfigCompositionException
 
 from gradbench.devices import cpu
+from gradbench.devices.base import Device
 from gradbench.identity import identity
 from gradbench.measure.cold import ColdDevice
 from gradbench.measure.contender import Contender
@@ -71,16 +72,16 @@ def test_hot_calls_share_one_span(clock: FakeClock) -> None:
     assert clock.log == ["clock", "call", "call", "call", "clock"]
 
 
-def test_a_cold_block_times_single_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cold_block_times_single_calls(monkeypatch: pytest.MonkeyPatch, hardware: Device) -> None:
     evicted: list[int] = []
-    monkeypatch.setattr(cpu.Cpu, "evictor", lambda self: lambda: evicted.append(1))
+    monkeypatch.setattr(type(hardware), "evictor", lambda self: lambda: evicted.append(1))
     rule, shapes = make("rule", "sgd"), [torch.Size([8]), torch.Size([4])]
     cells = [Cell("no_grad", "set_to_none", role) for role in ("baseline", "twin")]
     contenders = [
         Contender(cell, make("strategy", "no_grad"), make("zeroing", "set_to_none"))
         for cell in cells
     ]
-    device = ColdDevice(cpu.Cpu())
+    device = ColdDevice(hardware)
     evicted.clear()
     result = measure_isolated(
         device,

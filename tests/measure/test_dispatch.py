@@ -5,7 +5,7 @@ import torch
 from torch.nn import Parameter
 
 from gradbench.cost.bottleneck import bottleneck
-from gradbench.devices.base import Counts, Timing
+from gradbench.devices.base import Counts, Device, Timing
 from gradbench.devices.cpu import Cpu
 from gradbench.measure.contender import Contender
 from gradbench.measure.dispatch import dispatch_seconds
@@ -59,9 +59,11 @@ def test_the_calls_are_timed_without_the_bytes() -> None:
 
 @pytest.mark.parametrize("name", ["no_grad", "foreach", "optimizer", "optimizer_fused", "flat"])
 @pytest.mark.parametrize("rule", ["sgd", "adamw"])
-def test_every_kind_of_strategy_runs_on_two_elements(name: str, rule: str) -> None:
+def test_every_kind_of_strategy_runs_on_two_elements(
+    name: str, rule: str, hardware: Device
+) -> None:
     contender = Contender(
         Cell(name, "set_to_none"), make("strategy", name), make("zeroing", "set_to_none")
     )
-    found = dispatch_seconds(Cpu(), make("rule", rule), SHAPES, torch.float32, [contender])
+    found = dispatch_seconds(hardware, make("rule", rule), SHAPES, torch.float32, [contender])
     assert 0 < found[f"{name}/set_to_none"] < 1

@@ -3,8 +3,8 @@ import torch
 from gradbench.measure.seeding import seed_step
 
 
-def test_a_step_draws_what_manual_seed_would_give_it() -> None:
+def test_a_step_draws_what_manual_seed_would_give_it(device: torch.device) -> None:
     torch.manual_seed(5)
-    wanted = torch.rand(3)
-    seed_step(torch.device("cpu"), 5)
-    assert torch.equal(torch.rand(3), wanted)
+    wanted = torch.rand(3, device=device)
+    seed_step(device, 5)
+    assert torch.equal(torch.rand(3, device=device), wanted)

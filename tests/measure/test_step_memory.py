@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradbench.devices.cpu import Cpu
+from gradbench.devices.base import Device
 from gradbench.measure.contender import Contender
 from gradbench.measure.training import Training, TrainingResult
 from gradbench.models.base import Batch, place
@@ -28,7 +28,7 @@ class Greedy(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         loss: Tensor = (x @ self.weight).square().mean()
         if self.extra:
-            kept = torch.ones(self.extra // 4, requires_grad=True)
+            kept = torch.ones(self.extra // 4, device=x.device, requires_grad=True)
             loss = loss + 0 * kept.mul(kept.detach()).sum()
         return loss
 
@@ -37,11 +37,14 @@ def zeroing(name: str) -> Any:
     return Wasteful() if name == "wasteful" else make("zeroing", name)
 
 
-def peaks(extra: int, zeroings: tuple[str, ...], counted: str = "optimizer") -> dict[str, int]:
+def peaks(
+    hardware: Device, extra: int, zeroings: tuple[str, ...], counted: str = "optimizer"
+) -> dict[str, int]:
     rule: Any = make("rule", "sgd")
     inputs: Batch
-    module, inputs = place(Greedy(extra), torch.randn(4, WIDTH), torch.device("cpu"), torch.float32)
-    training = Training(Cpu(), rule, module, inputs, ["weight"], 1, 0, {}, counted)
+    device = hardware.torch_device
+    module, inputs = place(Greedy(extra), torch.randn(4, WIDTH), device, torch.float32)
+    training = Training(hardware, rule, module, inputs, ["weight"], 1, 0, {}, counted)
     contenders = [
         Contender(Cell("optimizer", name), make("strategy", "optimizer"), zeroing(name))
         for name in zeroings
@@ -52,15 +55,15 @@ def peaks(extra: int, zeroings: tuple[str, ...], counted: str = "optimizer") -> 
     return result.step_peaks
 
 
-def test_a_planted_allocation_is_seen() -> None:
-    plain = peaks(0, ("set_to_none",))["optimizer/set_to_none"]
-    greedy = peaks(8_000_000, ("set_to_none",))["optimizer/set_to_none"]
+def test_a_planted_allocation_is_seen(hardware: Device) -> None:
+    plain = peaks(hardware, 0, ("set_to_none",))["optimizer/set_to_none"]
+    greedy = peaks(hardware, 8_000_000, ("set_to_none",))["optimizer/set_to_none"]
     assert greedy - plain == pytest.approx(16_000_000, rel=0.6)
     assert greedy - plain >= 8_000_000
 
 
-def test_gradients_that_stay_count() -> None:
-    found = peaks(0, ("set_to_none", "set_to_zero", "assign_none"))
+def test_gradients_that_stay_count(hardware: Device) -> None:
+    found = peaks(hardware, 0, ("set_to_none", "set_to_zero", "assign_none"))
     assert found["optimizer/set_to_none"] >= GRADIENT
     assert found["optimizer/assign_none"] == found["optimizer/set_to_none"]
     # Kept, and one more in backward that is added to it.
@@ -82,11 +85,14 @@ class Wasteful:
         return clear
 
 
-def test_what_a_zeroing_allocates_counts() -> None:
-    plain = peaks(0, ("set_to_zero",))["optimizer/set_to_zero"]
+def test_what_a_zeroing_allocates_counts(hardware: Device) -> None:
+    plain = peaks(hardware, 0, ("set_to_zero",))["optimizer/set_to_zero"]
     assert plain < 8 * GRADIENT
-    assert peaks(0, ("wasteful",))["optimizer/wasteful"] == 9 * GRADIENT
+    # CUDA's caching allocator gives a block whole where less than 1 MiB of it would be left.
+    most = 0 if hardware.torch_device.type == "cpu" else 1 << 20
+    wasted = peaks(hardware, 0, ("wasteful",))["optimizer/wasteful"]
+    assert 9 * GRADIENT <= wasted <= 9 * GRADIENT + most
 
 
-def test_only_the_baselines_strategy_is_counted() -> None:
-    assert peaks(0, ("set_to_none",), counted="foreach") == {}
+def test_only_the_baselines_strategy_is_counted(hardware: Device) -> None:
+    assert peaks(hardware, 0, ("set_to_none",), counted="foreach") == {}

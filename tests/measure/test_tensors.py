@@ -24,9 +24,9 @@ def test_cut_keeps_dimensions_and_whole_slices(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-def test_every_update_can_be_seen(dtype: torch.dtype) -> None:
-    shapes, cpu = [torch.Size((1_200_000,))], torch.device("cpu")
-    tensors = Tensors.allocate(shapes, dtype, cpu, make("rule", "adam"))
+def test_every_update_can_be_seen(dtype: torch.dtype, device: torch.device) -> None:
+    shapes = [torch.Size((1_200_000,))]
+    tensors = Tensors.allocate(shapes, dtype, device, make("rule", "adam"))
     value, gradient = tensors.values[0].double().abs(), tensors.gradients[0].double().abs()
     assert float(value.min()) > 0.0019
     assert float(value.max()) <= 0.004 * (1 + 1e-2)
@@ -36,8 +36,8 @@ def test_every_update_can_be_seen(dtype: torch.dtype) -> None:
     assert tensors.values[0].data_ptr() % 64 == 0
 
 
-def test_reset_and_guards() -> None:
-    tensors = allocate(make("rule", "momentum"))
+def test_reset_and_guards(device: torch.device) -> None:
+    tensors = allocate(make("rule", "momentum"), device=device)
     start = [value.clone() for value in tensors.tensors.values]
     tensors.tensors.values[0].fill_(3.0)
     tensors.slots[0]["momentum_buffer"].fill_(1.0)
@@ -49,12 +49,12 @@ def test_reset_and_guards() -> None:
     assert not tensors.tensors.guards_intact()
 
 
-def test_sampled_elements_stand_for_all_and_include_the_ends() -> None:
+def test_sampled_elements_stand_for_all_and_include_the_ends(device: torch.device) -> None:
     rule = make("rule", "sgd")
     shapes = [torch.Size((1500, 1000)), torch.Size((3,)), torch.Size((700_000,))]
     torch.manual_seed(0)
-    tensors = Verifiable(Tensors.allocate(shapes, torch.float32, torch.device("cpu"), rule))
-    marked = [torch.zeros(shape) for shape in shapes]
+    tensors = Verifiable(Tensors.allocate(shapes, torch.float32, device, rule))
+    marked = [torch.zeros(shape, device=device) for shape in shapes]
     for tensor in marked:
         tensor.view(-1)[0] = tensor.view(-1)[-1] = 1.0
     sampled = tensors.sampled(marked)

@@ -133,13 +133,16 @@ def writes_next_to_parameter(rule: Rule, parameters: Parameters, slots: Sequence
         (writes_next_to_parameter, "next to a parameter"),
     ],
 )
-def test_broken_strategy_is_wrong(rule_name: str, wrong: Callable[..., Any], said: str) -> None:
+def test_broken_strategy_is_wrong(
+    rule_name: str, wrong: Callable[..., Any], said: str, device: torch.device
+) -> None:
     rule: Rule = make("rule", rule_name)
-    tensors = allocate(rule)
+    tensors = allocate(rule, device=device)
     verdict = verify(Broken(wrong), make("zeroing", "set_to_none"), rule, tensors, 2)
     assert verdict.reason is not None
     assert said in verdict.reason
-    again = verify(Broken(right), make("zeroing", "set_to_none"), rule, allocate(rule), 2)
+    fresh = allocate(rule, device=device)
+    again = verify(Broken(right), make("zeroing", "set_to_none"), rule, fresh, 2)
     assert again.reason is None
 
 
@@ -157,19 +160,22 @@ def test_broken_strategy_is_wrong(rule_name: str, wrong: Callable[..., Any], sai
         ("sgd", {"lr": 0.0101}),
     ],
 )
-def test_wrong_option_is_wrong(rule_name: str, changed: dict[str, float]) -> None:
+def test_wrong_option_is_wrong(
+    rule_name: str, changed: dict[str, float], device: torch.device
+) -> None:
     rule: Any = make("rule", rule_name)
     mistaken: Rule = dataclasses.replace(rule, **changed)
 
     def bind(_: Rule, parameters: Parameters, slots: Sequence[Slots]) -> Binding:
         return right(mistaken, parameters, slots)
 
-    verdict = verify(Broken(bind), make("zeroing", "set_to_none"), rule, allocate(rule), 2)
+    tensors = allocate(rule, device=device)
+    verdict = verify(Broken(bind), make("zeroing", "set_to_none"), rule, tensors, 2)
     assert verdict.reason is not None
     assert "off by" in verdict.reason
 
 
-def test_count_that_never_advances_is_wrong() -> None:
+def test_count_that_never_advances_is_wrong(device: torch.device) -> None:
     rule: Rule = make("rule", "adam")
 
     def bind(_: Rule, parameters: Parameters, slots: Sequence[Slots]) -> Binding:
@@ -180,7 +186,8 @@ def test_count_that_never_advances_is_wrong() -> None:
 
         return Binding(step)
 
-    verdict = verify(Broken(bind), make("zeroing", "set_to_none"), rule, allocate(rule), 2)
+    tensors = allocate(rule, device=device)
+    verdict = verify(Broken(bind), make("zeroing", "set_to_none"), rule, tensors, 2)
     assert verdict.reason is not None
 
 
@@ -194,15 +201,16 @@ class Forgetful(Zeroing):
         return make("zeroing", "zero_in_place").bind(parameters[1:])  # type: ignore[no-any-return]
 
 
-def test_zeroing_that_forgets_a_tensor_is_wrong() -> None:
+def test_zeroing_that_forgets_a_tensor_is_wrong(device: torch.device) -> None:
     rule: Rule = make("rule", "sgd")
-    verdict = verify(make("strategy", "no_grad"), Forgetful(), rule, allocate(rule), 2)
+    tensors = allocate(rule, device=device)
+    verdict = verify(make("strategy", "no_grad"), Forgetful(), rule, tensors, 2)
     assert verdict.reason is not None
 
 
-def test_silent_half_update_of_half_precision_is_seen() -> None:
+def test_silent_half_update_of_half_precision_is_seen(device: torch.device) -> None:
     """torch.optim.SGD(fused=True) on the CPU may skip half-precision elements; see by ourselves."""
-    parameter = Parameter(torch.ones(100, dtype=torch.bfloat16))
+    parameter = Parameter(torch.ones(100, dtype=torch.bfloat16, device=device))
     parameter.grad = torch.ones_like(parameter)
     torch.optim.SGD([parameter], lr=0.5, fused=True).step()
     skips = bool((parameter == 1).any())
@@ -211,7 +219,7 @@ def test_silent_half_update_of_half_precision_is_seen() -> None:
         make("strategy", "optimizer_fused"),
         make("zeroing", "set_to_none"),
         rule,
-        allocate(rule, torch.bfloat16),
+        allocate(rule, torch.bfloat16, device),
         2,
     )
     assert (verdict.reason is not None) == skips

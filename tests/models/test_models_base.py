@@ -45,16 +45,16 @@ def test_scalar_output_is_the_loss_itself():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_neither_overflows_nor_stalls(dtype):
-    value = loss(Returns(lambda x: x), torch.full((100_000,), 300.0, dtype=dtype))
+def test_half_precision_neither_overflows_nor_stalls(dtype, device):
+    value = loss(Returns(lambda x: x), torch.full((100_000,), 300.0, dtype=dtype, device=device))
     assert value.dtype == torch.float32
     torch.testing.assert_close(value.item(), 90_000.5, rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("norm", [nn.LayerNorm, nn.RMSNorm])
-def test_a_final_norm_leaves_a_gradient(norm):
-    x = torch.randn(4, 32, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    loss(norm(32), x).backward()
+def test_a_final_norm_leaves_a_gradient(norm, device):
+    x = torch.randn(4, 32, generator=torch.Generator().manual_seed(0)).to(device).requires_grad_()
+    loss(norm(32, device=device), x).backward()
     assert x.grad.norm() > 1e-2
 
 
@@ -82,8 +82,9 @@ def test_place_changes_the_dtype_of_floating_tensors_only(form):
     assert x.dtype == torch.float32
 
 
-def test_place_keeps_parameters_tied():
+def test_place_keeps_parameters_tied(device):
     module = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
     module[1].weight = module[0].weight
-    place(module, X, torch.device("cpu"), torch.float64)
+    place(module, X, device, torch.float64)
     assert module[1].weight is module[0].weight
+    assert module[1].weight.device == device

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from gradbench.models.base import Batch, Model, loss, place
+from tests.conftest import CPU
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "model"
 STEMS = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -20,7 +21,6 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "huggingface": {"architecture": "gpt2", "config": SMALL_GPT2},
 }
 ONCE_ONLY = 50_000_000  # parameters; a larger model is built and run once
-CPU = torch.device("cpu")
 
 
 def make() -> tuple[nn.Module, Tensor]:
@@ -54,6 +54,15 @@ def tensors(batch: Batch) -> list[Tensor]:
     return list(batch) if isinstance(batch, tuple) else list(batch.values())
 
 
+def descend(module: nn.Module, batch: Batch) -> Tensor:
+    """Run forward and backward; on CUDA without TF32, which is no float32, and always alike."""
+    flags = torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+    with flags:
+        value = loss(module, batch)
+        value.backward()
+    return value
+
+
 def gradients(module: nn.Module) -> dict[str, Tensor]:
     named = {name: parameter.grad for name, parameter in module.named_parameters()}
     assert [name for name, gradient in named.items() if gradient is None] == []
@@ -62,6 +71,8 @@ def gradients(module: nn.Module) -> dict[str, Tensor]:
 
 class Built(NamedTuple):
     model: Model
+    kinds: set[tuple[torch.device, torch.dtype]]
+    device: torch.device
     module: nn.Module
     batch: Batch
     value: Tensor
@@ -69,12 +80,13 @@ class Built(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=STEMS)
-def built(request):
+def built(request, device):
     model = recipe(request.param)
     module, batch = build(model)
-    value = loss(module, batch)
-    value.backward()
-    return Built(model, module, batch, value.detach(), gradients(module))
+    kinds = {(tensor.device, tensor.dtype) for tensor in [*module.parameters(), *tensors(batch)]}
+    module, batch = place(module, batch, device, torch.float32)
+    value = descend(module, batch)
+    return Built(model, kinds, device, module, batch, value.detach(), gradients(module))
 
 
 @pytest.fixture
@@ -108,9 +120,7 @@ def test_meta_build_counts_what_the_comment_says(stem):
 
 
 def test_builds_in_float32_on_cpu(built):
-    for tensor in [*built.module.parameters(), *tensors(built.batch)]:
-        assert tensor.device == CPU
-        assert tensor.dtype in {torch.float32, torch.int64}
+    assert built.kinds <= {(CPU, torch.float32), (CPU, torch.int64)}
     assert all(parameter.requires_grad for parameter in built.module.parameters())
 
 
@@ -126,20 +136,17 @@ def test_gradients_are_finite_and_of_a_healthy_size(built):
 
 
 def test_running_twice_gives_the_same_gradients(small):
-    module, batch = build(small.model)
+    module, batch = place(*build(small.model), small.device, torch.float32)
     for _ in range(2):
         module.zero_grad()
-        value = loss(module, batch)
-        assert torch.equal(value, small.value)
-        value.backward()
+        assert torch.equal(descend(module, batch), small.value)
     for name, gradient in gradients(module).items():
         torch.testing.assert_close(gradient, small.gradients[name], rtol=1e-5, atol=1e-7, msg=name)
 
 
 def test_float64_agrees_with_float32(small):
-    module, batch = place(*build(small.model), CPU, torch.float64)
-    value = loss(module, batch)
-    value.backward()
+    module, batch = place(*build(small.model), small.device, torch.float64)
+    value = descend(module, batch)
     assert value.dtype == torch.float64
     for name, gradient in gradients(module).items():
         error = (gradient - small.gradients[name]).norm() / gradient.norm()
@@ -147,9 +154,8 @@ def test_float64_agrees_with_float32(small):
 
 
 def test_bfloat16_runs(small):
-    module, batch = place(*build(small.model), CPU, torch.bfloat16)
-    value = loss(module, batch)
-    value.backward()
+    module, batch = place(*build(small.model), small.device, torch.bfloat16)
+    value = descend(module, batch)
     assert value.dtype == torch.float32
     torch.testing.assert_close(value.detach(), small.value, rtol=0.05, atol=0.05)
     assert all(gradient.isfinite().all() for gradient in gradients(module).values())

@@ -11,8 +11,7 @@ from gradbench.observing.failure_mode import FailureMode, FailureObservation, ob
 from gradbench.observing.observation import Verdict
 from gradbench.observing.pasteable import pasteable
 from gradbench.observing.symptom import State
-
-CPU = torch.device("cpu")
+from tests.conftest import CPU
 
 
 def unzeroed(device: torch.device) -> Mapping[str, Any]:
@@ -54,26 +53,26 @@ MODE = FailureMode(
 )
 
 
-def observe(mode: FailureMode) -> dict[str, FailureObservation]:
+def observe(mode: FailureMode, device: torch.device) -> dict[str, FailureObservation]:
     seen: dict[str, FailureObservation] = {}
-    for observation in observe_modes([mode], CPU):
+    for observation in observe_modes([mode], device):
         assert isinstance(observation, FailureObservation)
         seen[observation.kind] = observation
     return seen
 
 
-def verdicts(mode: FailureMode) -> list[str]:
-    return [observation.verdict.value for observation in observe(mode).values()]
+def verdicts(mode: FailureMode, device: torch.device) -> list[str]:
+    return [observation.verdict.value for observation in observe(mode, device).values()]
 
 
-def test_three_cases_for_each_mode() -> None:
-    seen = observe(MODE)
+def test_three_cases_for_each_mode(device: torch.device) -> None:
+    seen = observe(MODE, device)
     assert [o.case for o in seen.values()] == ["unzeroed", "unzeroed/fix", "unzeroed/twin"]
     assert [o.state for o in seen.values()] == ["doubled", "right", "right"]
     assert {o.topic for o in seen.values()} == {"test_failure_mode"}
     assert seen["broken"].why == "Backward adds."
     assert seen["broken"].message == "got 2, right 1"
-    assert verdicts(MODE) == ["confirmed"] * 3
+    assert verdicts(MODE, device) == ["confirmed"] * 3
 
 
 @pytest.mark.parametrize(
@@ -92,26 +91,28 @@ def test_three_cases_for_each_mode() -> None:
         ({"broken": lacking}, ["skipped", "confirmed", "confirmed"]),
     ],
 )
-def test_a_verdict_follows_what_is_seen(change: dict[str, Any], expected: list[str]) -> None:
-    assert verdicts(replace(MODE, **change)) == expected
+def test_a_verdict_follows_what_is_seen(
+    change: dict[str, Any], expected: list[str], device: torch.device
+) -> None:
+    assert verdicts(replace(MODE, **change), device) == expected
 
 
-def test_an_error_is_known_by_its_text() -> None:
+def test_an_error_is_known_by_its_text(device: torch.device) -> None:
     mode = replace(MODE, broken=refusing, state=State.error, says="no, thank you")
-    assert verdicts(mode)[0] == "confirmed"
-    other = observe(replace(mode, says="another text"))["broken"]
+    assert verdicts(mode, device)[0] == "confirmed"
+    other = observe(replace(mode, says="another text"), device)["broken"]
     assert other.verdict is Verdict.refuted
     assert other.expected == "error, with “another text”"
     assert other.outcome == "error, unexpected"
     assert other.message == "RuntimeError: no, thank you"
-    gone = observe(replace(mode, broken=agreeing))["broken"]
+    gone = observe(replace(mode, broken=agreeing), device)["broken"]
     assert (gone.verdict, gone.outcome) == (Verdict.refuted, "ran, silently")
 
 
-def test_what_a_device_lacks_is_skipped_with_the_reason() -> None:
-    seen = observe(replace(MODE, missing=lambda device: f"{device.type} has no gloo"))
+def test_what_a_device_lacks_is_skipped_with_the_reason(device: torch.device) -> None:
+    seen = observe(replace(MODE, missing=lambda device: f"{device.type} has no gloo"), device)
     assert {o.verdict for o in seen.values()} == {Verdict.skipped}
-    assert {o.message for o in seen.values()} == {"cpu has no gloo"}
+    assert {o.message for o in seen.values()} == {f"{device.type} has no gloo"}
     assert {o.state for o in seen.values()} == {None}
 
 

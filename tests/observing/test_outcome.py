@@ -22,8 +22,11 @@ OLD, NEW = torch.tensor([1.0, 2.0]).double(), torch.tensor([3.0, -2.0]).double()
         (None, "none"),
     ],
 )
-def test_a_gradient_is_named_by_what_it_equals(gradient: Tensor | None, outcome: str) -> None:
-    assert Seen(gradient, OLD, NEW, 1e-5).outcome == outcome
+def test_a_gradient_is_named_by_what_it_equals(
+    gradient: Tensor | None, outcome: str, device: torch.device
+) -> None:
+    here = None if gradient is None else gradient.to(device)
+    assert Seen(here, OLD.to(device), NEW.to(device), 1e-5).outcome == outcome
 
 
 def test_errors_are_relative_to_the_right_gradient() -> None:

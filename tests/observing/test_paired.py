@@ -56,17 +56,19 @@ def test_a_call_without_a_clean_sample_is_judged_by_all(samples: list[Sample]) -
     assert paired.ratio("b", "a").estimate == pytest.approx(2)
 
 
-def test_every_call_has_a_sample_in_every_round_and_replicates_are_fresh() -> None:
+def test_every_call_has_a_sample_in_every_round_and_replicates_are_fresh(
+    device: torch.device,
+) -> None:
     built = []
 
     def build() -> dict[str, object]:
-        built.append(torch.ones(4))
+        built.append(torch.ones(4, device=device))
         return {"a": built[-1].add_, "b": built[-1].mul_}
 
     def calls() -> dict[str, object]:
         return {name: (lambda call=call: call(1)) for name, call in build().items()}  # type: ignore
 
-    timed = time_paired(torch.device("cpu"), calls, elements=64, budget_s=0.05, replicates=3)  # type: ignore
+    timed = time_paired(device, calls, elements=64, budget_s=0.05, replicates=3)  # type: ignore
     assert len(built) == 3
     assert timed.first == "a"
     cells = [s.cell for s in timed.samples]

@@ -33,11 +33,12 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 
 
 def test_the_table_is_printed_and_a_defect_is_no_failure(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], device: torch.device
 ) -> None:
-    assert run(monkeypatch) == 0
+    chosen = [] if device.type == "cpu" else ["--device", device.type]
+    assert run(monkeypatch, *chosen) == 0
     printed = capsys.readouterr().out
-    for words in ("on cpu", "1 defect", "test_script.py", torch.__version__):
+    for words in (f"on {device.type}", "1 defect", "test_script.py", torch.__version__):
         assert words in printed
 
 

@@ -7,12 +7,14 @@ import torch
 
 from gradbench.observing.symptom import State, examine
 
-CPU = torch.device("cpu")
 ONES = torch.ones(2)
 
 
-def state(**seen: Any) -> State:
-    return examine(lambda device: seen, CPU).state
+def state(device: torch.device, **seen: Any) -> State:
+    def probe(device: torch.device) -> Mapping[str, Any]:
+        return {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in seen.items()}
+
+    return examine(probe, device).state
 
 
 @pytest.mark.parametrize(
@@ -42,21 +44,23 @@ def state(**seen: Any) -> State:
         ({"got": 3 * ONES, "right": ONES, "lost": 0 * ONES}, State.wrong),
     ],
 )
-def test_a_state_is_told_by_comparison(seen: dict[str, Any], expected: State) -> None:
-    assert state(**seen) is expected
+def test_a_state_is_told_by_comparison(
+    seen: dict[str, Any], expected: State, device: torch.device
+) -> None:
+    assert state(device, **seen) is expected
 
 
-def test_what_cannot_be_told_apart_is_refused() -> None:
+def test_what_cannot_be_told_apart_is_refused(device: torch.device) -> None:
     """A case that could not fail would be worth nothing."""
     with pytest.raises(ValueError, match="lost and right are the same"):
-        state(got=ONES, right=ONES, lost=ONES)
+        state(device, got=ONES, right=ONES, lost=ONES)
 
 
-def test_an_error_is_a_symptom_with_its_text() -> None:
+def test_an_error_is_a_symptom_with_its_text(device: torch.device) -> None:
     def probe(device: torch.device) -> Mapping[str, Any]:
         raise KeyError("gone")
 
-    symptom = examine(probe, CPU)
+    symptom = examine(probe, device)
     assert (symptom.state, symptom.said, symptom.unsupported) == (
         State.error,
         "KeyError: 'gone'",
@@ -64,43 +68,43 @@ def test_an_error_is_a_symptom_with_its_text() -> None:
     )
 
 
-def test_an_operation_that_a_device_lacks_is_told_from_a_failure() -> None:
+def test_an_operation_that_a_device_lacks_is_told_from_a_failure(device: torch.device) -> None:
     def probe(device: torch.device) -> Mapping[str, Any]:
         raise RuntimeError("\"addmm\" not implemented for 'Half'")
 
-    assert examine(probe, CPU).unsupported
+    assert examine(probe, device).unsupported
 
 
-def test_a_warning_is_said_each_time_and_a_deprecation_never() -> None:
+def test_a_warning_is_said_each_time_and_a_deprecation_never(device: torch.device) -> None:
     def probe(device: torch.device) -> Mapping[str, Any]:
         warnings.warn("careful", UserWarning, stacklevel=1)
         warnings.warn("soon gone", DeprecationWarning, stacklevel=1)
         return {"got": 1.0, "right": 1.0}
 
-    said = [examine(probe, CPU).said for _ in range(2)]
+    said = [examine(probe, device).said for _ in range(2)]
     assert said == ["UserWarning: careful"] * 2
 
 
-def test_a_warning_of_cpp_is_said_each_time_and_without_its_origin() -> None:
+def test_a_warning_of_cpp_is_said_each_time_and_without_its_origin(device: torch.device) -> None:
     def probe(device: torch.device) -> Mapping[str, Any]:
-        w = torch.ones(1, requires_grad=True) * 2
+        w = torch.ones(1, device=device, requires_grad=True) * 2
         return {"got": w.grad, "right": 1.0}
 
-    said = [examine(probe, CPU).said for _ in range(2)]
+    said = [examine(probe, device).said for _ in range(2)]
     assert said[0] == said[1]
     assert "not a leaf" in said[0]
     assert "Triggered internally" not in said[0]
 
 
-def test_global_state_is_as_before() -> None:
+def test_global_state_is_as_before(device: torch.device) -> None:
     def probe(device: torch.device) -> Mapping[str, Any]:
         torch.set_grad_enabled(False)
         torch.set_default_dtype(torch.float64)
-        return {"got": torch.rand(1), "right": 2.0}
+        return {"got": torch.rand(1, device=device), "right": 2.0}
 
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    first, second = examine(probe, CPU), examine(probe, CPU)
+    first, second = examine(probe, device), examine(probe, device)
     assert first == second, "the seed is fixed"
     assert torch.is_grad_enabled()
     assert torch.get_default_dtype() is torch.float32
@@ -108,6 +112,8 @@ def test_global_state_is_as_before() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_message_shows_what_was_got_and_what_is_right() -> None:
-    symptom = examine(lambda device: {"got": torch.arange(6.0), "right": None}, CPU)
+def test_the_message_shows_what_was_got_and_what_is_right(device: torch.device) -> None:
+    symptom = examine(
+        lambda device: {"got": torch.arange(6.0, device=device), "right": None}, device
+    )
     assert symptom.message == "got [0, 1, 2, 3, …], right None"

@@ -10,7 +10,6 @@ from gradbench.parity.hunt import cases
 from gradbench.parity.reproduction import script, shows
 from tests.parity.toy import Toy
 
-CPU = torch.device("cpu")
 LAYOUTS = ("matrices", "no gradient", "strided parameter", "parameter groups", "empty")
 
 
@@ -30,14 +29,14 @@ def tried(toy: Entry) -> list[Case]:
     ]
 
 
-def hunted(toy: Entry) -> list[Finding]:
-    judge = Judge(toy, CPU)
+def hunted(toy: Entry, device: torch.device) -> list[Finding]:
+    judge = Judge(toy, device)
     failing = [(case, failure) for case in tried(toy) for failure in symptoms(judge.judge(case))]
     return merge(explain(judge, failing))
 
 
-def test_a_clean_optimizer_yields_no_finding(toy: Entry) -> None:
-    judge = Judge(toy, CPU)
+def test_a_clean_optimizer_yields_no_finding(toy: Entry, device: torch.device) -> None:
+    judge = Judge(toy, device)
     outcomes = [judge.judge(case).outcome for case in tried(toy)]
     assert len(outcomes) > 30
     assert set(outcomes) == {Outcome.agrees}
@@ -64,9 +63,10 @@ def test_a_planted_defect_is_found_and_made_small(
     check: str,
     options: set[str],
     elements: int,
+    device: torch.device,
 ) -> None:
     monkeypatch.setattr(Toy, "flaw", flaw)
-    found = {finding.failure.check: finding for finding in hunted(toy)}
+    found = {finding.failure.check: finding for finding in hunted(toy, device)}
     assert check in found, found
     finding = found[check]
     assert finding.implementations == {"foreach"}
@@ -76,17 +76,17 @@ def test_a_planted_defect_is_found_and_made_small(
     sizes = [torch.Size(member.shape).numel() for member in finding.case.members]
     assert sum(sizes) <= elements + 1, finding.case
     assert finding.case.dtype == torch.float32
-    text = script(toy, finding.case, finding.failure, CPU)
+    text = script(toy, finding.case, finding.failure, device)
     assert shows(text, finding.failure), text
     monkeypatch.setattr(Toy, "flaw", "")
     assert not shows(text, finding.failure), text
 
 
 def test_one_defect_over_many_cases_is_one_finding(
-    toy: Entry, monkeypatch: pytest.MonkeyPatch
+    toy: Entry, monkeypatch: pytest.MonkeyPatch, device: torch.device
 ) -> None:
     monkeypatch.setattr(Toy, "flaw", "hides the version")
-    (finding,) = hunted(toy)
+    (finding,) = hunted(toy, device)
     assert len(finding.places) >= len(LAYOUTS)
     assert finding.dtypes == {"float32", "bfloat16"}
 

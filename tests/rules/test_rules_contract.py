@@ -10,14 +10,15 @@ RULES = sorted(options("rule"))
 GRADIENTS = (1.0, 0.5, 2.0, -1.0)
 
 
-def start() -> tuple[Tensor, list[Tensor]]:
+def start(device: torch.device) -> tuple[Tensor, list[Tensor]]:
     torch.manual_seed(0)
     value, gradient = torch.randn(5, 3).double(), torch.randn(5, 3).double()
+    value, gradient = value.to(device), gradient.to(device)
     return value, [gradient * factor for factor in GRADIENTS]
 
 
-def reference(rule: Rule) -> Tensor:
-    value, gradients = start()
+def reference(rule: Rule, device: torch.device) -> Tensor:
+    value, gradients = start(device)
     slots = {name: torch.zeros_like(value) for name in rule.slots}
     for count, gradient in enumerate(gradients, start=1):
         value, slots = rule.reference(value, gradient, slots, count)
@@ -25,22 +26,22 @@ def reference(rule: Rule) -> Tensor:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_reference_is_what_torch_optim_means(name: str) -> None:
+def test_reference_is_what_torch_optim_means(name: str, device: torch.device) -> None:
     rule: Rule = make("rule", name)
-    value, gradients = start()
+    value, gradients = start(device)
     parameter = Parameter(value.clone())
     optimizer = rule.optimizer([parameter], foreach=False)
     for gradient in gradients:
         parameter.grad = gradient
         optimizer.step()
-    torch.testing.assert_close(parameter.detach(), reference(rule), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(parameter.detach(), reference(rule, device), rtol=1e-12, atol=1e-14)
     assert set(rule.slots) <= set(optimizer.state[parameter])
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_reference_leaves_its_arguments_alone(name: str) -> None:
+def test_reference_leaves_its_arguments_alone(name: str, device: torch.device) -> None:
     rule: Rule = make("rule", name)
-    value, gradients = start()
+    value, gradients = start(device)
     slots = {slot: torch.ones_like(value) for slot in rule.slots}
     before = [value.clone(), gradients[0].clone()]
     rule.reference(value, gradients[0], slots, 1)
@@ -52,12 +53,14 @@ def test_reference_leaves_its_arguments_alone(name: str) -> None:
 @pytest.mark.parametrize("as_tensor", [False, True], ids=["int", "tensor"])
 @pytest.mark.parametrize("form", ["step", "change", "step_list"])
 @pytest.mark.parametrize("name", RULES)
-def test_each_form_follows_the_reference(name: str, form: str, as_tensor: bool) -> None:
+def test_each_form_follows_the_reference(
+    name: str, form: str, as_tensor: bool, device: torch.device
+) -> None:
     rule: Rule = make("rule", name)
-    value, gradients = start()
+    value, gradients = start(device)
     slots = {slot: torch.zeros_like(value) for slot in rule.slots}
     for number, gradient in enumerate(gradients, start=1):
-        count = torch.tensor(float(number), dtype=torch.float64) if as_tensor else number
+        count = value.new_tensor(float(number)) if as_tensor else number
         kept = gradient.clone()
         if form == "step":
             rule.step(value, gradient, slots, count)
@@ -66,7 +69,7 @@ def test_each_form_follows_the_reference(name: str, form: str, as_tensor: bool) 
         else:
             rule.step_list([value], [gradient], {k: [v] for k, v in slots.items()}, count)
         assert torch.equal(gradient, kept)
-    torch.testing.assert_close(value, reference(rule), rtol=1e-12, atol=1e-14)
+    torch.testing.assert_close(value, reference(rule, device), rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", RULES)

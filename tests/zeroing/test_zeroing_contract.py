@@ -7,9 +7,9 @@ from tests.conftest import make, options
 
 
 @pytest.mark.parametrize("name", sorted(options("zeroing")))
-def test_zeroing_does_what_it_says(name: str) -> None:
+def test_zeroing_does_what_it_says(name: str, device: torch.device) -> None:
     zeroing: Zeroing = make("zeroing", name)
-    parameters = [Parameter(torch.ones(3)), Parameter(torch.ones(2, 2)), Parameter(torch.ones(1))]
+    parameters = [Parameter(torch.ones(shape, device=device)) for shape in ((3,), (2, 2), (1,))]
     for parameter in parameters[:2]:
         parameter.grad = torch.full_like(parameter, 5.0)
     held = [parameter.grad for parameter in parameters[:2]]
@@ -26,7 +26,7 @@ def test_zeroing_does_what_it_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(options("zeroing")))
-def test_zeroing_without_any_gradient(name: str) -> None:
-    parameters = [Parameter(torch.ones(3))]
+def test_zeroing_without_any_gradient(name: str, device: torch.device) -> None:
+    parameters = [Parameter(torch.ones(3, device=device))]
     make("zeroing", name).bind(parameters)()
     assert parameters[0].grad is None
