@@ -19,6 +19,7 @@ SMALL_GPT2 = {"n_layer": 2, "n_embd": 64, "n_head": 2, "n_positions": 64}
 OVERRIDES: dict[str, dict[str, Any]] = {
     "custom": {"factory": f"{__name__}:make"},
     "huggingface": {"architecture": "gpt2", "config": SMALL_GPT2},
+    "lora": {"base": {"vocabulary": 512, "width": 64, "layers": 2, "heads": 2}},
 }
 ONCE_ONLY = 50_000_000  # parameters; a larger model is built and run once
 
@@ -64,7 +65,7 @@ def descend(module: nn.Module, batch: Batch) -> Tensor:
 
 
 def gradients(module: nn.Module) -> dict[str, Tensor]:
-    named = {name: parameter.grad for name, parameter in module.named_parameters()}
+    named = {n: p.grad for n, p in module.named_parameters() if p.requires_grad}
     assert [name for name, gradient in named.items() if gradient is None] == []
     return named
 
@@ -121,7 +122,16 @@ def test_meta_build_counts_what_the_comment_says(stem):
 
 def test_builds_in_float32_on_cpu(built):
     assert built.kinds <= {(CPU, torch.float32), (CPU, torch.int64)}
-    assert all(parameter.requires_grad for parameter in built.module.parameters())
+
+
+def test_everything_trains_but_what_an_adapter_stands_beside(built):
+    trains = {n: p.requires_grad for n, p in built.module.named_parameters()}
+    if any("linear" in name for name in trains):
+        assert {n for n, trained in trains.items() if trained} == {
+            name for name in trains if name.endswith((".a", ".b"))
+        }
+    else:
+        assert all(trains.values())
 
 
 def test_loss_is_a_finite_scalar(built):
@@ -186,6 +196,7 @@ def test_gpt2_is_the_published_architecture():
         ("convnet", {"channels": [64, 100]}, r"multiples of 8, got \[64, 100\]"),
         ("convnet", {"channels": []}, r"multiples of 8, got \[\]"),
         ("transformer", {"heads": 3}, "heads that divide width, got 3 and 128"),
+        ("lora", {"rank": 0}, "model.rank=0: choose a number from 1"),
         ("transformer", {"sequence_length": 65}, "at most context, got 65 and 64"),
     ],
 )
