@@ -54,6 +54,7 @@ from dataclasses import dataclass
 
 import torch
 
+from gradbench.observing.alive import DeviceLost
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.script import main
 from gradbench.parity.catalogue import Entry, catalogue
@@ -61,7 +62,7 @@ from gradbench.parity.checks import Outcome
 from gradbench.parity.findings import CONSEQUENCES, Finding, merge
 from gradbench.parity.hunt import Tally, hunt
 from gradbench.parity.known import source_of
-from gradbench.parity.reproduction import reproduce
+from gradbench.parity.reproduction import reproduce, script
 
 PAGE = "https://docs.pytorch.org/docs/stable/optim.html#algorithms"
 
@@ -101,12 +102,16 @@ class Parity(Observation):
 
 def observe(device: torch.device, thorough: bool = False) -> Iterator[Observation]:
     """Compare every implementation of every optimizer of torch.optim with its float64 for-loop."""
+    lost: DeviceLost | None = None
     findings: list[Finding] = []
     summaries: list[Observation] = []
     entries = {entry.name: entry for entry in catalogue()}
     for entry in entries.values():
         try:
             seen = hunt(entry, device, thorough)
+        except DeviceLost as error:  # what the optimizers before it showed holds
+            lost = error
+            break
         except Exception as error:  # the other optimizers go on
             yield broke(entry, error)
             continue
@@ -116,8 +121,16 @@ def observe(device: torch.device, thorough: bool = False) -> Iterator[Observatio
             for (implementation, dtype), tally in seen.tallies.items()
         ]
     for finding in merge(findings):
-        yield defect(entries[finding.case.optimizer], finding, device)
+        entry = entries[finding.case.optimizer]
+        try:
+            row = defect(entry, finding, device, lost is None)
+        except DeviceLost as error:  # by the script; the finding was made before
+            lost = error
+            row = defect(entry, finding, device, False)
+        yield row
     yield from summaries
+    if lost is not None:
+        raise lost
 
 
 def summary(entry: Entry, implementation: str, dtype: torch.dtype, tally: Tally) -> Observation:
@@ -149,16 +162,20 @@ def summary(entry: Entry, implementation: str, dtype: torch.dtype, tally: Tally)
     )
 
 
-def defect(entry: Entry, finding: Finding, device: torch.device) -> Observation:
-    """Tell of a finding, and see whether the script that reproduces it does."""
+def defect(entry: Entry, finding: Finding, device: torch.device, run: bool = True) -> Observation:
+    """Tell of a finding and, with ``run``, see whether the script that reproduces it does."""
     case, failure = finding.case, finding.failure
-    text, shown = reproduce(entry, case, failure, device)
+    text, shown = script(entry, case, failure, device), False
+    if run:
+        text, shown = reproduce(entry, case, failure, device)
     optimizers, where = ", ".join(sorted(finding.optimizers)), sorted(finding.implementations)
     options = ", ".join(f"{name}={value!r}" for name, value in case.options if name != "lr")
     layout = "; ".join(dict.fromkeys(map(str, case.members)))
     told = [failure.detail, CONSEQUENCES[failure.check]]
     told.append(f"Types: {', '.join(sorted(finding.dtypes))}; cases: {len(finding.places)}.")
-    if not shown:
+    if not run:
+        told.append("The script was not run to its end: the device was lost.")
+    elif not shown:
         told.append("The script that should reproduce it does not.")
     return Parity(
         case=f"finding: {failure.check}, {'/'.join(where)}, {optimizers}({options}), {layout}, "

@@ -17,20 +17,21 @@ A case is judged by what PyTorch documents:
 2. Every in-place operation bumps its tensor's version counter. Backward compares the counter with
    that of the tensor it saved, and raises if it has moved; who sees no error can be sure of the
    gradients. So an update before the operation's backward may end in this error.
-3. Writes through `.data`, or through NumPy, are not tracked: before the operation's backward they
-   make its gradients silently wrong, as documented.
+3. Writes through `.data`, or through NumPy, are not tracked, and a replayed CUDA graph runs its
+   kernels without PyTorch's dispatch, which would count: before the operation's backward they make
+   its gradients silently wrong, as documented.
 4. Anything else is a defect: a wrong gradient without an error, a write that bumps no counter
-   though it goes neither through `.data` nor NumPy, an update that changes `.grad`, an error of
-   another kind.
+   though it takes none of these ways, an update that changes `.grad`, an error of another kind.
 
 Sources: PyTorch notes, "Autograd mechanics", on in-place correctness checks; release notes of
-PyTorch 0.4, on `.data`.
+PyTorch 0.4, on `.data`; PyTorch notes, "CUDA semantics", on CUDA graphs.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
@@ -41,6 +42,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.nn import Parameter
 
+from gradbench.observing.alive import alive
 from gradbench.observing.cases import documented, observe_named
 from gradbench.observing.observation import Observation, Verdict, first_line
 from gradbench.observing.outcome import ERROR, NEW, OLD, WRONG, Seen, combine
@@ -66,6 +68,7 @@ TOLERANCE = 1e-5
 
 TRACKED = "PyTorch notes, Autograd mechanics: In-place correctness checks"
 UNTRACKED = "PyTorch 0.4 release notes: What about .data?"
+REPLAYED = "PyTorch notes, CUDA semantics: CUDA Graphs"
 
 
 # What is computed from the weight.
@@ -202,7 +205,8 @@ def observe_place(setting: Setting, update: Update, placement: Placement, trait:
     step = Step(setting, update, earlier=old[0].float())
     error = None
     try:
-        with torch.backends.cudnn.flags(allow_tf32=False):  # it rounds more than the tolerance
+        # TF32 rounds more than the tolerance. Unless it is said, cuDNN itself would be off as well.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             placement(step)
     except Exception as raised:
         error = f"{'update' if step.updating else 'backward'}: {first_line(raised)}"
@@ -227,7 +231,7 @@ def observe_place(setting: Setting, update: Update, placement: Placement, trait:
         verdict=verdict,
         message=message,
         version_delta=version_delta,
-        source=UNTRACKED if trait.untracked else TRACKED,
+        source=REPLAYED if trait.replays else UNTRACKED if trait.untracked else TRACKED,
         strategy=update.name,
         placement=placement.__name__,
         operation=setting.operation.name,
@@ -290,17 +294,19 @@ def skipped(reason: str, *parts: Update | Operation | Setting, **more: Any) -> P
 
 def observe_update(update: Update, settings: list[Setting]) -> Iterator[Observation]:
     """Put one update at every place, in all settings of an operation."""
-    operation = settings[0].operation
-    trait = try_out(update, settings[0].weight)
+    operation, device = settings[0].operation, settings[0].weight.device
+    with alive(device, f"{update.name} / {operation.name}"):
+        trait = try_out(update, settings[0].weight)
     if trait.refusal is not None:
         strategy, name = update.name, operation.name
         yield skipped(trait.refusal, update, operation, strategy=strategy, operation=name)
         return
     places = [parameter_hook] if update.in_backward else PLACEMENTS
-    yield from observe_named(
+    cases = (
         (case_name(setting, update, place), partial(observe_place, setting, update, place, trait))
         for setting, place in product(settings, places)
     )
+    yield from observe_named(cases, device)
 
 
 def observe(device: torch.device) -> Iterator[Observation]:
@@ -315,7 +321,9 @@ def observe(device: torch.device) -> Iterator[Observation]:
         if update.unsupported is not None:
             yield skipped(update.unsupported, update, strategy=update.name)
     runnable = [update for update in updates if update.unsupported is None]
-    with single_thread():
+    # On CUDA the backward pass, and hooks with it, has a thread of its own, with another number of
+    # threads: code compiled for the one would be compiled again for the other.
+    with single_thread() if device.type == "cpu" else nullcontext():
         for operation in OPERATIONS:
             yield from observe_operation(operation, runnable, device)
 
@@ -325,7 +333,8 @@ def observe_operation(
 ) -> Iterator[Observation]:
     """Put every update at every place in the settings of one operation."""
     chosen = {name: not only or operation.name in only for name, only in BACKENDS.items()}
-    settings = list(settings_of(operation, chosen, device))
+    with alive(device, operation.name):
+        settings = list(settings_of(operation, chosen, device))
     for setting in settings:
         if setting.unavailable is not None:
             yield skipped(setting.unavailable, setting, operation=operation.name)

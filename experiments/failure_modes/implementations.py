@@ -44,7 +44,7 @@ def gradient_rewritten_twin(device):
 
 
 def transposed_gradient(device):
-    """The fused kernel walks through memory, where a transposed gradient has another order."""
+    """The fused kernel of the CPU walks through memory, where a transpose has another order."""
     w = torch.zeros(2, 3, device=device, requires_grad=True)
     w.grad = torch.arange(6.0, device=device).reshape(3, 2).t()
     torch.optim.SGD([w], lr=1, fused=True).step()
@@ -68,7 +68,7 @@ def transposed_gradient_twin(device):
 
 
 def strided_parameter(device):
-    """A column of a matrix has gaps, which the fused kernel does not skip: it writes into them."""
+    """A column of a matrix has gaps, which the CPU's fused kernel writes into instead."""
     matrix = torch.zeros(4, 2, device=device)
     w = matrix[:, 0].requires_grad_()
     w.grad = torch.ones(4, device=device)

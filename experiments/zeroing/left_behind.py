@@ -169,10 +169,11 @@ def multiple(gradient: Tensor, once: Tensor) -> float:
 def observe(device: torch.device) -> Iterator[Observation]:
     """Clear every kind of gradient in every way."""
     zeroings: dict[str, Zeroing] = options("zeroing")
-    yield from observe_named(
+    cases = (
         (f"{kind.__name__} / {name}", partial(clear, name, zeroing, kind, device))
         for kind, (name, zeroing) in product(KINDS, zeroings.items())
     )
+    yield from observe_named(cases, device)
 
 
 if __name__ == "__main__":

@@ -169,10 +169,11 @@ def observe(device: torch.device) -> Iterator[Observation]:
     """Ask every optimizer, in every implementation, after every zeroing."""
     zeroings: dict[str, Zeroing] = options("zeroing")
     chosen = [switched for variant in variants() for switched in with_options(variant)]
-    yield from observe_named(
+    cases = (
         (f"{variant.label} / {name}", partial(clear_and_step, variant, name, zeroing, device))
         for variant, (name, zeroing) in product(chosen, zeroings.items())
     )
+    yield from observe_named(cases, device)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from functools import partial
 
 import torch
 
+from gradbench.observing.alive import alive
 from gradbench.observing.observation import Observation, Verdict
 
 Case = Callable[[torch.device], Observation]
@@ -22,32 +23,41 @@ def observe_each(cases: Iterable[Case], device: torch.device) -> Iterator[Observ
 
     Yields:
         What each saw; for one that raised, an observation with the verdict ``failed``.
+
+    Raises:
+        DeviceLost: The device is lost; what was seen last is not claimed.
     """
     return observe_named(
-        (getattr(case, "__name__", str(case)), partial(case, device)) for case in cases
+        ((getattr(case, "__name__", str(case)), partial(case, device)) for case in cases), device
     )
 
 
-def observe_named(cases: Iterable[tuple[str, See]]) -> Iterator[Observation]:
+def observe_named(cases: Iterable[tuple[str, See]], device: torch.device) -> Iterator[Observation]:
     """Observe cases in order, each known by a name.
 
     Args:
         cases: Names, and functions that see one case.
+        device: Where they run.
 
     Yields:
         What each saw; for one that raised, an observation with the verdict ``failed``.
+
+    Raises:
+        DeviceLost: The device is lost; what was seen last is not claimed.
     """
     for name, see in cases:
-        try:
-            yield see()
-        except Exception as error:  # the other cases go on
-            yield Observation(
-                case=name,
-                expected="runs",
-                outcome="broke",
-                verdict=Verdict.failed,
-                message=f"{type(error).__name__}: {error}".strip(),
-            )
+        with alive(device, name):
+            try:
+                seen = see()
+            except Exception as error:  # the other cases go on
+                seen = Observation(
+                    case=name,
+                    expected="runs",
+                    outcome="broke",
+                    verdict=Verdict.failed,
+                    message=f"{type(error).__name__}: {error}".strip(),
+                )
+        yield seen
 
 
 def claim(holds: bool) -> Verdict:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from gradbench.observing.alive import alive
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.pasteable import pasteable
 from gradbench.observing.symptom import Probe, State, Symptom, examine
@@ -107,12 +108,16 @@ def observe_modes(modes: Iterable[FailureMode], device: torch.device) -> Iterato
 
     Yields:
         Three observations for each mode: cases ``name``, ``name/fix`` and ``name/twin``.
+
+    Raises:
+        DeviceLost: The device is lost; what was seen last is not claimed.
     """
     for mode in modes:
         lacking = mode.missing(device)
         for kind in ("broken", "fix", "twin"):
             probe: Probe = getattr(mode, kind)
-            symptom = None if lacking else examine(probe, device)
+            with alive(device, f"{mode.name}, {kind}"):
+                symptom = None if lacking else examine(probe, device)
             yield _observation(mode, kind, probe, symptom, lacking, device)
 
 

@@ -30,10 +30,10 @@ class Step:
         self._read: Tensor | None = None
         self._values: Tensor | None = None
         self._compared: tuple[bool, bool] | tuple[None, None] | None = None
-        self._version = self.weight._version
         # Before the update's own hooks, so that it sees the gradient that these read.
         self.weight.register_post_accumulate_grad_hook(lambda _: self._remember())
         self._binding = update.bind(self.weight)
+        self._version = self.weight._version  # after binding, which captures a CUDA graph
 
     def forward(self) -> Tensor:
         """Run the forward pass.

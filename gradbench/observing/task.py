@@ -67,7 +67,7 @@ class TrialTask:
         """Run the experiment and store its observations.
 
         A file that raises keeps what it had seen and leaves a row that says so; the experiment's
-        other files go on.
+        other files go on, unless the device is lost.
 
         Args:
             progress: Told how far it is.
@@ -80,6 +80,7 @@ class TrialTask:
         """
         import torch
 
+        from gradbench.observing.alive import DeviceLost
         from gradbench.vector_maths import initialize_vector_maths
 
         initialize_vector_maths()
@@ -92,6 +93,7 @@ class TrialTask:
             return self._store([_whole(Verdict.skipped, reason)], torch_version=version)
         if self.trial.threads is not None:
             torch.set_num_threads(self.trial.threads)
+        device_name = device.describe()  # now: a device that gets lost no longer tells
         files = experiment.files
         seen: dict[str, Observation] = {}
         for place, file in enumerate(files):
@@ -108,11 +110,13 @@ class TrialTask:
                 traceback.print_exc()
                 broken = _whole(Verdict.failed, f"{type(error).__name__}: {error}".strip(), part)
                 seen[broken.case] = broken
+                if isinstance(error, DeviceLost):
+                    break
         if not seen:
             seen[WHOLE] = _whole(Verdict.failed, "it observed nothing")
         return self._store(
             list(seen.values()),
-            device_name=device.describe(),
+            device_name=device_name,
             threads=torch.get_num_threads(),
             torch_version=version,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,12 +110,15 @@ class Trait:
 
     Args:
         refusal: The exception, where it does not take the parameter; None where it does.
-        untracked: It goes through ``.data`` or an array that shares the parameter's memory: the
-            ways of writing that PyTorch documents as unseen by autograd.
+        untracked: It goes through ``.data``, through an array that shares the parameter's memory,
+            or replays a CUDA graph: the ways of writing that PyTorch documents as unseen by
+            autograd.
+        replays: It replays a CUDA graph.
     """
 
     refusal: str | None
     untracked: bool
+    replays: bool = False
 
 
 def try_out(update: Update, like: Tensor) -> Trait:
@@ -131,7 +134,8 @@ def try_out(update: Update, like: Tensor) -> Trait:
     weight = Parameter(like.detach().clone())
     # Compiled code shows no functions, so it runs as it is written (PyTorch 2.6).
     stance: Any = getattr(torch.compiler, "set_stance", None)
-    with _Watch() as watch, stance("force_eager") if stance else nullcontext():
+    eager = stance("force_eager") if stance else nullcontext()
+    with _Watch() as watch, watch.of_replays(), eager:
         try:
             binding = update.bind(weight)
             if update.in_backward:
@@ -141,16 +145,31 @@ def try_out(update: Update, like: Tensor) -> Trait:
                 binding.step()
             binding.release()
         except Exception as error:
-            return Trait(first_line(error), watch.untracked)
-    return Trait(None, watch.untracked)
+            return Trait(first_line(error), watch.untracked, watch.replays)
+    return Trait(None, watch.untracked, watch.replays)
 
 
 class _Watch(TorchFunctionMode):
-    """Sees every function of tensors that is called."""
+    """Sees every function of tensors that is called, and every replay of a CUDA graph."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.untracked = False
+        self.untracked = self.replays = False
+
+    @contextmanager
+    def of_replays(self) -> Iterator[None]:
+        """Notice replays: they call no function of tensors."""
+        replay = torch.cuda.CUDAGraph.replay
+
+        def noticed(graph: torch.cuda.CUDAGraph) -> None:
+            self.untracked = self.replays = True
+            replay(graph)
+
+        torch.cuda.CUDAGraph.replay = noticed  # type: ignore[assignment,method-assign]
+        try:
+            yield
+        finally:
+            torch.cuda.CUDAGraph.replay = replay  # type: ignore[method-assign]
 
     def __torch_function__(
         self, function: Any, types: Any, args: Any = (), kwargs: Any = None

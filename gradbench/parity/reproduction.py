@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from gradbench.observing.alive import alive
 from gradbench.parity.cases import Case, Member
 from gradbench.parity.catalogue import COMPILED, FOR_LOOP, Entry
 from gradbench.parity.checks import Failure
@@ -23,12 +24,16 @@ def reproduce(entry: Entry, case: Case, failure: Failure, device: torch.device) 
 
     Returns:
         The script, and whether it raises what it should.
+
+    Raises:
+        DeviceLost: The script, run here, has made the device unusable.
     """
     text = script(entry, case, failure, device)
-    if shows(text, failure) or len(case.members) < 2:
-        return text, shows(text, failure)
-    alone = script(entry, case, failure, device, alone=True)
-    return (alone, True) if shows(alone, failure) else (text, False)
+    with alive(device, f"script of {case.optimizer} {case.implementation}, {failure.check}"):
+        if (shown := shows(text, failure)) or len(case.members) < 2:
+            return text, shown
+        alone = script(entry, case, failure, device, alone=True)
+        return (alone, True) if shows(alone, failure) else (text, False)
 
 
 def script(
@@ -113,7 +118,8 @@ def shows(text: str, failure: Failure) -> bool:
     finally:
         torch.set_default_dtype(dtype)
         if torch.get_default_device() != device:
-            torch.set_default_device(device)
+            # None rather than "cpu": a device in force costs every later call a little.
+            torch.set_default_device(None if device.type == "cpu" else device)
     return False
 
 

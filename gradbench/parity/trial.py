@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from gradbench.parity.cases import Case, Member, gradient_values, starting_values
+from gradbench.observing.alive import alive
+from gradbench.parity.cases import Case
 from gradbench.parity.catalogue import COMPILED, Entry
+from gradbench.parity.guarded import Place, gradient_on, host, outside, put, raw, same
 from gradbench.parity.options import RATE, TensorValue, build
-from gradbench.parity.placement import GRADIENT_ONLY, GUARD, View, place
 
 State = dict[str, Tensor]
 Kind = tuple[tuple[int, ...], torch.dtype, tuple[int, ...], str]
@@ -88,41 +89,6 @@ class Trail:
     refusal: Refusal | None = None
 
 
-class Place:
-    """A parameter in a guarded storage, with its gradient in another."""
-
-    def __init__(self, case: Case, member: Member, device: torch.device):
-        self.member, self.dtype, self.device = member, case.dtype_of(member), device
-        self.view = _view(member.shape, member.parameter)
-        self.storage = torch.full((self.view.span,), GUARD, dtype=self.dtype, device=device)
-        tensor = _of(self.storage, self.view)
-        _put(tensor, starting_values(member, self.dtype).to(device))
-        self.parameter = tensor.requires_grad_(case.implementation != "differentiable")
-        self.start = self.parameter.detach().clone()
-        self.outside = ~self.view.inside().to(device)
-        self.gradient: Tensor | None = None
-        self.bits: Tensor | None = None
-
-    def give(self, step: int) -> None:
-        """Set the gradient of a step."""
-        if not self.member.has_gradient(step):
-            self.parameter.grad = self.gradient = self.bits = None
-            return
-        values = gradient_values(self.member, step, self.dtype).to(self.device)
-        if self.member.gradient == "sparse":
-            self.gradient = values.to_sparse()
-            self.bits = self.gradient._values()
-        elif self.member.gradient == "conjugated":
-            self.bits = values.conj().resolve_conj()
-            self.gradient = self.bits.conj()
-        else:
-            view = _view(self.member.shape, self.member.gradient)
-            self.bits = torch.full((view.span,), torch.nan, dtype=self.dtype, device=self.device)
-            self.gradient = _of(self.bits, view)
-            _put(self.gradient, values)
-        self.parameter.grad = self.gradient
-
-
 def run(entry: Entry, case: Case, device: torch.device) -> Trail:
     """Take the case's steps and look at everything that the optimizer may or may not touch.
 
@@ -133,8 +99,12 @@ def run(entry: Entry, case: Case, device: torch.device) -> Trail:
 
     Returns:
         What was left, up to the exception where there was one.
+
+    Raises:
+        DeviceLost: The device is lost; what the case left says nothing.
     """
-    with _uninitialised_as_nan(), _quiet():
+    name = f"{case.optimizer} {case.implementation} {case.dtype} {case.layout} {case.options}"
+    with alive(device, name), _uninitialised_as_nan(), _quiet():
         return _run(entry, case, device)
 
 
@@ -157,27 +127,27 @@ def _run(entry: Entry, case: Case, device: torch.device) -> Trail:
         for step in range(case.steps):
             for place_ in places:
                 place_.give(step)
-            before = [place_.storage.clone() for place_ in places]
-            bits = [None if p.bits is None else p.bits.clone() for p in places]
+            before = [host(place_.storage) for place_ in places]
+            bits = [None if p.bits is None else host(p.bits) for p in places]
             versions = [place_.parameter._version for place_ in places]
             try:
                 take(_closure(places, step, bits)) if entry.closure else take()
+                if device.type == "cuda":  # what a kernel raises is this step's, not a later one's
+                    torch.cuda.synchronize(device)
             except Exception as error:
                 moved = any(
-                    not _same(place_.storage, old)
+                    not same(host(place_.storage), old)
                     for place_, old in zip(places, before, strict=True)
                 )
                 trail.refusal = _refusal(error, step, moved)
                 return trail
-            trail.parameters.append([p.parameter.detach().clone().cpu() for p in places])
+            trail.parameters.append([host(p.parameter) for p in places])
             trail.versions.append(
                 [p.parameter._version - v for p, v in zip(places, versions, strict=True)]
             )
             states = [state_of(optimizer, place_.parameter) for place_ in places]
             trail.kinds.append([{k: _kind(v) for k, v in s.items()} for s in states])
-            trail.states.append(
-                [{k: v.detach().clone().cpu() for k, v in s.items()} for s in states]
-            )
+            trail.states.append([{k: host(v) for k, v in s.items()} for s in states])
             _look(trail, step, places, before, bits, entry.closure)
             _look_at_options(trail, step, case, options)
     return trail
@@ -248,13 +218,14 @@ def _look(
         trail.violations.append(Violation(check, step, number, detail))
 
     for number, (at, old, bit) in enumerate(zip(places, before, bits, strict=True)):
-        written = (_raw(at.storage)[at.outside] != _raw(old)[at.outside]).any(-1)
+        now, beside = host(at.storage), outside(at.view)
+        written = (raw(now)[beside] != raw(old)[beside]).any(-1)
         if written.any():
             note("outside", number, f"{int(written.sum())} elements beside it were written")
         if bit is None:
             if at.parameter.grad is not None:
                 note("absent", number, "a gradient appeared where there was None")
-            if not _same(at.storage, old):
+            if not same(now, old):
                 note("absent", number, "a parameter without gradient moved")
             elif step and not _same_state(
                 trail.states[step][number], trail.states[step - 1][number]
@@ -263,13 +234,11 @@ def _look(
             continue
         if at.parameter.grad is not at.gradient or at.bits is None:
             note("gradient", number, ".grad is another tensor than before")
-        elif not _same(at.bits, bit):
-            changed = int((_raw(at.bits) != _raw(bit)).any(-1).sum())
+        elif not same(left := host(at.bits), bit):
+            changed = int((raw(left) != raw(bit)).any(-1).sum())
             note("gradient", number, f"{changed} elements of .grad were rewritten")
-        if at.parameter.numel() and trail.versions[step][number] < 1:
-            moved = not _same(at.storage, old)
-            if moved:
-                note("version", number, "the parameter moved and its version counter did not")
+        if at.parameter.numel() and trail.versions[step][number] < 1 and not same(now, old):
+            note("version", number, "the parameter moved and its version counter did not")
 
 
 def _look_at_options(trail: Trail, step: int, case: Case, options: dict[str, Any]) -> None:
@@ -290,11 +259,11 @@ def _closure(places: list[Place], step: int, bits: list[Tensor | None]) -> Calla
         for number, at in enumerate(places):
             if at.gradient is None or at.bits is None:
                 continue
-            target = gradient_values(at.member, step, at.dtype).to(at.device)
+            target = gradient_on(at.member, step, at.dtype, at.device)
             with torch.no_grad():
                 difference = at.parameter - target
-                _put(at.gradient, difference)
-                bits[number] = at.bits.clone()
+                put(at.gradient, difference)
+                bits[number] = host(at.bits)
                 loss = loss + difference.abs().double().square().sum().cpu() / 2
         return loss
 
@@ -309,23 +278,6 @@ def _refusal(error: Exception, step: int, moved: bool) -> Refusal:
     return Refusal(step, type(error).__name__, message[0], deliberate, inside, moved)
 
 
-def _view(shape: tuple[int, ...], placement: str) -> View:
-    name = "contiguous" if placement in GRADIENT_ONLY else placement
-    view = place(shape, name) or place(shape, "contiguous")
-    assert view is not None
-    return view
-
-
-def _put(tensor: Tensor, values: Tensor) -> None:
-    """Write values into a tensor whose rows may all be the same memory."""
-    shared = tensor.dim() > 0 and tensor.stride(0) == 0 and tensor.size(0) > 1
-    (tensor[0] if shared else tensor).copy_(values[0] if shared else values)
-
-
-def _of(storage: Tensor, view: View) -> Tensor:
-    return storage.as_strided(view.shape, view.stride, view.offset)
-
-
 def _kind(tensor: Tensor) -> Kind:
     """Return shape, type, strides where they mean something, and device where it is free."""
     strides = tuple(
@@ -335,15 +287,5 @@ def _kind(tensor: Tensor) -> Kind:
     return tuple(tensor.shape), tensor.dtype, strides, where
 
 
-def _raw(storage: Tensor) -> Tensor:
-    """Return the bytes of a storage, shape (elements, bytes of each)."""
-    flat = storage.detach().contiguous().reshape(-1)
-    return flat.view(torch.uint8).reshape(flat.numel(), -1) if flat.numel() else flat.view(0, 1)
-
-
-def _same(one: Tensor, other: Tensor) -> bool:
-    return torch.equal(_raw(one), _raw(other))
-
-
 def _same_state(one: State, other: State) -> bool:
-    return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+    return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
