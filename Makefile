@@ -5,19 +5,20 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 RUN ?=
+EXTRAS ?= slurm
 
 # Always `python -m tool`: the first line of a script in bin/ cannot hold a path with spaces.
 python := $(VENV)/bin/python
 # In variables rather than with -c, so that they bind what pip installs to build a package, too. A newer
 # pip reads the second for that. Relative, since pip splits them at spaces.
-pip_install := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-	$(python) -m pip install --disable-pip-version-check
+constrained := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1
+pip_install := $(constrained) $(python) -m pip install
 
 # Two measurements at once would disturb each other, and two installations break each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help sweep quick findings calibrate instruments test torture benchmark lint format install hooks clean \
-	reference report
+	reference report wheelhouse
 
 help: ## List the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=python3.11]'
@@ -74,8 +75,12 @@ install: $(VENV)/.dev ## Set up .venv for development
 hooks: $(VENV)/.dev ## Have git run the checks before each commit
 	$(python) -m pre_commit install
 
+wheelhouse: ## Download what a machine without network installs from: PYVERSION=3.12 PLATFORM=manylinux_2_28_x86_64
+	$(constrained) $(PYTHON) tools/wheelhouse.py $(if $(PYVERSION),--python $(PYVERSION)) \
+		$(if $(PLATFORM),--platform $(PLATFORM)) --extras '$(EXTRAS)' $(if $(TORCH),--torch)
+
 clean: ## Remove .venv, caches and build outputs; results stay
-	rm -rf $(VENV) build dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist wheelhouse .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # What is installed: .runtime is enough to measure, .dev to develop. A stamp is missing while pip works,

@@ -1,10 +1,86 @@
-"""The GPUs of this machine as nvidia-smi names them, without torch."""
+"""The GPUs of this machine: all that is asked of their driver, through NVML and without torch.
+
+NVML is opened by the process that asks, at its first question, and never at import: workers are
+forked from a server that has imported this.
+"""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+THROTTLES = {
+    0x04: "power cap",
+    0x08: "hardware slowdown",
+    0x20: "thermal slowdown by software",
+    0x40: "thermal slowdown by hardware",
+    0x80: "power brake",
+}
+"""Reasons by bit; idle clocks, clocks asked for and display settings are no throttling.
+
+Source: NVML API reference, nvmlClocksEventReasons, formerly nvmlClocksThrottleReasons.
+"""
+
+_CLOCK_SM = 1
+"""NVML's number for the clock of the multiprocessors."""
+
+
+@dataclass(frozen=True)
+class GpuReading:
+    """What a GPU said at one moment.
+
+    Args:
+        clock_hz: Clock of its multiprocessors, in Hz; None where it is not told.
+        throttled: What held the clock back, in words.
+    """
+
+    clock_hz: float | None
+    throttled: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU that can be asked.
+
+    Args:
+        handle: NVML's handle of it.
+    """
+
+    handle: Any
+
+    def read(self) -> GpuReading:
+        """Ask for the clock and for what holds it back; what is not told is left out."""
+        mask = _ask("nvmlDeviceGetCurrentClocksThrottleReasons", self.handle) or 0
+        throttled = tuple(word for bit, word in THROTTLES.items() if mask & bit)
+        return GpuReading(_hertz(_ask("nvmlDeviceGetClockInfo", self.handle, _CLOCK_SM)), throttled)
+
+    def highest_clock_hz(self) -> float | None:
+        """Return the highest clock of its multiprocessors, in Hz; None where it is not told."""
+        return _hertz(_ask("nvmlDeviceGetMaxClockInfo", self.handle, _CLOCK_SM))
+
+
+def open_gpu(device: torch.device) -> Gpu | None:
+    """Find the GPU behind a device.
+
+    Args:
+        device: PyTorch's device; its index counts what CUDA_VISIBLE_DEVICES leaves visible, so
+            that NVML finds it by its UUID.
+
+    Returns:
+        The GPU; None for a device that is no CUDA one, or where NVML cannot be asked: a
+        measurement does without.
+    """
+    if device.type != "cuda" or driver_version() is None:
+        return None
+    import torch
+
+    uuid = torch.cuda.get_device_properties(device).uuid
+    handle = _ask("nvmlDeviceGetHandleByUUID", f"GPU-{uuid}")
+    return None if handle is None else Gpu(handle)
 
 
 def visible_gpus() -> list[str]:
@@ -12,45 +88,68 @@ def visible_gpus() -> list[str]:
 
     Returns:
         UUIDs in the order of the PCI bus, which is CUDA's where ``CUDA_DEVICE_ORDER`` is
-        ``PCI_BUS_ID``; none where there is no nvidia-smi.
+        ``PCI_BUS_ID``; none where NVML cannot be asked.
 
     Source: "CUDA Environment Variables" in NVIDIA's CUDA C++ Programming Guide.
     """
-    rows = _query("--query-gpu=index,uuid")
-    uuids = {index: uuid for index, uuid in rows}
+    uuids = _uuids()
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
-        return list(uuids.values())
+        return uuids
     found = []
     for word in (word.strip() for word in chosen.split(",")):
-        known = [uuid for index, uuid in uuids.items() if index == word or uuid.startswith(word)]
+        known = [uuid for i, uuid in enumerate(uuids) if str(i) == word or uuid.startswith(word)]
         if not word or not known:
             break  # CUDA ignores what follows an unknown one
         found.append(known[0])
     return found
 
 
-def processes_on(gpu: str) -> list[int]:
+def processes_on(gpu: str) -> list[int] | None:
     """List the processes that compute on a GPU.
 
     Args:
         gpu: Its UUID.
 
     Returns:
-        Their ids, as the driver counts them: a container may count differently.
+        Their ids, as the driver counts them: a container may count differently; None where NVML
+        does not tell.
     """
-    rows = _query("--query-compute-apps=gpu_uuid,pid")
-    return [int(pid) for uuid, pid in rows if uuid == gpu and pid.isdecimal()]
+    handle = _ask("nvmlDeviceGetHandleByUUID", gpu)
+    if handle is None:
+        return None
+    processes = _ask("nvmlDeviceGetComputeRunningProcesses", handle)
+    return None if processes is None else [process.pid for process in processes]
 
 
-def _query(what: str) -> list[list[str]]:
-    """Ask nvidia-smi for two columns."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    command = ["nvidia-smi", what, "--format=csv,noheader"]
+def driver_version() -> str | None:
+    """Return the version of the driver; None where NVML cannot be asked."""
+    version = _ask("nvmlSystemGetDriverVersion")
+    return None if version is None else str(version)
+
+
+def _uuids() -> list[str]:
+    found = []
+    for index in range(_ask("nvmlDeviceGetCount") or 0):
+        handle = _ask("nvmlDeviceGetHandleByIndex", index)
+        if handle is not None:  # a cluster counts GPUs that this job may not use
+            bus = _ask("nvmlDeviceGetPciInfo", handle)
+            found.append((bus.busId if bus else "", _ask("nvmlDeviceGetUUID", handle)))
+    return [uuid for _, uuid in sorted(found) if uuid]
+
+
+def _hertz(megahertz: int | None) -> float | None:
+    return megahertz * 1e6 if megahertz else None
+
+
+def _ask(question: str, *about: Any) -> Any:
+    """Ask NVML; None where it is not there, or does not tell."""
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    rows = [[cell.strip() for cell in line.split(",")] for line in answer.stdout.splitlines()]
-    return [row for row in rows if len(row) == 2]
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()  # opens the driver the first time, and only counts from then on
+        return getattr(pynvml, question)(*about)
+    except pynvml.NVMLError:
+        return None

@@ -50,6 +50,8 @@ def _others_on_gpu(index: int) -> list[str] | None:
     if not 0 <= index < len(gpus):
         return None
     pids = processes_on(gpus[index])
+    if pids is None:
+        return None
     # A container counts processes anew: then this one goes by a number that it does not know.
     others = [pid for pid in pids if pid != os.getpid()]
     if len(others) == len(pids) and _computes_on_gpu():

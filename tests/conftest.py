@@ -1,5 +1,7 @@
-"""What tests share: composing a configuration, planning a block, and small tensors."""
+"""What tests share: composing a configuration, planning a block, small tensors, two GPUs."""
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,3 +117,13 @@ TINY = (
 
 FACTORIES = Path(__file__).parent / "factories"
 """A folder of modules for ``model.factory``."""
+
+
+@pytest.fixture
+def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a stand-in for nvidia-ml-py first, for this process and for those it starts."""
+    folder = Path(__file__).with_name("two_gpus")
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)

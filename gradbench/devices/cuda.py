@@ -15,6 +15,10 @@ from torch.profiler import ProfilerActivity, profile
 
 from gradbench.devices.base import Counts, Timing
 from gradbench.devices.cpu import involuntary_switches
+from gradbench.gpus import driver_version, open_gpu
+
+_KERNEL_MODULE = Path("/proc/driver/nvidia/version")
+"""Tells the driver's version in containers without NVML; Windows' Linux has NVML only."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +50,16 @@ class Cuda:
         return torch.cuda.get_device_name(self.index)
 
     def driver(self) -> str | None:
-        module = Path("/proc/driver/nvidia/version")  # as of Linux' kernel module
-        text = module.read_text() if module.is_file() else ""
+        text = _KERNEL_MODULE.read_text() if _KERNEL_MODULE.is_file() else ""
         found = re.search(r"Kernel Module.*?(\d+\.\d[\d.]*)", text)
-        return found[1] if found else None
+        return found[1] if found else driver_version()
 
     def clock_hz(self) -> float | None:
+        gpu = open_gpu(self.torch_device)
+        told = gpu.highest_clock_hz() if gpu else None
+        # The second choice: some versions of PyTorch do not have it.
         kilohertz = getattr(torch.cuda.get_device_properties(self.index), "clock_rate", 0)
-        return float(kilohertz) * 1e3 or None
+        return told or float(kilohertz) * 1e3 or None
 
     def free_bytes(self) -> int:
         return int(torch.cuda.mem_get_info(self.index)[0])

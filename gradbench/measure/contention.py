@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from gradbench.devices.cpu import involuntary_switches
-from gradbench.measure.nvml import Gpu, GpuReading, open_gpu
+from gradbench.gpus import Gpu, GpuReading, open_gpu
 
 BUSY_ELSEWHERE = 0.10
 """Share of the processors that others may use: a desktop at rest takes a few per cent."""
@@ -94,7 +94,7 @@ class Contention:
         switched: Share of samples in which the process was switched out more than an idle
             machine does.
         slow: Share of rounds whose bandwidth control was slow.
-        gpu: What NVML said after each replicate; empty without a GPU, or without nvidia-ml-py.
+        gpu: What NVML said after each replicate; empty without a GPU.
     """
 
     processors: int

@@ -149,14 +149,14 @@ _CELLS = (
         "gpu_clock_low_hz",
         REAL,
         "Hz",
-        "Lowest clock of the GPU after a replicate; null without nvidia-ml-py.",
+        "Lowest clock of the GPU after a replicate; null if unknown.",
         added=True,
     ),
     Column(
         "gpu_clock_high_hz",
         REAL,
         "Hz",
-        "Highest clock of the GPU after a replicate; null without nvidia-ml-py.",
+        "Highest clock of the GPU after a replicate; null if unknown.",
         added=True,
     ),
     Column(

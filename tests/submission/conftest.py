@@ -23,11 +23,3 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
     return commands
-
-
-TWO_GPUS = """
-case "$1" in
---query-gpu*) printf '0, GPU-aaaa\\n1, GPU-bbbb\\n' ;;
-*) printf 'GPU-bbbb, 1234\\n' ;;
-esac"""
-"""An nvidia-smi of two GPUs; a process computes on the second."""

@@ -1,7 +1,9 @@
+import subprocess
+import sys
+
 import pytest
 
-from gradbench.gpus import processes_on, visible_gpus
-from tests.submission.conftest import TWO_GPUS, Commands
+from gradbench.gpus import driver_version, processes_on, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -15,22 +17,57 @@ from tests.submission.conftest import TWO_GPUS, Commands
         ("0,7,1", ["GPU-aaaa"]),
     ],
 )
+@pytest.mark.usefixtures("two_gpus")
 def test_what_cuda_shows(
-    chosen: str | None, seen: list[str], commands: Commands, monkeypatch: pytest.MonkeyPatch
+    chosen: str | None, seen: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands(nvidia_smi=TWO_GPUS)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if chosen is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
     assert visible_gpus() == seen
 
 
-def test_processes(commands: Commands) -> None:
-    commands(nvidia_smi=TWO_GPUS)
+@pytest.mark.usefixtures("two_gpus")
+def test_processes() -> None:
     assert processes_on("GPU-aaaa") == []
     assert processes_on("GPU-bbbb") == [1234]
+    assert processes_on("GPU-dddd") is None
 
 
-def test_a_driver_that_does_not_answer(commands: Commands) -> None:
-    commands(nvidia_smi="echo 'NVIDIA-SMI has failed'; exit 9")
+@pytest.mark.usefixtures("two_gpus")
+def test_a_driver_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pynvml
+
+    def no_driver() -> None:
+        raise pynvml.NVMLError("Driver Not Loaded")
+
+    assert driver_version() == "570.86.15"
+    monkeypatch.setattr(pynvml, "nvmlInit", no_driver)
     assert visible_gpus() == []
+    assert processes_on("GPU-bbbb") is None
+    assert driver_version() is None
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_machine_without_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    assert visible_gpus() == []
+    assert driver_version() is None
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_the_server_that_forks_workers_opens_no_driver() -> None:
+    program = (
+        "from gradbench.worker_server import PRELOADED; [*map(__import__, PRELOADED)]; "
+        "import gradbench.gpus, pynvml; assert not pynvml.ready; "
+        "assert gradbench.gpus.visible_gpus(); assert pynvml.ready"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_a_submission_asks_without_torch() -> None:
+    program = (
+        "import sys; from gradbench.submission.machine import Machine; "
+        "assert Machine('', {}).gpus; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

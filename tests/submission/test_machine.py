@@ -1,4 +1,4 @@
-"""One worker per GPU, with submitit's own local executor and an nvidia-smi of two GPUs."""
+"""One worker per GPU, with submitit's own local executor and a stand-in for two GPUs."""
 
 import json
 import os
@@ -17,7 +17,6 @@ from gradbench.submission.follow import follow
 from gradbench.submission.job import Job, Message
 from gradbench.submission.machine import Machine
 from gradbench.worker import Finished, Progress
-from tests.submission.conftest import TWO_GPUS, Commands
 
 pytest.importorskip("submitit", reason="extra slurm is not installed")
 
@@ -60,12 +59,10 @@ def naps(folder: Path, *devices: tuple[str, int]) -> list[Job]:
     return [Job("cells", "status", task.name, task, {}, folder / "jobs") for task in tasks]
 
 
-def test_each_gpu_has_one_worker_at_a_time(
-    tmp_path: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commands(nvidia_smi=TWO_GPUS)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), str(Path(__file__).parent)]))
+@pytest.mark.usefixtures("two_gpus")
+def test_each_gpu_has_one_worker_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    monkeypatch.setenv("PYTHONPATH", path, prepend=os.pathsep)
     gpu = ("cuda", 0)
     jobs = naps(tmp_path, gpu, gpu, gpu, ("cpu", 0))
     ended: list[Message] = []
@@ -85,11 +82,8 @@ def test_each_gpu_has_one_worker_at_a_time(
                 assert note["ended"] <= other["begun"] or other["ended"] <= note["begun"]
 
 
-def test_the_launcher_chooses_the_gpu(
-    tmp_path: Path, commands: Commands, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    commands(nvidia_smi=TWO_GPUS)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+@pytest.mark.usefixtures("two_gpus")
+def test_the_launcher_chooses_the_gpu(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match=r"device\.index"):
         Machine(tmp_path / "jobs", OPTIONS).submit(naps(tmp_path, ("cuda", 1)))
     with pytest.raises(BadRequest, match="gpus_per_node=0"):

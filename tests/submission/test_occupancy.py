@@ -4,19 +4,25 @@ import pytest
 
 from gradbench.occupancy import others_on_device, sharing_columns
 from gradbench.plan import Block
-from tests.submission.conftest import TWO_GPUS, Commands
+from tests.submission.conftest import Commands
 
 Plan = Callable[..., Block]
 
 
+@pytest.mark.usefixtures("two_gpus")
 def test_a_gpu_of_its_own_and_one_that_is_shared(
-    plan: Plan, commands: Commands, monkeypatch: pytest.MonkeyPatch
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands(nvidia_smi=TWO_GPUS)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert others_on_device(plan("device=cuda")) == []
     assert others_on_device(plan("device=cuda", "device.index=1")) == ["process 1234"]
     assert others_on_device(plan("device=cuda", "device.index=2")) is None
+    import pynvml
+
+    def not_told(handle: str) -> None:
+        raise pynvml.NVMLError("Not Supported")
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeRunningProcesses", not_told)
+    assert others_on_device(plan("device=cuda")) is None
 
 
 def test_jobs_on_the_node(plan: Plan, commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
