@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from gradbench.rules import kernels
-from gradbench.rules.base import Count, Slots, check_fraction, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_positive
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Rule):
     """Adam: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − lr·m̂/(√v̂ + ε).
 
     With the bias corrections m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ). The steps use the paper's

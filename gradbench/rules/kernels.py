@@ -63,7 +63,7 @@ def adam(
         parameters: Written.
         gradients: Only read.
         slots: ``exp_avg`` and ``exp_avg_sq``, a tensor per parameter; written.
-        counts: Number of this update, from 1, for each parameter: 0-dim float32.
+        counts: Number of updates so far, for each parameter: 0-dim float32; advanced.
         decoupled: Whether weight decay is AdamW's.
         lr: Learning rate.
         beta1: Decay of the mean.
@@ -71,6 +71,7 @@ def adam(
         eps: ε.
         weight_decay: λ.
     """
+    torch._foreach_add_(counts, 1)
     kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
     kernel(
         parameters,
