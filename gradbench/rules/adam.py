@@ -93,12 +93,15 @@ class Adam(Rule):
         torch._foreach_mul_(v, self.beta2)
         torch._foreach_addcmul_(v, gradients, gradients, 1 - self.beta2)
         root, lr = self._corrections(count)
-        denominators = torch._foreach_sqrt(v)
-        torch._foreach_add_(denominators, self.eps * root)
-        if isinstance(lr, Tensor):
-            torch._foreach_div_(denominators, -lr)
+        eps, denominators = self.eps * root, torch._foreach_sqrt(v)
+        if isinstance(lr, Tensor) and isinstance(eps, Tensor):
+            # CUDA updates the list with one kernel only where the number has the list's dtype.
+            dtype = parameters[0].dtype
+            torch._foreach_add_(denominators, eps.to(dtype), alpha=1)  # without alpha: eps.item()
+            torch._foreach_div_(denominators, -lr.to(dtype))
             torch._foreach_addcdiv_(parameters, m, denominators)
         else:
+            torch._foreach_add_(denominators, eps)
             torch._foreach_addcdiv_(parameters, m, denominators, -lr)
 
     def _corrections(self, count: Count) -> tuple[float | Tensor, float | Tensor]:
