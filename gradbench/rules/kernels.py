@@ -88,3 +88,35 @@ def adam(
         amsgrad=False,
         maximize=False,
     )
+
+
+def adagrad(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    sums: list[Tensor],
+    counts: list[Tensor],
+    *,
+    lr: float,
+    eps: float,
+) -> None:
+    """Call the kernel of ``Adagrad(fused=True)``.
+
+    Args:
+        parameters: Written.
+        gradients: Only read.
+        sums: Sums of squares, written.
+        counts: 0-dim float32, for each parameter; without a decay of lr their values do not matter.
+        lr: Learning rate.
+        eps: ε.
+    """
+    torch._fused_adagrad_(
+        parameters,
+        gradients,
+        sums,
+        counts,
+        lr=lr,
+        lr_decay=0.0,
+        weight_decay=0.0,
+        eps=eps,
+        maximize=False,
+    )

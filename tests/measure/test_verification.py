@@ -155,6 +155,8 @@ def test_broken_strategy_is_wrong(rule_name: str, wrong: Callable[..., Any], sai
         ("adamw", {"beta2": 0.9991}),
         ("adamw", {"weight_decay": 0.02}),
         ("sgd", {"lr": 0.0101}),
+        ("adagrad", {"lr": 0.0101}),
+        ("adagrad", {"eps": 1e-3}),
     ],
 )
 def test_wrong_option_is_wrong(rule_name: str, changed: dict[str, float]) -> None:

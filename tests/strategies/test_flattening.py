@@ -58,7 +58,7 @@ def test_a_module_trains_as_with_torch_optim(name: str, set_to_none: bool) -> No
         assert torch.allclose(value, other, rtol=1e-5, atol=1e-6), key
 
 
-@pytest.mark.parametrize("rule_name", ["sgd", "momentum", "nesterov"])
+@pytest.mark.parametrize("rule_name", ["sgd", "momentum", "nesterov", "adagrad"])
 def test_the_fused_kernel_is_all_there_is_to_a_step(rule_name: str) -> None:
     """No count advances where no update depends on it."""
     rule: Rule = make("rule", rule_name)
