@@ -157,6 +157,8 @@ def test_broken_strategy_is_wrong(rule_name: str, wrong: Callable[..., Any], sai
         ("sgd", {"lr": 0.0101}),
         ("adagrad", {"lr": 0.0101}),
         ("adagrad", {"eps": 1e-3}),
+        ("lion", {"lr": 0.000101}),
+        ("lion", {"weight_decay": 0.2}),
     ],
 )
 def test_wrong_option_is_wrong(rule_name: str, changed: dict[str, float]) -> None:
