@@ -38,7 +38,7 @@ SHAPES = [torch.Size(shape) for shape in ((64, 32), (32,), (1,), (3, 5, 2), ())]
 
 
 def options(group: str) -> dict[str, Any]:
-    """Read a group's options from its files: name → node without ``name``."""
+    """Read a group's options from its files: name → node without what is Hydra's or ours."""
     found: dict[str, Any] = {}
     for file in sorted((configuration_folder() / group).glob("*.yaml")):
         if file.stem == "all":
@@ -46,7 +46,8 @@ def options(group: str) -> dict[str, Any]:
         node = OmegaConf.to_container(OmegaConf.load(file), resolve=False)
         assert isinstance(node, dict)
         if "_target_" in node:
-            found[file.stem] = {str(k): v for k, v in node.items() if k != "name"}
+            dropped = ("name", "defaults")
+            found[file.stem] = {str(k): v for k, v in node.items() if k not in dropped}
         else:
             found |= {str(name): option for name, option in node.items()}
     return found

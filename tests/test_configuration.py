@@ -7,7 +7,9 @@ import pytest
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
+from gradbench.axes import instantiate_axes
 from gradbench.config import configuration_folder, groups
+from gradbench.plan import plan_block
 from tests.conftest import Compose, options
 
 AXES = ("model", "rule", "strategy", "zeroing", "device", "experiment")
@@ -39,6 +41,15 @@ def test_all_lists_every_option(group: str) -> None:
 def test_options_share_no_name() -> None:
     for group in LISTED:
         assert sorted(options(group)) == [name for name in groups()[group] if name != "all"]
+
+
+@pytest.mark.parametrize("name", groups()["rule"])
+def test_speedups_refer_to_a_baseline_that_the_rule_has(composed: Compose, name: str) -> None:
+    block = plan_block(composed(f"rule={name}"))
+    axes = instantiate_axes(block)
+    assert axes.strategies[block.cells[0].strategy].supports(block, axes.rule) is None
+    asked = composed(f"rule={name}", "strategy@baseline=foreach")
+    assert list(asked.baseline) == ["foreach"]
 
 
 @pytest.mark.parametrize("name", groups()["measurement"])

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from gradbench.rules import kernels
-from gradbench.rules.base import Count, Slots, check_fraction, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_positive
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Rule):
     """Adam: m ← β₁m + (1−β₁)g, v ← β₂v + (1−β₂)g², p ← p − lr·m̂/(√v̂ + ε).
 
     With the bias corrections m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ). The steps use the paper's
@@ -93,12 +93,15 @@ class Adam:
         torch._foreach_mul_(v, self.beta2)
         torch._foreach_addcmul_(v, gradients, gradients, 1 - self.beta2)
         root, lr = self._corrections(count)
-        denominators = torch._foreach_sqrt(v)
-        torch._foreach_add_(denominators, self.eps * root)
-        if isinstance(lr, Tensor):
-            torch._foreach_div_(denominators, -lr)
+        eps, denominators = self.eps * root, torch._foreach_sqrt(v)
+        if isinstance(lr, Tensor) and isinstance(eps, Tensor):
+            # CUDA updates the list with one kernel only where the number has the list's dtype.
+            dtype = parameters[0].dtype
+            torch._foreach_add_(denominators, eps.to(dtype), alpha=1)  # without alpha: eps.item()
+            torch._foreach_div_(denominators, -lr.to(dtype))
             torch._foreach_addcdiv_(parameters, m, denominators)
         else:
+            torch._foreach_add_(denominators, eps)
             torch._foreach_addcdiv_(parameters, m, denominators, -lr)
 
     def _corrections(self, count: Count) -> tuple[float | Tensor, float | Tensor]:

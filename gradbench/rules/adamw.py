@@ -10,11 +10,11 @@ from torch import Tensor
 
 from gradbench.rules import kernels
 from gradbench.rules.adam import Adam
-from gradbench.rules.base import Count, Slots, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_positive
 
 
 @dataclass(frozen=True)
-class AdamW:
+class AdamW(Rule):
     """Adam with decoupled weight decay: p ← (1 − lr·λ)·p, then Adam's update.
 
     Args:

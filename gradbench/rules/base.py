@@ -13,31 +13,36 @@ Count: TypeAlias = int | Tensor
 """Number of this update, from 1; a 0-dim float64 tensor where the step may not read the host."""
 
 
+class Unavailable(Exception):
+    """A rule does not offer what it was asked for; the text is the reason, as a cell shows it."""
+
+
 class Rule(Protocol):
     """The mathematics of an update, composable with every strategy.
 
+    Rules are frozen dataclasses that inherit from it. Where PyTorch has no optimizer or no fused
+    kernel for a rule, the rule leaves the method as it is here.
+
     Attributes:
+        lr: Learning rate.
         slots: Names of the state tensors, as torch.optim names them; they start at zero.
         accesses: Memory accesses per element and update that no implementation can avoid:
             each of parameter, gradient and slots read once, parameter and slots written once.
         roundings: Rounded operations between a gradient and the change it makes.
-        conditioning: Relative error of the change per unit of relative error in a power of a
-            decay rate; zero for rules without bias correction.
     """
 
     slots: ClassVar[tuple[str, ...]]
     accesses: ClassVar[int]
     roundings: ClassVar[int]
-
-    @property
-    def lr(self) -> float:
-        """Learning rate."""
-        ...
+    lr: float
 
     @property
     def conditioning(self) -> float:
-        """See the attributes above."""
-        ...
+        """Relative error of the change per unit of relative error in a power of a decay rate.
+
+        Zero for rules without bias correction.
+        """
+        return 0.0
 
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int
@@ -110,12 +115,16 @@ class Rule(Protocol):
             parameters: Tensors of one dtype and device; written.
             gradients: A gradient for each parameter; only read.
             slots: For each name a tensor per parameter; written.
-            counts: Number of this update, from 1, for each parameter: 0-dim, float32, on the
-                parameters' device.
+            counts: Number of updates so far, for each parameter: 0-dim, float32, on the
+                parameters' device. A rule whose update depends on it advances it.
+
+        Raises:
+            Unavailable: There is no such kernel.
+            RuntimeError: The kernel does not run on the parameters' device, or in their dtype.
 
         Source: ``_fused_*`` in ATen's native_functions.yaml, as torch.optim calls them.
         """
-        ...
+        raise Unavailable(f"PyTorch has no fused kernel for {type(self).__name__}")
 
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> Optimizer:
         """Construct the torch.optim optimizer that means the same.
@@ -125,12 +134,13 @@ class Rule(Protocol):
             implementation: ``foreach``, ``fused``, ``capturable`` as torch.optim takes them.
 
         Returns:
-            The optimizer, with no state yet.
+            The optimizer, before its first step.
 
         Raises:
+            Unavailable: There is no such optimizer.
             TypeError: The optimizer does not take one of ``implementation``.
         """
-        ...
+        raise Unavailable(f"torch.optim has no {type(self).__name__}")
 
 
 def check_positive(**values: object) -> None:

@@ -63,7 +63,7 @@ def adam(
         parameters: Written.
         gradients: Only read.
         slots: ``exp_avg`` and ``exp_avg_sq``, a tensor per parameter; written.
-        counts: Number of this update, from 1, for each parameter: 0-dim float32.
+        counts: Number of updates so far, for each parameter: 0-dim float32; advanced.
         decoupled: Whether weight decay is AdamW's.
         lr: Learning rate.
         beta1: Decay of the mean.
@@ -71,6 +71,7 @@ def adam(
         eps: ε.
         weight_decay: λ.
     """
+    torch._foreach_add_(counts, 1)
     kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
     kernel(
         parameters,
@@ -85,5 +86,37 @@ def adam(
         weight_decay=weight_decay,
         eps=eps,
         amsgrad=False,
+        maximize=False,
+    )
+
+
+def adagrad(
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    sums: list[Tensor],
+    counts: list[Tensor],
+    *,
+    lr: float,
+    eps: float,
+) -> None:
+    """Call the kernel of ``Adagrad(fused=True)``.
+
+    Args:
+        parameters: Written.
+        gradients: Only read.
+        sums: Sums of squares, written.
+        counts: 0-dim float32, for each parameter; without a decay of lr their values do not matter.
+        lr: Learning rate.
+        eps: ε.
+    """
+    torch._fused_adagrad_(
+        parameters,
+        gradients,
+        sums,
+        counts,
+        lr=lr,
+        lr_decay=0.0,
+        weight_decay=0.0,
+        eps=eps,
         maximize=False,
     )

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from gradbench.rules import kernels
-from gradbench.rules.base import Count, Slots, check_fraction, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_positive
 
 
 @dataclass(frozen=True)
-class Nesterov:
+class Nesterov(Rule):
     """Nesterov's momentum: b ← μ·b + g, p ← p − lr·(g + μ·b).
 
     Args:
@@ -32,7 +32,6 @@ class Nesterov:
     slots: ClassVar[tuple[str, ...]] = ("momentum_buffer",)
     accesses: ClassVar[int] = 5
     roundings: ClassVar[int] = 5
-    conditioning: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, momentum=self.momentum)

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from gradbench.rules import kernels
-from gradbench.rules.base import Count, Slots, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_positive
 
 
 @dataclass(frozen=True)
-class Sgd:
+class Sgd(Rule):
     """Gradient descent: p ← p − lr·g.
 
     Args:
@@ -29,7 +29,6 @@ class Sgd:
     slots: ClassVar[tuple[str, ...]] = ()
     accesses: ClassVar[int] = 3
     roundings: ClassVar[int] = 1
-    conditioning: ClassVar[float] = 0.0
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr)

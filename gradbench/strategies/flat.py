@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from torch.nn import Parameter
 
+from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.flattening import flat_state, flatten
+from gradbench.strategies.probe import optimizer_refusal
 from gradbench.strategies.state import start_state
 
 
@@ -23,6 +25,9 @@ class Flat(Strategy):
     @property
     def flattens(self) -> bool:
         return True
+
+    def supports(self, block: Block, rule: Rule) -> str | None:
+        return optimizer_refusal(block, rule, {"fused": True})
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch.nn import Parameter
 
+from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
 from gradbench.strategies.flattening import flat_state, flatten
+from gradbench.strategies.probe import fused_refusal
 
 
 class FlatFused(Strategy):
@@ -24,6 +26,9 @@ class FlatFused(Strategy):
     def flattens(self) -> bool:
         return True
 
+    def supports(self, block: Block, rule: Rule) -> str | None:
+        return fused_refusal(block, rule)
+
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)
         buffer = flat.buffer.detach()
@@ -35,7 +40,6 @@ class FlatFused(Strategy):
         @torch.no_grad()
         def step() -> None:
             flat.gather()
-            count.add_(1)
             rule.step_fused([buffer], [gradient], state, [count])
 
         return Binding(step, flat.release)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch.nn import Parameter
 
 from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.probe import optimizer_refusal
 from gradbench.strategies.state import start_state
 
 
@@ -46,15 +46,7 @@ class Optimizer(Strategy):
     def supports(self, block: Block, rule: Rule) -> str | None:
         if self.capturable and block.device != "cuda":
             return f"capturable=True needs CUDA, the device is {block.device}"
-        probe = torch.zeros(1, dtype=getattr(torch, block.dtype), requires_grad=True)
-        try:
-            rule.optimizer([probe], **self.implementation)
-        except TypeError:
-            name = type(rule.optimizer([probe])).__name__
-            return f"torch.optim.{name} takes no {' or '.join(self.implementation)}"
-        except RuntimeError as error:
-            return str(error)
-        return None
+        return optimizer_refusal(block, rule, self.implementation)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         optimizer = rule.optimizer(parameters, **self.implementation)

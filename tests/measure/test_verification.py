@@ -158,6 +158,10 @@ def test_broken_strategy_is_wrong(
         ("adamw", {"beta2": 0.9991}),
         ("adamw", {"weight_decay": 0.02}),
         ("sgd", {"lr": 0.0101}),
+        ("adagrad", {"lr": 0.0101}),
+        ("adagrad", {"eps": 1e-3}),
+        ("lion", {"lr": 0.000101}),
+        ("lion", {"weight_decay": 0.2}),
     ],
 )
 def test_wrong_option_is_wrong(

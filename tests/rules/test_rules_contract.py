@@ -1,9 +1,13 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import Parameter
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from gradbench.rules.base import Rule
+from gradbench.rules.base import Rule, Unavailable
 from tests.conftest import make, options
 
 RULES = sorted(options("rule"))
@@ -30,7 +34,10 @@ def test_reference_is_what_torch_optim_means(name: str, device: torch.device) ->
     rule: Rule = make("rule", name)
     value, gradients = start(device)
     parameter = Parameter(value.clone())
-    optimizer = rule.optimizer([parameter], foreach=False)
+    try:
+        optimizer = rule.optimizer([parameter], foreach=False)
+    except Unavailable as reason:
+        pytest.skip(str(reason))
     for gradient in gradients:
         parameter.grad = gradient
         optimizer.step()
@@ -70,6 +77,57 @@ def test_each_form_follows_the_reference(
             rule.step_list([value], [gradient], {k: [v] for k, v in slots.items()}, count)
         assert torch.equal(gradient, kept)
     torch.testing.assert_close(value, reference(rule, device), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_fused_step_follows_the_reference(name: str) -> None:
+    rule: Rule = make("rule", name)
+    value, gradients = start()
+    slots = {slot: [torch.zeros_like(value)] for slot in rule.slots}
+    count = torch.zeros((), dtype=torch.float32)  # of updates so far; the rule's to advance
+    for gradient in gradients:
+        kept = gradient.clone()
+        try:
+            rule.step_fused([value], [gradient], slots, [count])
+        except Unavailable as reason:
+            pytest.skip(str(reason))
+        assert torch.equal(gradient, kept)
+    torch.testing.assert_close(value, reference(rule), rtol=1e-12, atol=1e-14)
+
+
+class ListOperands(TorchDispatchMode):
+    """Sees what is called of ATen, and the dtype of every tensor that a list kernel is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.dtypes: set[torch.dtype] = set()
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.names.add(function.name())
+        if "_foreach_" in function.name():
+            given = tree_leaves((args, kwargs))
+            self.dtypes |= {leaf.dtype for leaf in given if isinstance(leaf, Tensor)}
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("name", RULES)
+def test_list_step_gives_its_kernels_one_dtype(name: str, dtype: torch.dtype) -> None:
+    """On CUDA a number of another dtype takes a kernel for each tensor instead of one for all.
+
+    A number that the host reads has no dtype, and cannot be captured in a CUDA graph.
+    """
+    rule: Rule = make("rule", name)
+    value = torch.ones(3, dtype=dtype)
+    slots = {slot: [torch.zeros_like(value)] for slot in rule.slots}
+    count = torch.ones((), dtype=torch.float64)
+    with ListOperands() as seen:
+        rule.step_list([value], [torch.ones_like(value)], slots, count)
+    assert seen.dtypes == {dtype}
+    assert "aten::_local_scalar_dense" not in seen.names
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -1,10 +1,12 @@
 """The flat strategies, in what people do with a module besides updating it."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradbench.measure.isolated import bind_with_gradients
 from gradbench.rules.base import Rule
@@ -56,6 +58,33 @@ def test_a_module_trains_as_with_torch_optim(
         module.state_dict().items(), twin.state_dict().values(), strict=True
     ):
         assert torch.allclose(value, other, rtol=1e-5, atol=1e-6), key
+
+
+@pytest.mark.parametrize("rule_name", ["sgd", "momentum", "nesterov", "adagrad"])
+def test_the_fused_kernel_is_all_there_is_to_a_step(rule_name: str) -> None:
+    """No count advances where no update depends on it."""
+    rule: Rule = make("rule", rule_name)
+    tensors = allocate(rule)
+    parameters = tensors.tensors.parameters()
+    binding = make("strategy", "flat_fused").bind(rule, parameters, tensors.slots)
+    with Kernels() as seen:
+        binding.step()
+    assert len(seen.names) == 1
+    assert "_fused_" in seen.names[0]
+
+
+class Kernels(TorchDispatchMode):
+    """Sees what is called of ATen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        self.names.append(function.name())
+        return function(*args, **(kwargs or {}))
 
 
 @pytest.mark.parametrize("name", FLAT)

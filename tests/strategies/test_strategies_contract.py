@@ -1,5 +1,6 @@
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -7,8 +8,8 @@ from torch.nn import Parameter
 
 from gradbench.measure.verification import verify
 from gradbench.plan import Block
-from gradbench.rules.base import Rule
-from gradbench.strategies.base import Strategy
+from gradbench.rules.base import Rule, Slots
+from gradbench.strategies.base import Binding, Strategy, columns
 from gradbench.zeroing.base import Zeroing
 from tests.conftest import allocate, make, options
 
@@ -103,3 +104,27 @@ def test_optimizer_without_an_implementation_is_skipped(plan: Plan) -> None:
     block = dataclasses.replace(plan(), device="cuda")
     reason = make("strategy", "optimizer_capturable").supports(block, make("rule", "sgd"))
     assert reason == "torch.optim.SGD takes no capturable"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("rule_name", RULES)
+def test_list_step_is_right_with_its_count_on_the_device(rule_name: str, dtype: str) -> None:
+    """What a CUDA graph replays, without the graph."""
+
+    class Counted(Strategy):
+        def bind(
+            self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]
+        ) -> Binding:
+            count = torch.zeros((), dtype=torch.float64)
+
+            @torch.no_grad()
+            def step() -> None:
+                count.add_(1)
+                gradients: list[Any] = [parameter.grad for parameter in parameters]
+                rule.step_list(list(parameters), gradients, columns(rule, slots), count)
+
+            return Binding(step)
+
+    rule: Rule = make("rule", rule_name)
+    tensors = allocate(rule, getattr(torch, dtype))
+    assert verify(Counted(), make("zeroing", "set_to_none"), rule, tensors, 3).reason is None
