@@ -80,19 +80,22 @@ def test_each_form_follows_the_reference(
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_fused_step_follows_the_reference(name: str) -> None:
+def test_fused_step_follows_the_reference(name: str, device: torch.device) -> None:
     rule: Rule = make("rule", name)
-    value, gradients = start()
+    value, gradients = start(device)
     slots = {slot: [torch.zeros_like(value)] for slot in rule.slots}
-    count = torch.zeros((), dtype=torch.float32)  # of updates so far; the rule's to advance
+    # Of updates so far; the rule's to advance.
+    count = torch.zeros((), dtype=torch.float32, device=device)
     for gradient in gradients:
         kept = gradient.clone()
         try:
             rule.step_fused([value], [gradient], slots, [count])
-        except Unavailable as reason:
-            pytest.skip(str(reason))
+        except (Unavailable, NotImplementedError) as reason:
+            pytest.skip(str(reason).splitlines()[0])
         assert torch.equal(gradient, kept)
-    torch.testing.assert_close(value, reference(rule), rtol=1e-12, atol=1e-14)
+    # CUDA's kernels take decay rates, and their powers, in float32.
+    rtol = 1e-12 if device.type == "cpu" else 1e-6
+    torch.testing.assert_close(value, reference(rule, device), rtol=rtol, atol=1e-14)
 
 
 class ListOperands(TorchDispatchMode):
