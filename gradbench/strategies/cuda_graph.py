@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 
 import torch
+from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.plan import Block
@@ -28,13 +31,7 @@ class CudaGraph(Strategy):
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         static = [torch.zeros_like(parameter) for parameter in parameters]
-        state = columns(rule, slots)
-        count = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
-        _warm_up(rule, parameters[0], slots[0])
-        graph = torch.cuda.CUDAGraph()
-        with torch.no_grad(), torch.cuda.graph(graph):
-            count.add_(1)
-            rule.step_list(list(parameters), static, state, count)
+        captured = _capture(rule, parameters, static, slots)
         for parameter, target in zip(parameters, static, strict=True):
             if parameter.grad is not None:
                 target.copy_(parameter.grad)
@@ -42,7 +39,7 @@ class CudaGraph(Strategy):
 
         def step() -> None:
             gather(parameters, static)
-            graph.replay()
+            captured.replay()
 
         def release() -> None:
             for parameter in parameters:
@@ -51,8 +48,42 @@ class CudaGraph(Strategy):
         return Binding(step, release)
 
 
+@dataclass(frozen=True)
+class _Captured:
+    """A graph, and what it reads and writes.
+
+    A graph holds addresses, not tensors: where nobody holds these, a replay writes into memory that
+    belongs to others by then, or to nobody.
+
+    Args:
+        graph: What is replayed.
+        tensors: What was there before the capture.
+    """
+
+    graph: torch.cuda.CUDAGraph
+    tensors: tuple[Tensor, ...]
+
+    def replay(self) -> None:
+        """Carry out what was captured."""
+        self.graph.replay()
+
+
+def _capture(
+    rule: Rule, parameters: Sequence[Tensor], gradients: list[Tensor], slots: Sequence[Slots]
+) -> _Captured:
+    """Capture the rule's list step, which is not carried out yet."""
+    state = columns(rule, slots)
+    count = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
+    _warm_up(rule, parameters[0], slots[0])
+    graph = torch.cuda.CUDAGraph()
+    with torch.no_grad(), torch.cuda.graph(graph):
+        count.add_(1)
+        rule.step_list(list(parameters), gradients, state, count)
+    return _Captured(graph, (count, *parameters, *gradients, *chain(*state.values())))
+
+
 @torch.no_grad()
-def _warm_up(rule: Rule, parameter: Parameter, slots: Slots) -> None:
+def _warm_up(rule: Rule, parameter: Tensor, slots: Slots) -> None:
     """Run the kernels on copies, on a side stream: the first run of a kernel cannot be captured."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())

@@ -1,0 +1,110 @@
+"""A captured step with a fake of CUDA's graphs: a replay calls again what was called."""
+
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from gradbench.rules.base import Rule
+from gradbench.strategies.cuda_graph import CudaGraph
+from tests.conftest import make, options
+
+
+class Graph:
+    """Remembers calls by the addresses of what they read and write, as a CUDA graph does."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], object]] = []
+        self.outside: list[weakref.ref[Tensor]] = []
+
+    @torch.no_grad()
+    def replay(self) -> None:
+        for call in self.calls:
+            call()
+
+
+class Recorder(TorchDispatchMode):
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
+        self.graph = graph
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        leaves = tree_leaves((args, kwargs))
+        self.graph.outside += [weakref.ref(leaf) for leaf in leaves if isinstance(leaf, Tensor)]
+        self.graph.calls.append(partial(function, *args, **(kwargs or {})))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.fixture(autouse=True)
+def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
+    made: list[Graph] = []
+
+    @contextmanager
+    def graph(captured: Graph) -> Iterator[None]:
+        made.append(captured)
+        with Recorder(captured):
+            yield
+
+    side = SimpleNamespace(wait_stream=lambda other: None)
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: side)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: side)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    return made
+
+
+def bound(rule: Rule) -> tuple[list[Parameter], Any]:
+    parameters = [Parameter(torch.ones(3)), Parameter(torch.ones(2, 2))]
+    slots = [{name: torch.zeros_like(p.data) for name in rule.slots} for p in parameters]
+    return parameters, CudaGraph().bind(rule, parameters, slots)
+
+
+@pytest.mark.parametrize("name", sorted(options("rule")))
+def test_whoever_replays_a_graph_holds_what_it_writes(name: str, graphs: list[Graph]) -> None:
+    """The count, too: it would be added to whatever lies there next."""
+    rule: Rule = make("rule", name)
+    _, binding = bound(rule)
+    [graph] = graphs
+    written = graph.outside[0]  # the first thing captured counts the update
+    graph.calls.clear()  # a CUDA graph holds no tensor
+    gc.collect()
+    count = written()
+    assert count is not None
+    assert (count.dtype, count.shape) == (torch.float64, ())
+    binding.release()
+
+
+def test_gradients_are_read_where_they_were_captured() -> None:
+    rule: Rule = make("rule", "sgd")
+    parameters, binding = bound(rule)
+    before = [p.detach().clone() for p in parameters]
+    places = [p.grad for p in parameters]
+    for parameter in parameters:
+        parameter.grad = torch.full_like(parameter, 2.0)  # as backward leaves it, elsewhere
+    binding.step()
+    for start, parameter, place in zip(before, parameters, places, strict=True):
+        assert place is not None
+        assert bool((place == 2.0).all())
+        torch.testing.assert_close(parameter.detach(), start - 2 * rule.lr)
+    binding.release()
+    assert [p.grad for p in parameters] == [None, None]
+
+
+def test_a_missing_gradient_is_refused() -> None:
+    parameters, binding = bound(make("rule", "sgd"))
+    parameters[1].grad = None
+    with pytest.raises(RuntimeError, match="grad is None"):
+        binding.step()
