@@ -1,4 +1,4 @@
-"""What a worker does with a block: build, verify, time, count, train."""
+"""What a worker does with a block: build, verify, train, time, count."""
 
 from __future__ import annotations
 
@@ -80,22 +80,20 @@ class _Measurement:
         self._cold = ColdDevice(axes.device) if cold else None
 
     def run(self) -> Measured:
-        """Verify, time and count, train."""
+        """Verify, train, time and count."""
         block, device = self._block, self._axes.device
         if not self._trained:
             reason = "no parameter of the model gets a gradient"
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
-        tensors = Verifiable(self._allocate(self._verified_shapes()))
-        design = self._verify(tensors)
+        design = self._verify(Verifiable(self._allocate(self._verified_shapes())))
         contenders = self._contenders("ok")
         timed = [c for c in contenders if not c.strategy.in_backward]
         control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
         baseline = block.cells[0].name
-        isolated = training = None
+        isolated = None
         dispatch_s: dict[str, float] = {}
+        training = self._train(contenders) if contenders else None
         if self._outcomes[baseline].status == "ok":
-            del tensors  # the replicates allocate their own
-            isolated = self._isolate(timed, control)
             dispatch_s = dispatch_seconds(
                 self._cold or device,
                 self._axes.rule,
@@ -104,10 +102,8 @@ class _Measurement:
                 timed,
                 most_calls=1 if self._cold else 1000,
             )
-            self._cold = None  # its memory is wanted by training
+            isolated = self._isolate(timed, control)
         counted = self._count_instructions(timed) if self._settings["callgrind"] else {}
-        if contenders:
-            training = self._train(contenders)
         return Measured(
             outcomes=[self._outcomes[cell.name] for cell in block.cells],
             device_name=device.describe(),
@@ -246,7 +242,7 @@ class _Measurement:
             control,
             isolation,
             self._order,
-            lambda done: self._report(0.2 + 0.5 * done, "timing updates and zeroings"),
+            lambda done: self._report(0.45 + 0.5 * done, "timing updates and zeroings"),
         )
 
     def _count_instructions(self, contenders: Sequence[Contender]) -> dict[str, int]:
@@ -260,7 +256,7 @@ class _Measurement:
         ]
         counted = {}
         for done, contender in enumerate(default):
-            self._report(0.7 + 0.05 * done / len(default), f"callgrind: {contender.cell.name}")
+            self._report(0.95 + 0.05 * done / len(default), f"callgrind: {contender.cell.name}")
             counted[contender.cell.name] = instructions(
                 contender, self._axes.rule, self._shapes, self._dtype
             )
@@ -273,7 +269,7 @@ class _Measurement:
 
     def _train(self, contenders: Sequence[Contender]) -> TrainingResult:
         settings = self._settings
-        self._report(0.7, "training in float64")
+        self._report(0.15, "training in float64")
         training = Training(
             self._axes.device,
             self._axes.rule,
@@ -289,7 +285,7 @@ class _Measurement:
             [c for c in contenders if c.cell.role != "twin"],
             settings["budget_s"] * settings["training_share"],
             self._order,
-            lambda done: self._report(0.75 + 0.25 * done, "training"),
+            lambda done: self._report(0.2 + 0.25 * done, "training"),
         )
 
     def _references(self, accumulating: set[bool]) -> dict[bool, list[Gradients]]:

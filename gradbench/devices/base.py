@@ -30,18 +30,29 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class Memory:
+    """What one call does to the memory that is allocated.
+
+    Args:
+        peak_bytes: Peak beyond what was there before, in bytes.
+        left_bytes: What is still allocated of it when the call has returned, in bytes.
+    """
+
+    peak_bytes: int
+    left_bytes: int
+
+
+@dataclass(frozen=True)
 class Counts:
     """What one call does, without a clock.
 
     Args:
         launches: Operators dispatched (CPU) or kernels launched (CUDA).
         peak_extra_bytes: Peak of the memory allocated beyond what was there before, in bytes.
-        left_bytes: What is still allocated of it when the call has returned, in bytes.
     """
 
     launches: int
     peak_extra_bytes: int
-    left_bytes: int
 
 
 class Device(Protocol):
@@ -93,8 +104,19 @@ class Device(Protocol):
         """
         ...
 
+    def memory(self, call: Callable[[], object]) -> Memory:
+        """See what one call allocates.
+
+        Args:
+            call: What to look at, already called before, so that nothing is set up in it.
+
+        Returns:
+            Peak and rest.
+        """
+        ...
+
     def count(self, call: Callable[[], object]) -> Counts:
-        """Count what one call does.
+        """Count what one call does; what is timed afterwards may be slower for it.
 
         Args:
             call: What to count, already called before, so that nothing is set up in it.

@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from gradbench.devices.base import Counts, Timing
+from gradbench.devices.base import Counts, Memory, Timing
 
 
 class Cpu:
@@ -60,17 +61,29 @@ class Cpu:
         # would be carried out to memory within the next call's time.
         return torch.ones(size // 8, dtype=torch.int64).sum
 
+    def memory(self, call: Callable[[], object]) -> Memory:
+        return _memory(_traced(call))
+
     def count(self, call: Callable[[], object]) -> Counts:
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as trace:
-            call()
-        events = trace.profiler.kineto_results.events()
+        events = _traced(call)
         launches = sum(event.name().startswith("aten::") for event in events)
-        held = peak = 0
-        memory = (event for event in events if event.name() == "[memory]")
-        for event in sorted(memory, key=lambda event: event.start_ns()):
-            held += event.nbytes()
-            peak = max(peak, held)
-        return Counts(launches, peak, held)
+        return Counts(launches, _memory(events).peak_bytes)
+
+
+def _traced(call: Callable[[], object]) -> Any:
+    """Return what the profiler saw of a call."""
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as trace:
+        call()
+    return trace.profiler.kineto_results.events()
+
+
+def _memory(events: Any) -> Memory:
+    held = peak = 0
+    memory = (event for event in events if event.name() == "[memory]")
+    for event in sorted(memory, key=lambda event: event.start_ns()):
+        held += event.nbytes()
+        peak = max(peak, held)
+    return Memory(peak, held)
 
 
 def last_level_cache_bytes(

@@ -13,7 +13,7 @@ import torch
 from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from gradbench.devices.base import Counts, Timing
+from gradbench.devices.base import Counts, Memory, Timing
 from gradbench.devices.cpu import involuntary_switches
 from gradbench.gpus import driver_version, open_gpu
 
@@ -89,17 +89,22 @@ class Cuda:
 
     def evictor(self) -> Callable[[], object]:
         size = 2 * torch.cuda.get_device_properties(self.index).L2_cache_size
-        buffer = torch.empty(max(size, 1 << 20), dtype=torch.int8, device=self.torch_device)
-        return buffer.zero_
+        # Read, not written: what is written would be carried out to memory within the next call's
+        # time.
+        buffer = torch.ones(max(size, 1 << 20) // 8, dtype=torch.int64, device=self.torch_device)
+        return buffer.sum
 
-    def count(self, call: Callable[[], object]) -> Counts:
+    def memory(self, call: Callable[[], object]) -> Memory:
         torch.cuda.synchronize(self.index)
         torch.cuda.reset_peak_memory_stats(self.index)
         before = torch.cuda.memory_allocated(self.index)
         call()
         torch.cuda.synchronize(self.index)
         peak = torch.cuda.max_memory_allocated(self.index) - before
-        left = torch.cuda.memory_allocated(self.index) - before
+        return Memory(peak, torch.cuda.memory_allocated(self.index) - before)
+
+    def count(self, call: Callable[[], object]) -> Counts:
+        memory = self.memory(call)
         # A second call: the profiler's own buffers stay out of the memory figure.
         with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace:
             call()
@@ -110,4 +115,4 @@ class Cuda:
             event.device_type() == DeviceType.CUDA and not event.is_user_annotation()
             for event in events
         )
-        return Counts(launches, peak, left)
+        return Counts(launches, memory.peak_bytes)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 
-from gradbench.devices.base import Counts, Device, Timing
+from gradbench.devices.base import Counts, Device, Memory, Timing
 
 
 class ColdDevice:
@@ -82,6 +82,10 @@ class ColdDevice:
             switches=sum(t.switches for t in timings),
             stalled_s=sum(stalled_s) if stalled_s else None,
         )
+
+    def memory(self, call: Callable[[], object]) -> Memory:
+        """See what one call allocates; no cache changes that."""
+        return self._device.memory(call)
 
     def count(self, call: Callable[[], object]) -> Counts:
         """Count what one call does; no cache changes that."""

@@ -122,9 +122,8 @@ def measure_isolated(
                     for arm in arms
                 ]
                 result.sampling_s += sum(calibration.spent_s for calibration in calibrations)
-                result.counts, counted_s = _count(device, contenders, arms[1:])
-                result.sampling_s += counted_s
-            rounds = Rounds(device, arms, calibrations, order, touched=result.replicates == 0)
+            touched = result.replicates == 0 and not settings.cold
+            rounds = Rounds(device, arms, calibrations, order, touched)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             round_ = 0
             while round_ < settings.min_rounds or time.perf_counter() - start < slot_end:
@@ -132,26 +131,41 @@ def measure_isolated(
                 round_ += 1
                 progress(min((time.perf_counter() - start) / max(settings.budget_s, 1e-9), 1.0))
             watch.look()
-            release()
             result.rounds += round_
             result.replicates += 1
             result.sampling_s += rounds.sampling_s
+            spent = time.perf_counter() - start >= settings.budget_s
+            if result.replicates >= settings.min_replicates and (
+                _is_precise(result, watch, baseline, contenders, settings) or spent
+            ):
+                # Last: CUDA's profiler, once used, makes every later launch slower.
+                result.counts, counted_s = _count(device, contenders, arms[1:])
+                result.sampling_s += counted_s
+                release()
+                return result
+            release()
             del arms, release, rounds  # before the next replicate is allocated, not after
-            if result.replicates < settings.min_replicates:
-                continue
-            result.estimates = known = _estimate(result.samples, baseline)
-            result.contention = watch.end(switched=known.switched, slow=known.slow)
-            busy = result.contention.reason is not None
-            names = [c.cell.name for c in contenders]
-            # Beside others, replicates that agree may only have had the same neighbour.
-            precise = not busy and result.replicates >= FEWEST_PRECISE
-            if precise and all(known.converged(name, settings.precision) for name in names):
-                result.stopped_by = "precision"
-                return result
-            if time.perf_counter() - start >= settings.budget_s:
-                if busy:
-                    result.estimates = _estimate(result.samples, baseline, busy=True)
-                return result
+
+
+def _is_precise(
+    result: IsolatedResult,
+    watch: Watch,
+    baseline: str,
+    contenders: Sequence[Contender],
+    settings: Isolation,
+) -> bool:
+    """Estimate from the samples so far, and say whether that is as precise as was asked for."""
+    known = _estimate(result.samples, baseline)
+    result.contention = watch.end(switched=known.switched, slow=known.slow)
+    busy = result.contention.reason is not None
+    result.estimates = _estimate(result.samples, baseline, busy=True) if busy else known
+    # Beside others, replicates that agree may only have had the same neighbour.
+    precise = not busy and result.replicates >= FEWEST_PRECISE
+    names = [contender.cell.name for contender in contenders]
+    if precise and all(known.converged(name, settings.precision) for name in names):
+        result.stopped_by = "precision"
+        return True
+    return False
 
 
 def _estimate(samples: Sequence[Sample], baseline: str, *, busy: bool = False) -> Estimates:

@@ -22,8 +22,8 @@ from gradbench.rules.base import Rule
 from gradbench.zeroing.base import Zeroing
 
 _LATER_STEPS = 10
-"""Timed steps of a pass after the first: it looks at no gradients, so that it can be longer and
-spend less of its time on starting over."""
+"""Most timed steps of a pass after the first: it looks at no gradients, so that it can be longer
+and spend less of its time on starting over."""
 
 
 @dataclass
@@ -88,11 +88,11 @@ class Training:
         order: np.random.Generator,
         progress: Callable[[float], None],
     ) -> TrainingResult:
-        """Let every contender train, in random order, pass after pass while the budget lasts.
+        """Let every contender train, in random order, pass after pass as far as the budget goes.
 
         Args:
             contenders: Verified cells.
-            budget_s: Seconds after which no further pass begins; the first is always made.
+            budget_s: Seconds that all passes may take; the first is always made.
             order: Source of the random order.
             progress: Told the fraction done, in [0, 1].
 
@@ -102,19 +102,35 @@ class Training:
         result = TrainingResult()
         seen = SeenGradients()
         start = time.perf_counter()
-        pass_ = 0
+        pass_, steps = 0, self.steps
         with quiet_interpreter():
-            while pass_ == 0 or time.perf_counter() - start < budget_s:
+            while steps > 0:
                 for done, index in enumerate(order.permutation(len(contenders))):
-                    self._train(contenders[index], pass_, result, seen)
+                    self._train(contenders[index], pass_, steps, result, seen)
                     spent = (time.perf_counter() - start) / max(budget_s, 1e-9)
                     progress(min(max(done / len(contenders) if pass_ == 0 else 0, spent), 1.0))
                 pass_ += 1
                 seen.forget()
+                left_s = start + budget_s - time.perf_counter()
+                steps = self._steps_within(left_s, len(contenders), result)
+        self.module.zero_grad(set_to_none=True)
         return result
 
+    def _steps_within(self, left_s: float, contenders: int, result: TrainingResult) -> int:
+        """Say how many timed steps of each contender fit into the rest of the budget."""
+        whole = [sample.seconds for sample in result.samples if sample.phase == "step"]
+        step_s = max(sum(whole) / max(len(whole), 1), 1e-9)
+        # Less the untimed first one; too few would spend the time on starting over.
+        fit = int(left_s / (step_s * contenders)) - 1
+        return 0 if fit < self.steps else min(fit, max(self.steps, _LATER_STEPS))
+
     def _train(
-        self, contender: Contender, pass_: int, result: TrainingResult, seen: SeenGradients
+        self,
+        contender: Contender,
+        pass_: int,
+        steps: int,
+        result: TrainingResult,
+        seen: SeenGradients,
     ) -> None:
         """Take one pass of steps with one contender."""
         self._reset()
@@ -135,7 +151,7 @@ class Training:
             "zero": clear,
         }
         try:
-            for step in range(1 + (self.steps if pass_ == 0 else max(self.steps, _LATER_STEPS))):
+            for step in range(1 + steps):
                 seed_step(self.device.torch_device, self.seed + step)
                 samples = []
                 for phase, call in phases.items():
@@ -177,13 +193,13 @@ class Training:
             gradients = [p.grad for p in self._parameters if p.grad is not None]
             resident = sum(gradient.untyped_storage().nbytes() for gradient in gradients)
             del gradients  # what a zeroing gives back must be free
-            counts = self.device.count(step)
+            memory = self.device.memory(step)
             self._before_zeroing[zeroing.releases] = (
-                resident + counts.peak_extra_bytes,
-                resident + counts.left_bytes,
+                resident + memory.peak_bytes,
+                resident + memory.left_bytes,
             )
         peak, left = self._before_zeroing[zeroing.releases]
-        return max(peak, left + self.device.count(phases["zero"]).peak_extra_bytes)
+        return max(peak, left + self.device.memory(phases["zero"]).peak_bytes)
 
     def _reset(self) -> None:
         """Put module and state back to where they began."""

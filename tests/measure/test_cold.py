@@ -94,8 +94,8 @@ def test_a_cold_block_times_single_calls(monkeypatch: pytest.MonkeyPatch, hardwa
         lambda done: None,
     )
     assert {sample.calls for sample in result.samples} == {1}
-    # The second replicate's first round touches its memory; zeroing here makes its own each time.
-    updates = [s for s in result.samples if s.phase == "update" and s.replicate == 1]
+    # A replicate's first round touches its memory; zeroing here makes its own each time.
+    updates = [s for s in result.samples if s.phase == "update"]
     assert len(evicted) == len(result.samples) + len(updates)
 
 
