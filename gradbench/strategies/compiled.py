@@ -26,14 +26,10 @@ class Compiled(Strategy):
     """
 
     def supports(self, block: Block, rule: Rule) -> str | None:
-        if block.device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
-            return "torch.compile needs a C++ compiler on the CPU, and none is on the PATH"
-        if block.device == "cuda" and importlib.util.find_spec("triton") is None:
-            return "torch.compile needs triton on CUDA, and it is not installed"
-        return None
+        return compiler_missing(block.device)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        compiled = _compile(rule)  # type: ignore[arg-type]  # rules are frozen, so hashable
+        compiled = compiled_step(rule)
         rows = [
             (parameter, _line(parameter), {k: _line(v) for k, v in state.items()})
             for parameter, state in zip(parameters, slots, strict=True)
@@ -52,9 +48,37 @@ class Compiled(Strategy):
         return Binding(step)
 
 
+def compiler_missing(device: str) -> str | None:
+    """Say what torch.compile lacks on a device.
+
+    Args:
+        device: Name of the device.
+
+    Returns:
+        The reason, or None where it can compile.
+    """
+    if device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        return "torch.compile needs a C++ compiler on the CPU, and none is on the PATH"
+    if device == "cuda" and importlib.util.find_spec("triton") is None:
+        return "torch.compile needs triton on CUDA, and it is not installed"
+    return None
+
+
+def compiled_step(rule: Rule) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
+    """Compile a rule's step of one tensor.
+
+    Args:
+        rule: Whose step.
+
+    Returns:
+        The step, for tensors of one dimension and any size.
+    """
+    return _compile(rule)  # type: ignore[arg-type]  # rules are frozen, so hashable
+
+
 @lru_cache(maxsize=1)
 def _compile(rule: Rule) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
-    """Compile the step; kept, so that a block compiles once for all its cells and replicates."""
+    """Compile; kept, so that a block compiles once for all its cells and replicates."""
     import torch._inductor.compile_fx  # now, so that its seconds are not taken for compiling
 
     return torch.compile(rule.step, dynamic=True, fullgraph=True)

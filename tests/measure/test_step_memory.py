@@ -80,7 +80,7 @@ class Wasteful:
         def clear() -> None:
             for parameter in parameters:
                 assert parameter.grad is not None
-                parameter.grad.mul_(torch.zeros(8, *parameter.shape)[0])
+                parameter.grad.mul_(torch.zeros(8, *parameter.shape, device=parameter.device)[0])
 
         return clear
 

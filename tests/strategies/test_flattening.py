@@ -13,7 +13,7 @@ from gradbench.rules.base import Rule
 from gradbench.strategies.flattening import flat_state, flatten, order
 from tests.conftest import allocate, make
 
-FLAT = ["flat", "flat_fused"]
+FLAT = ["flat", "flat_fused", "flat_compiled"]
 
 
 def network(device: torch.device) -> nn.Module:

@@ -1,0 +1,47 @@
+"""One contiguous buffer for all parameters, updated by one compiled kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.nn import Parameter
+
+from gradbench.plan import Block
+from gradbench.rules.base import Rule, Slots
+from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.compiled import compiled_step, compiler_missing
+from gradbench.strategies.flattening import flat_state, flatten
+
+
+class FlatCompiled(Strategy):
+    """Like ``flat_fused``, with the rule's step under ``torch.compile`` in place of a fused kernel.
+
+    So every rule has it, and one pass over memory. Every parameter must have a gradient.
+
+    Source: documentation of torch.compile, "dynamic shapes".
+    """
+
+    @property
+    def flattens(self) -> bool:
+        return True
+
+    def supports(self, block: Block, rule: Rule) -> str | None:
+        return compiler_missing(block.device)
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        flat = flatten(parameters)
+        buffer = flat.buffer.detach()
+        gradient = flat.buffer.grad
+        assert gradient is not None  # flatten makes it
+        state = flat_state(rule, slots, buffer)
+        compiled = compiled_step(rule)
+        count = torch.zeros((), dtype=torch.float64, device=buffer.device)
+
+        @torch.no_grad()
+        def step() -> None:
+            flat.gather()
+            count.add_(1)
+            compiled(buffer, gradient, state, count)
+
+        return Binding(step, flat.release)
