@@ -18,6 +18,11 @@ from tests.conftest import CPU
 from tests.experiments.loading import load_experiment
 
 FILES = sorted((experiments_folder() / "failure_modes").glob("*.py"))
+FINE_ON_CUDA = {
+    "duplicated_in_group",  # the foreach kernel's two updates race, and one is lost
+    "running_statistics_updated",  # the kernel saves the statistics that it used
+}
+"""What goes wrong on the CPU only (seen with torch 2.11 on an H100)."""
 SEEN = (Verdict.confirmed, Verdict.as_documented, Verdict.defect)
 
 
@@ -52,7 +57,8 @@ def test_every_failure_shows_its_symptom(
     if device.type == "cpu":
         assert [(o.case, o.message) for o in broken if o.verdict not in SEEN] == []
     # Elsewhere a kernel may refuse what it does wrong here: that is a symptom too.
-    assert [(o.case, o.message) for o in broken if o.state in ("right", "ran")] == []
+    fine = {o.case for o in broken if o.state in ("right", "ran")}
+    assert fine <= (set() if device.type == "cpu" else FINE_ON_CUDA)
 
 
 def test_every_fix_and_every_twin_is_fine(atlas: list[FailureObservation]) -> None:
@@ -68,7 +74,7 @@ def test_names_and_titles_are_unique(atlas: list[FailureObservation]) -> None:
 
 
 def test_every_way_to_lose_a_gradient_is_there(atlas: list[FailureObservation]) -> None:
-    states = {o.state for o in of_kind(atlas, "broken")}
+    states = {o.state for o in of_kind(atlas, "broken") if o.case not in FINE_ON_CUDA}
     assert states == {state.value for state in State} - {"right", "ran"}
 
 
