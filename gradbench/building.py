@@ -47,7 +47,8 @@ def build_model(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
         )
     torch.manual_seed(block.seed)
     try:
-        module, batch = axes.model.build()
+        with axes.device.torch_device:  # a GPU draws a billion weights in a moment, a CPU does not
+            module, batch = axes.model.build()
     except ValueError as error:
         raise BadRequest(str(error)) from error
     _check_parameters(module)

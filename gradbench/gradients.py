@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-_CHUNK = 1 << 17
-"""Elements per chunk: it stays in the cache over all passes, and float32 sums stay precise."""
+_CHUNK, _CHUNK_ON_CPU = 1 << 20, 1 << 17
+"""Elements per chunk: float32 sums stay precise, and on the CPU it stays in the cache over all
+passes."""
 
 
 @dataclass(frozen=True)
@@ -60,20 +61,22 @@ def gradient_statistics(gradient: Tensor, reference: Tensor | None = None) -> Gr
     low, high = math.inf, -math.inf
     product = reference_squares = difference_squares = 0.0
     for chunk, expected in _chunks(gradient, reference):
-        total += float(chunk.sum())
-        square = float(chunk.dot(chunk))
+        seen = [chunk.sum(), chunk.dot(chunk), torch.count_nonzero(chunk), *torch.aminmax(chunk)]
+        if expected is not None:
+            difference = chunk - expected
+            seen += [chunk.dot(expected), expected.dot(expected), difference.dot(difference)]
+        plain, square, nonzero, smallest, largest, *compared = _numbers(seen)
+        total += plain
         squares += square
-        zeros += chunk.numel() - int(torch.count_nonzero(chunk))
-        smallest, largest = torch.aminmax(chunk)
-        low, high = _least(low, float(smallest)), _greatest(high, float(largest))
+        zeros += chunk.numel() - nonzero
+        low, high = _least(low, smallest), _greatest(high, largest)
         if not math.isfinite(square):  # rare, so the two passes are paid only then
             nans += int(chunk.isnan().sum())
             infs += int(chunk.isinf().sum())
-        if expected is not None:
-            product += float(chunk.dot(expected))
-            reference_squares += float(expected.dot(expected))
-            difference = chunk - expected
-            difference_squares += float(difference.dot(difference))
+        if compared:
+            product += compared[0]
+            reference_squares += compared[1]
+            difference_squares += compared[2]
     elements = gradient.numel()
     mean = total / elements
     norm, size = math.sqrt(squares), math.sqrt(reference_squares)
@@ -124,14 +127,23 @@ class SeenGradients:
         self._seen.clear()
 
 
+def _numbers(scalars: Sequence[Tensor]) -> list[float]:
+    """Bring 0-dim tensors to the host: from a device all at once, since each way takes long."""
+    if scalars[0].device.type == "cpu":
+        return [float(scalar) for scalar in scalars]
+    numbers: list[float] = torch.stack([scalar.double() for scalar in scalars]).tolist()
+    return numbers
+
+
 def _chunks(gradient: Tensor, reference: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield flat pieces of both in one dtype, float32 or wider."""
     dtype = torch.float64 if gradient.dtype == torch.float64 else torch.float32
-    flat = gradient.detach().reshape(-1).split(_CHUNK)
+    size = _CHUNK_ON_CPU if gradient.device.type == "cpu" else _CHUNK
+    flat = gradient.detach().reshape(-1).split(size)
     if reference is None:
         yield from ((piece.to(dtype), None) for piece in flat)
         return
-    expected = reference.detach().reshape(-1).split(_CHUNK)
+    expected = reference.detach().reshape(-1).split(size)
     for piece, other in zip(flat, expected, strict=True):
         yield piece.to(dtype), other.to(dtype)
 

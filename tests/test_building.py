@@ -12,6 +12,7 @@ from gradbench.building import build_model
 from gradbench.devices.cpu import Cpu
 from gradbench.models.base import UnavailableModel
 from gradbench.plan import Block
+from tests.conftest import FACTORIES
 
 Plan = Callable[..., Block]
 ELEMENTS = 101_386  # of mlp_small
@@ -79,3 +80,22 @@ def test_what_is_frozen_needs_little(plan: Plan) -> None:
     assert frozen > 100 * trained
     assert fits(block, (76 * trained + 12 * frozen) / ELEMENTS + 1)
     assert not fits(block, (76 * trained + 12 * frozen) / ELEMENTS - 1)
+
+
+def test_a_model_is_built_where_it_is_measured(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch, device: torch.device
+) -> None:
+    """All but the user's own: that knows of no default device."""
+    built: list[str] = []
+
+    def place(module: Any, batch: Any, *_: Any) -> tuple[Any, Any]:
+        built.append(next(module.parameters()).device.type)
+        return module, batch
+
+    monkeypatch.setattr("gradbench.building.place", place)
+    monkeypatch.syspath_prepend(str(FACTORIES))
+    where = f"device={device.type}"
+    own = plan(where, "model=custom", "model.factory=gradbench_factories:fine")
+    for block in (plan(where, "model=mlp_small"), own):
+        build_model(block, instantiate_axes(block))
+    assert built == [device.type, "cpu"]

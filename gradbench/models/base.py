@@ -20,8 +20,8 @@ class Model(Protocol):
     def build(self) -> tuple[nn.Module, Batch]:
         """Builds the module and its batch, with random weights and data.
 
-        Randomness comes from torch's global generator, so ``torch.manual_seed`` before the call
-        fixes every bit; under ``with torch.device("meta")`` nothing is allocated.
+        Randomness comes from torch's global generators, so ``torch.manual_seed`` before the call
+        fixes every bit of it on one kind of device; under ``with torch.device("meta")`` nothing is allocated.
 
         Returns:
             The module, float32 on the default device, and a batch that ``loss`` can feed to it.

@@ -4,9 +4,11 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gradbench.models.base import Batch
@@ -27,7 +29,7 @@ class Custom:
     factory: str | None = None
 
     def build(self) -> tuple[nn.Module, Batch]:
-        """Calls the factory.
+        """Calls the factory, whose tensors are the CPU's unless it says otherwise.
 
         Returns:
             Its module and batch, unchanged.
@@ -37,8 +39,11 @@ class Custom:
             RuntimeError: The function raised a ValueError.
         """
         function = self._find()
+        # What a user writes knows of no default device, but for one that allocates nothing.
+        meta = torch.get_default_device().type == "meta"
         try:
-            made = function()
+            with nullcontext() if meta else torch.device("cpu"):
+                made = function()
         except ValueError as error:  # the model's own, no wrong request
             raise RuntimeError(f"{self.factory} raised ValueError: {error}") from error
         if not isinstance(made, tuple) or len(made) != 2:

@@ -23,7 +23,7 @@ class CudaGraph(Strategy):
     backward allocates anew are gathered before each replay. The count is a tensor on the device:
     a host number would be frozen into the graph, and with it the bias corrections.
 
-    Source: documentation of torch.cuda.graph, "CUDA Graphs" in CUDA semantics.
+    Source: documentation of torch.cuda.CUDAGraph, "CUDA Graphs" in CUDA semantics.
     """
 
     def supports(self, block: Block, rule: Rule) -> str | None:
@@ -75,10 +75,17 @@ def _capture(
     state = columns(rule, slots)
     count = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
     _warm_up(rule, parameters[0], slots[0])
+    torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
-    with torch.no_grad(), torch.cuda.graph(graph):
-        count.add_(1)
-        rule.step_list(list(parameters), gradients, state, count)
+    # As torch.cuda.graph does it, which first gives all cached memory back to the device: taking
+    # it again is slow, and each cell of each replicate captures.
+    with torch.no_grad(), torch.cuda.stream(torch.cuda.Stream()):
+        graph.capture_begin()
+        try:
+            count.add_(1)
+            rule.step_list(list(parameters), gradients, state, count)
+        finally:
+            graph.capture_end()
     return _Captured(graph, (count, *parameters, *gradients, *chain(*state.values())))
 
 

@@ -2,11 +2,11 @@
 
 import gc
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -23,9 +23,20 @@ from tests.conftest import make, options
 class Graph:
     """Remembers calls by the addresses of what they read and write, as a CUDA graph does."""
 
+    made: ClassVar[list["Graph"]] = []
+
     def __init__(self) -> None:
         self.calls: list[Callable[[], object]] = []
         self.outside: list[weakref.ref[Tensor]] = []
+        self.made.append(self)
+
+    def capture_begin(self) -> None:
+        self.recorder = Recorder(self)
+        self.recorder.__enter__()
+
+    def capture_end(self) -> None:
+        self.recorder.__exit__(None, None, None)
+        del self.recorder
 
     @torch.no_grad()
     def replay(self) -> None:
@@ -49,21 +60,14 @@ class Recorder(TorchDispatchMode):
 
 @pytest.fixture(autouse=True)
 def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
-    made: list[Graph] = []
-
-    @contextmanager
-    def graph(captured: Graph) -> Iterator[None]:
-        made.append(captured)
-        with Recorder(captured):
-            yield
-
     side = SimpleNamespace(wait_stream=lambda other: None)
+    monkeypatch.setattr(Graph, "made", [])
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
-    monkeypatch.setattr(torch.cuda, "graph", graph)
     monkeypatch.setattr(torch.cuda, "Stream", lambda: side)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda: side)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
-    return made
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    return Graph.made
 
 
 def bound(rule: Rule) -> tuple[list[Parameter], Any]:
