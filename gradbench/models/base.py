@@ -21,7 +21,8 @@ class Model(Protocol):
         """Builds the module and its batch, with random weights and data.
 
         Randomness comes from torch's global generators, so ``torch.manual_seed`` before the call
-        fixes every bit of it on one kind of device; under ``with torch.device("meta")`` nothing is allocated.
+        fixes every bit on one kind of device; under ``with torch.device("meta")`` nothing is
+        allocated.
 
         Returns:
             The module, float32 on the default device, and a batch that ``loss`` can feed to it.
