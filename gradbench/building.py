@@ -77,8 +77,9 @@ def _bytes_needed(axes: Axes, dtype: torch.dtype, steps: int) -> int:
     """
     slots, size = len(axes.rule.slots), dtype.itemsize
     flat = any(strategy.flattens for strategy in axes.strategies.values())
+    copies = sum(strategy.copies for strategy in axes.strategies.values())
     # Module; values, their start, gradients, spent and restored ones; flat's own; temporaries.
-    isolated = (1 + (5 + slots) + (2 + slots) * flat + 4) * size
+    isolated = (1 + (5 + slots) + (2 + slots) * flat + copies + 4) * size
     kept = (1 + steps) * len({zeroing.accumulates for zeroing in axes.zeroings.values()})
     # Module; the float64 copy, its gradient, a copy of that, state and following state.
     trajectory = size + (3 + 2 * slots * (steps > 1)) * 8 + kept * max(size, 4)

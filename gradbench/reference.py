@@ -57,7 +57,18 @@ def ulp_error(actual: Tensor, expected: Tensor, scale: Tensor, dtype: torch.dtyp
     return float(error.nan_to_num(nan=torch.inf, posinf=torch.inf).max())
 
 
-def tolerance_ulps(rule: Rule, updates: int, dtype: torch.dtype, float32_count: bool) -> float:
+CORRECTION_ROUNDINGS = 8
+"""Of bias corrections in the arithmetic of the step: ln β, t·ln β, expm1, twice each but halved by
+the root for β₂; the root, the quotient, the product with lr, and ε·√(1 − β₂ᵗ)."""
+
+
+def tolerance_ulps(
+    rule: Rule,
+    updates: int,
+    dtype: torch.dtype,
+    float32_count: bool,
+    rounded_corrections: bool = False,
+) -> float:
     """Bound the error of a right strategy after a number of updates.
 
     Every rounded operation adds a relative error of at most u = ε/2, which is at most one ulp of
@@ -68,13 +79,15 @@ def tolerance_ulps(rule: Rule, updates: int, dtype: torch.dtype, float32_count: 
 
     No cancellation enlarges this, because verification gives each element gradients of one sign.
     A step count in float32 rounds βᵗ, which 1 − βᵗ magnifies by the rule's conditioning; in ulps
-    of a wider or narrower type that is ε₃₂/ε as much, in each of the K changes.
+    of a wider or narrower type that is ε₃₂/ε as much, in each of the K changes. Bias corrections
+    that are computed from the logarithm, in float32 or wider, round ``CORRECTION_ROUNDINGS`` times.
 
     Args:
         rule: Gives ρ (``roundings``) and ``conditioning``.
         updates: K.
         dtype: The floating type whose ulp counts.
         float32_count: Whether the strategy keeps its count in float32.
+        rounded_corrections: Whether it computes bias corrections in the arithmetic of the step.
 
     Returns:
         The bound in ulps.
@@ -85,4 +98,7 @@ def tolerance_ulps(rule: Rule, updates: int, dtype: torch.dtype, float32_count: 
     if float32_count:
         ratio = torch.finfo(torch.float32).eps / torch.finfo(dtype).eps
         bound += updates * rule.conditioning * ratio
+    if rounded_corrections and rule.conditioning > 0:
+        wide = torch.promote_types(dtype, torch.float32)
+        bound += updates * CORRECTION_ROUNDINGS * torch.finfo(wide).eps / torch.finfo(dtype).eps
     return bound

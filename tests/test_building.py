@@ -43,6 +43,8 @@ def fits(block: Block, bytes_per_element: float) -> bool:
         (["strategy=[optimizer]", "rule=adamw", "measurement.training_steps=1"], 12 * 4),
         # One flat buffer for parameters, one for gradients, one for each slot.
         (["strategy=[optimizer,flat]", "rule=adamw", "measurement.training_steps=1"], 16 * 4),
+        # A graph reads gradients of its own, and allocates what its step does.
+        (["strategy=[optimizer,cuda_graph]", "rule=adamw", "measurement.training_steps=1"], 56),
         # float64: copy, gradient, its copy, two slots before and after; four steps' gradients.
         (["strategy=[optimizer]", "rule=adamw", "measurement.training_steps=3"], 76),
         (

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradbench.reference import tolerance_ulps, trajectory, ulp_error
+from gradbench.reference import CORRECTION_ROUNDINGS, tolerance_ulps, trajectory, ulp_error
 from gradbench.rules.base import Rule
 from tests.conftest import make
 
@@ -51,6 +51,9 @@ def test_tolerance_grows_with_updates_and_roundings() -> None:
     assert tolerance_ulps(adam, 2, torch.float32, False) == 12 * 3 + 2
     assert tolerance_ulps(adam, 2, torch.float32, True) == pytest.approx(38 + 2 * 510)
     assert tolerance_ulps(sgd, 2, torch.float32, True) == 5
+    assert tolerance_ulps(adam, 2, torch.float32, False, True) == 38 + 2 * 8
+    assert tolerance_ulps(adam, 2, torch.bfloat16, False, True) == pytest.approx(38 + 2 * 8 / 2**16)
+    assert tolerance_ulps(sgd, 2, torch.float32, False, True) == 5
 
 
 def test_float32_count_is_within_its_tolerance() -> None:
@@ -68,3 +71,16 @@ def test_float32_count_is_within_its_tolerance() -> None:
     error = ulp_error(p, expected, scale, torch.float32)
     assert error > tolerance_ulps(rule, 2, torch.float32, False)
     assert error <= tolerance_ulps(rule, 2, torch.float32, True)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 1000, 1_000_000])
+def test_corrections_from_the_logarithm_lose_few_digits_in_float32(steps: int) -> None:
+    rule = make("rule", "adam")
+    root, lr = rule._corrections(torch.tensor(float(steps)))
+    exact_root, exact_lr = rule._corrections(steps)
+    eps = torch.finfo(torch.float32).eps
+    assert abs(float(root) / exact_root - 1) < CORRECTION_ROUNDINGS * eps / 2
+    assert abs(float(lr) / exact_lr - 1) < CORRECTION_ROUNDINGS * eps / 2
+    # The difference itself keeps no digits of 1 - β₂.
+    plain = 1 - torch.tensor(rule.beta2) ** 1
+    assert abs(float(plain) / (1 - rule.beta2) - 1) > 100 * eps

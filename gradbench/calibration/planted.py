@@ -43,6 +43,16 @@ class Planted(Strategy):
         """As the strategy's."""
         return self.strategy.float32_count
 
+    @property
+    def rounded_corrections(self) -> bool:
+        """As the strategy's."""
+        return self.strategy.rounded_corrections
+
+    @property
+    def copies(self) -> int:
+        """As the strategy's."""
+        return self.strategy.copies
+
     def supports(self, block: Block, rule: Rule) -> str | None:
         """Say why the strategy cannot run in a block."""
         return self.strategy.supports(block, rule)

@@ -22,6 +22,9 @@ from gradbench.measure.statistics import (
 
 Key = tuple[str, Phase]
 
+HOST_BOUND = 0.5
+"""A GPU's control whose calls return no sooner than this share of its time waits for the host."""
+
 
 @dataclass(frozen=True)
 class Estimates:
@@ -63,8 +66,9 @@ def estimate(
     """Turn a block's isolated samples into figures.
 
     A sample is disturbed if the process was switched out in it, or if the bandwidth control of
-    its round was slow. Where fewer than half of the update samples are clean, or none of a cell
-    is, leaving the others out would choose what to believe; then all count.
+    its round was slow; a control that waits for the host is none of bandwidth. Where fewer than
+    half of the update samples are clean, or none of a cell is, leaving the others out would choose
+    what to believe; then all count.
 
     Args:
         samples: Samples of the isolated protocol.
@@ -78,6 +82,8 @@ def estimate(
     """
     controlled = _grid([s for s in samples if (s.cell, s.phase) == (control, "update")])
     slow = slow_rounds(controlled)
+    if _waits_for_host([s for s in samples if s.cell == control]):
+        slow[:] = False
     disturbed = [s.switched or bool(slow[s.replicate, s.round]) for s in samples]
     updates = [(s.cell, d) for s, d in zip(samples, disturbed, strict=True) if s.phase == "update"]
     marked = Counter(cell for cell, d in updates if d)
@@ -113,6 +119,13 @@ def estimate(
         switched=float(np.mean([s.switched for s in samples if s.phase == "update"] or [False])),
         slow=float(slow.sum() / max(np.isfinite(controlled).sum(), 1)),
     )
+
+
+def _waits_for_host(control: Sequence[Sample]) -> bool:
+    """Say whether a GPU's control took as long as launching it, and so says nothing of memory."""
+    launched = [s for s in control if s.device_s is not None]
+    shares = [s.host_s / s.seconds for s in launched if s.seconds > 0]
+    return bool(shares) and float(np.median(shares)) > HOST_BOUND
 
 
 def medians_by_phase(samples: Sequence[Sample]) -> dict[Key, float]:

@@ -105,7 +105,9 @@ def verify(
         scale = 1.0 if zeroing.accumulates else factor
         touched = touched or not _same(parameters, expected, scale)
         clear()
-    tolerance = tolerance_ulps(rule, updates, dtype, strategy.float32_count)
+    tolerance = tolerance_ulps(
+        rule, updates, dtype, strategy.float32_count, strategy.rounded_corrections
+    )
     reference, magnitude = tensors.truth(rule, factors, accumulates=zeroing.accumulates)
     error = ulp_error(tensors.sampled(parameters), reference, magnitude, dtype)
     unwritten = _unwritten(parameters, tensors.initial)

@@ -1,5 +1,6 @@
 """Adam."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -106,8 +107,8 @@ class Adam(Rule):
 
     def _corrections(self, count: Count) -> tuple[float | Tensor, float | Tensor]:
         """Return √(1−β₂ᵗ) and lrₜ."""
-        root = (1 - self.beta2**count) ** 0.5
-        return root, self.lr * root / (1 - self.beta1**count)
+        root = _one_minus_power(self.beta2, count) ** 0.5
+        return root, self.lr * root / _one_minus_power(self.beta1, count)
 
     def step_fused(
         self,
@@ -136,3 +137,10 @@ class Adam(Rule):
             eps=self.eps,
             **implementation,
         )
+
+
+def _one_minus_power(beta: float, count: Count) -> float | Tensor:
+    """Compute 1 − βᵗ; in float32 it keeps no digits near 0, where −expm1(t·ln β) keeps all."""
+    if isinstance(count, Tensor):
+        return -torch.expm1(count * (math.log(beta) if beta > 0 else -math.inf))
+    return float(1 - beta**count)

@@ -10,7 +10,8 @@ Slots: TypeAlias = Mapping[str, Tensor]
 """One parameter's state: tensor of the parameter's shape by torch.optim's own name for it."""
 
 Count: TypeAlias = int | Tensor
-"""Number of this update, from 1; a 0-dim float64 tensor where the step may not read the host."""
+"""Number of this update, from 1; a 0-dim tensor, float32 or wider, where a step may not ask the
+host."""
 
 
 class Unavailable(Exception):

@@ -50,6 +50,16 @@ class Strategy(Protocol):
         """Whether a float32 step count on the device limits the bias corrections' precision."""
         return False
 
+    @property
+    def rounded_corrections(self) -> bool:
+        """Whether bias corrections are computed in the arithmetic of the step, not in float64."""
+        return False
+
+    @property
+    def copies(self) -> int:
+        """How many tensors of each parameter's size a cell holds for itself while it is bound."""
+        return 0
+
     def supports(self, block: Block, rule: Rule) -> str | None:
         """Say why the strategy cannot run in a block.
 

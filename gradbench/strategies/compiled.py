@@ -25,6 +25,10 @@ class Compiled(Strategy):
     Source: documentation of torch.compile, "dynamic shapes".
     """
 
+    @property
+    def rounded_corrections(self) -> bool:
+        return True
+
     def supports(self, block: Block, rule: Rule) -> str | None:
         return compiler_missing(block.device)
 
@@ -34,8 +38,7 @@ class Compiled(Strategy):
             (parameter, _line(parameter), {k: _line(v) for k, v in state.items()})
             for parameter, state in zip(parameters, slots, strict=True)
         ]
-        # On the host a Python count would be a new graph for every update; float64 keeps 1 − βᵗ.
-        count = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
+        count = start_count(parameters[0])
 
         @torch.no_grad()
         def step() -> None:
@@ -82,6 +85,22 @@ def _compile(rule: Rule) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
     import torch._inductor.compile_fx  # now, so that its seconds are not taken for compiling
 
     return torch.compile(rule.step, dynamic=True, fullgraph=True)
+
+
+def start_count(parameter: Tensor) -> Tensor:
+    """Make the count of a compiled step.
+
+    A Python number would be a new graph for every update. It has the arithmetic of the step: βᵗ in
+    float64, for each element anew, takes a GPU as long as the memory traffic, or longer.
+
+    Args:
+        parameter: Gives dtype and device.
+
+    Returns:
+        A 0-dim zero, float32 or wider.
+    """
+    dtype = torch.promote_types(parameter.dtype, torch.float32)
+    return torch.zeros((), dtype=dtype, device=parameter.device)
 
 
 def _line(tensor: Tensor) -> Tensor:

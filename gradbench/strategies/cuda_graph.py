@@ -26,6 +26,10 @@ class CudaGraph(Strategy):
     Source: documentation of torch.cuda.CUDAGraph, "CUDA Graphs" in CUDA semantics.
     """
 
+    @property
+    def copies(self) -> int:
+        return 2  # the gradients it reads, and what the captured step allocates
+
     def supports(self, block: Block, rule: Rule) -> str | None:
         return None if block.device == "cuda" else f"needs CUDA, the device is {block.device}"
 

@@ -10,7 +10,7 @@ from torch.nn import Parameter
 from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
-from gradbench.strategies.compiled import compiled_step, compiler_missing
+from gradbench.strategies.compiled import compiled_step, compiler_missing, start_count
 from gradbench.strategies.flattening import flat_state, flatten
 
 
@@ -26,6 +26,10 @@ class FlatCompiled(Strategy):
     def flattens(self) -> bool:
         return True
 
+    @property
+    def rounded_corrections(self) -> bool:
+        return True
+
     def supports(self, block: Block, rule: Rule) -> str | None:
         return compiler_missing(block.device)
 
@@ -36,7 +40,7 @@ class FlatCompiled(Strategy):
         assert gradient is not None  # flatten makes it
         state = flat_state(rule, slots, buffer)
         compiled = compiled_step(rule)
-        count = torch.zeros((), dtype=torch.float64, device=buffer.device)
+        count = start_count(buffer)
 
         @torch.no_grad()
         def step() -> None:
