@@ -33,7 +33,7 @@ class Compiled(Strategy):
         return compiler_missing(block.device)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        compiled = compiled_step(rule)
+        compiled = compiled_step(rule, dynamic=True)
         rows = [
             (parameter, _line(parameter), {k: _line(v) for k, v in state.items()})
             for parameter, state in zip(parameters, slots, strict=True)
@@ -67,24 +67,25 @@ def compiler_missing(device: str) -> str | None:
     return None
 
 
-def compiled_step(rule: Rule) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
+def compiled_step(rule: Rule, *, dynamic: bool) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
     """Compile a rule's step of one tensor.
 
     Args:
         rule: Whose step.
+        dynamic: Whether one graph serves every size; else each size has its own.
 
     Returns:
-        The step, for tensors of one dimension and any size.
+        The step, for tensors of one dimension.
     """
-    return _compile(rule)  # type: ignore[arg-type]  # rules are frozen, so hashable
+    return _compile(rule, dynamic)  # type: ignore[arg-type]  # rules are frozen, so hashable
 
 
-@lru_cache(maxsize=1)
-def _compile(rule: Rule) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
+@lru_cache(maxsize=2)
+def _compile(rule: Rule, dynamic: bool) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
     """Compile; kept, so that a block compiles once for all its cells and replicates."""
     import torch._inductor.compile_fx  # now, so that its seconds are not taken for compiling
 
-    return torch.compile(rule.step, dynamic=True, fullgraph=True)
+    return torch.compile(rule.step, dynamic=dynamic, fullgraph=True)
 
 
 def start_count(parameter: Tensor) -> Tensor:

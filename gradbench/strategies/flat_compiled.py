@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch.nn import Parameter
@@ -14,13 +15,21 @@ from gradbench.strategies.compiled import compiled_step, compiler_missing, start
 from gradbench.strategies.flattening import flat_state, flatten
 
 
+@dataclass(frozen=True)
 class FlatCompiled(Strategy):
     """Like ``flat_fused``, with the rule's step under ``torch.compile`` in place of a fused kernel.
 
     So every rule has it, and one pass over memory. Every parameter must have a gradient.
 
+    Args:
+        dynamic: Whether one graph serves buffers of every size. None is so on the CPU, where
+            compiling takes seconds; on a GPU kernels are tuned to the first size they meet, so that
+            each size has a graph of its own.
+
     Source: documentation of torch.compile, "dynamic shapes".
     """
+
+    dynamic: bool | None = None
 
     @property
     def flattens(self) -> bool:
@@ -39,7 +48,8 @@ class FlatCompiled(Strategy):
         gradient = flat.buffer.grad
         assert gradient is not None  # flatten makes it
         state = flat_state(rule, slots, buffer)
-        compiled = compiled_step(rule)
+        dynamic = buffer.device.type == "cpu" if self.dynamic is None else self.dynamic
+        compiled = compiled_step(rule, dynamic=dynamic)
         count = start_count(buffer)
 
         @torch.no_grad()
