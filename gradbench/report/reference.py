@@ -1,25 +1,32 @@
-"""README tables and figure of a committed run: ``python -m gradbench.report.reference``."""
+"""README table and figure of the committed runs: ``python -m gradbench.report.reference``."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gradbench.config import BadRequest
 
+if TYPE_CHECKING:
+    from gradbench.report.content import Content
+
 KEPT = ("cells", "gradients", "observations", "runs")
 """Tables of a committed run; samples are too many for git."""
+
+SHOWN = {"rule": "adamw", "dtype": "float32"}
+"""What the README shows of every device; the page beside the runs has the rest."""
 
 BEGIN = "<!-- reference: written by `make reference`, do not edit -->"
 END = "<!-- end of reference -->"
 
 
 def keep_run(run: Path, reference: Path) -> Path:
-    """Copy a run into the folder of committed runs, in place of what is there, without samples.
+    """Copy a run into the folder of committed runs, in place of one of its name, without samples.
 
     Args:
         run: Folder of the run.
@@ -49,17 +56,16 @@ def keep_run(run: Path, reference: Path) -> Path:
                 place = Path(scratch) / "run" / table / file.name
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, place)
-        for old in (path for path in reference.iterdir() if (path / "cells").is_dir()):
-            shutil.rmtree(old)
+        shutil.rmtree(target, ignore_errors=True)
         (Path(scratch) / "run").rename(target)
     return target
 
 
 def write_reference(reference: Path, readme: Path) -> None:
-    """Write the README's part between its two marks, and the figure that it shows.
+    """Write the README's part between its two marks, the figure that it shows, and a page of all.
 
     Args:
-        reference: Folder of committed runs.
+        reference: Folder of committed runs; ``README.md`` there has what the README leaves out.
         readme: The README.
 
     Raises:
@@ -75,30 +81,48 @@ def write_reference(reference: Path, readme: Path) -> None:
     text = readme.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
         raise BadRequest(f"{readme} lacks the marks {BEGIN} and {END}")
-    content = derive(gather([reference]))
-    figures = [figure for figure in [speedup.draw(content)] if figure is not None]
+    gathered = gather([reference])
+    every = derive(gathered)
+    cells = gathered.cells
+    for column, value in SHOWN.items():
+        cells = cells[cells[column] == value]
+    shown = derive(replace(gathered, cells=cells)) if len(cells) else every
+    figures = [figure for figure in [speedup.draw(shown, columns=3)] if figure is not None]
     for rendering in start_figures([(one.name, printed(one)) for one in figures], reference):
         rendering.finish()
     for one in figures:
         (reference / f"{one.name}.png").unlink()
-    where = "; ".join(
-        f"`python -m gradbench {run['command']}` on {run['cpu_count']} processors, "
-        f"torch {run['torch_version']}, {str(run['started_at'])[:10]}"
-        for run in content.runs.to_dict("records")
-    )
-    devices = ", ".join(sorted(set(content.recommendations["device_label"])))
+    page = [table.markdown() for table in recommendations.draw(every)]
+    head = "# The committed runs\n\nWritten by `make reference`. " + "\n".join(_runs(every))
+    (reference / "README.md").write_text("\n\n".join([head, *page]).strip() + "\n", "utf-8")
     parts = [
         BEGIN,
-        "## A reference run",
-        f"{devices}: {where}. The data is in [results/reference](results/reference), the whole "
-        "report is `python -m gradbench report results/reference`.",
+        "## Reference runs",
+        "\n".join(_runs(every)),
+        "The whole report is `python -m gradbench report results/reference`; "
+        "[all recommendations](results/reference/README.md). "
+        f"Of each device, {' in '.join(SHOWN.values())}:",
         *(f"![{one.title}](results/reference/{one.name}.svg)\n\n{one.caption}" for one in figures),
-        *(table.markdown().replace("## ", "### ", 1) for table in recommendations.draw(content)),
+        *(table.markdown().replace("## ", "### ", 1) for table in recommendations.draw(shown)),
         END,
     ]
     start, end = text.index(BEGIN), text.index(END) + len(END)
     body = "\n\n".join(part.strip() for part in parts)
     readme.write_text(text[:start] + body + text[end:], encoding="utf-8", newline="\n")
+
+
+def _runs(content: Content) -> list[str]:
+    """Say where, when and with what each run that has cells was made."""
+    cells = content.cells[content.cells["status"] != "skipped"]
+    lines = ["Each a folder of [results/reference](results/reference):", ""]
+    for run in content.runs.sort_values("run").to_dict("records"):
+        devices = cells.loc[cells["run"] == run["run"], "device_label"].unique()
+        if len(devices):
+            lines.append(
+                f"- `{run['run']}`: {', '.join(sorted(devices))}, {run['cpu_count']} processors, "
+                f"torch {run['torch_version']}, {str(run['started_at'])[:10]}"
+            )
+    return lines
 
 
 def _main(
@@ -108,7 +132,7 @@ def _main(
     ),
     readme: Annotated[Path, typer.Option(help="The README to write into.")] = Path("README.md"),
 ) -> None:
-    """Keep RUN as the reference run, then write the README's tables and figure from it."""
+    """Keep RUN among the reference runs, then write the README's table and figure from them."""
     try:
         if run is not None:
             keep_run(run, reference)

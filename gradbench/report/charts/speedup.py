@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from gradbench.report.content import Content
 
 
-def draw(content: Content) -> Figure | None:
+def draw(content: Content, columns: int = 2) -> Figure | None:
     """Draw every strategy's speedup on every model.
 
     Args:
         content: What the report shows.
+        columns: Panels side by side, where the page does not choose.
 
     Returns:
         A panel per rule and device; None where no speedup is known.
@@ -94,7 +95,9 @@ def draw(content: Content) -> Figure | None:
     )
     filters = ("device", "model", "rule", "strategy", "zeroing")
     height = 20 * frame["strategy"].nunique()
-    chart = facet((tile + number).properties(width=330, height=height), frame, "panel", filters, 2)
+    chart = facet(
+        (tile + number).properties(width=330, height=height), frame, "panel", filters, columns
+    )
     chart = chart.resolve_axis(x="independent")
     return Figure(
         "speedup",
