@@ -13,6 +13,8 @@ import typer
 from gradbench.config import BadRequest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gradbench.report.content import Content
 
 KEPT = ("cells", "gradients", "observations", "runs")
@@ -86,6 +88,7 @@ def write_reference(reference: Path, readme: Path) -> None:
     cells = gathered.cells
     for column, value in SHOWN.items():
         cells = cells[cells[column] == value]
+    cells = cells[cells["model"].isin(_measured_everywhere(cells))]
     shown = derive(replace(gathered, cells=cells)) if len(cells) else every
     figures = [figure for figure in [speedup.draw(shown, columns=3)] if figure is not None]
     for rendering in start_figures([(one.name, printed(one)) for one in figures], reference):
@@ -109,6 +112,13 @@ def write_reference(reference: Path, readme: Path) -> None:
     start, end = text.index(BEGIN), text.index(END) + len(END)
     body = "\n\n".join(part.strip() for part in parts)
     readme.write_text(text[:start] + body + text[end:], encoding="utf-8", newline="\n")
+
+
+def _measured_everywhere(cells: pd.DataFrame) -> list[str]:
+    """Name the models that every device has measured."""
+    measured = cells[cells["status"] == "ok"]
+    devices = measured.groupby("model")["device_name"].nunique()
+    return list(devices[devices == measured["device_name"].nunique()].index)
 
 
 def _runs(content: Content) -> list[str]:

@@ -44,7 +44,7 @@ class FlatCompiled(Strategy):
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)
-        buffer = flat.buffer.detach()
+        buffer = flat.buffer.data  # as parameters and buffer share no version anyway
         gradient = flat.buffer.grad
         assert gradient is not None  # flatten makes it
         state = flat_state(rule, slots, buffer)

@@ -33,7 +33,7 @@ def test_the_readme_changes_between_its_marks_only_and_again_not_at_all(tmp_path
     reference, readme = tmp_path / "reference", tmp_path / "README.md"
     keep_run(write_run(tmp_path, models=("mlp",)).folder, reference)
     gpu = {"device": "cuda", "device_name": "GPU"}
-    keep_run(write_run(tmp_path, "gpu", models=("mlp",), **gpu).folder, reference)
+    keep_run(write_run(tmp_path, "gpu", models=("mlp", "only_here"), **gpu).folder, reference)
     readme.write_text(f"# Before\n\n{BEGIN}\n{END}\n\nAfter\n")
     write_reference(reference, readme)
     first = readme.read_text()
@@ -45,6 +45,8 @@ def test_the_readme_changes_between_its_marks_only_and_again_not_at_all(tmp_path
         assert row in (reference / "README.md").read_text()
         assert row.replace("adamw", "sgd") in (reference / "README.md").read_text()
     assert "| sgd |" not in first
+    assert "only_here" not in first  # of what every device has
+    assert "only_here" in (reference / "README.md").read_text()
     assert "- `gpu`: GPU, 2 processors" in first
     assert (reference / "speedup.svg").read_text().startswith("<svg")
     write_reference(reference, readme)
