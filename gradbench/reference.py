@@ -58,8 +58,8 @@ def ulp_error(actual: Tensor, expected: Tensor, scale: Tensor, dtype: torch.dtyp
 
 
 CORRECTION_ROUNDINGS = 8
-"""Of bias corrections in the arithmetic of the step: ln β, t·ln β and expm1 for β₁, half as much for
-β₂, whose root is taken; the root, the quotient, the product with lr."""
+"""Of bias corrections in the arithmetic of the step: ln β, t·ln β and expm1 for β₁, half as much
+for β₂, whose root is taken; the root, the quotient, the product with lr."""
 
 
 def tolerance_ulps(
