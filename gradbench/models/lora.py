@@ -40,7 +40,7 @@ class Lora:
             UnavailableModel: The base model cannot be built here.
             ValueError: The base model has no linear layer, or its options are wrong.
         """
-        if self.rank < 1:
+        if not isinstance(self.rank, int) or self.rank < 1:
             raise ValueError(f"model.rank={self.rank}: choose a number from 1")
         module, batch = self.base.build()
         module.requires_grad_(False)

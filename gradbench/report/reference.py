@@ -96,11 +96,14 @@ def write_reference(reference: Path, readme: Path) -> None:
     for one in figures:
         (reference / f"{one.name}.png").unlink()
     page = [table.markdown() for table in recommendations.draw(every)]
-    head = "# The committed runs\n\nWritten by `make reference`. " + "\n".join(_runs(every))
+    head = "\n".join(
+        ["# The committed runs", "", "Written by `make reference`.", "", *_runs(every)]
+    )
     (reference / "README.md").write_text("\n\n".join([head, *page]).strip() + "\n", "utf-8")
     parts = [
         BEGIN,
         "## Reference runs",
+        "Each a folder of [results/reference](results/reference):",
         "\n".join(_runs(every)),
         "The whole report is `python -m gradbench report results/reference`; "
         "[all recommendations](results/reference/README.md). "
@@ -124,7 +127,7 @@ def _measured_everywhere(cells: pd.DataFrame) -> list[str]:
 def _runs(content: Content) -> list[str]:
     """Say where, when and with what each run that has cells was made."""
     cells = content.cells[content.cells["status"] != "skipped"]
-    lines = ["Each a folder of [results/reference](results/reference):", ""]
+    lines = []
     for run in content.runs.sort_values("run").to_dict("records"):
         devices = cells.loc[cells["run"] == run["run"], "device_label"].unique()
         if len(devices):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import Parameter
 
+from gradbench.measure.tensors import Verifiable
 from gradbench.measure.verification import verify
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
@@ -227,3 +228,30 @@ def test_silent_half_update_of_half_precision_is_seen(device: torch.device) -> N
         2,
     )
     assert (verdict.reason is not None) == skips
+
+
+class Clock:
+    """Time passes only while a device is waited for."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+    def wait(self, device: torch.device) -> None:
+        assert device.type == "cuda"
+        self.now += 1.0
+
+
+def test_a_step_is_timed_until_the_device_has_done_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On what seems to be CUDA: what was launched before is waited for before the clock."""
+    clock = Clock()
+    monkeypatch.setattr("gradbench.measure.verification.time", clock)
+    monkeypatch.setattr(torch.cuda, "synchronize", clock.wait)
+    monkeypatch.setattr(Verifiable, "device", torch.device("cuda"))
+    rule: Rule = make("rule", "sgd")
+    verdict = verify(Broken(right), make("zeroing", "set_to_none"), rule, allocate(rule), 2)
+    assert verdict.reason is None
+    assert verdict.step_s == [1.0, 1.0]
+    assert clock.now == 4.0

@@ -197,6 +197,7 @@ def test_gpt2_is_the_published_architecture():
         ("convnet", {"channels": []}, r"multiples of 8, got \[\]"),
         ("transformer", {"heads": 3}, "heads that divide width, got 3 and 128"),
         ("lora", {"rank": 0}, "model.rank=0: choose a number from 1"),
+        ("lora", {"rank": "many"}, "model.rank=many: choose a number from 1"),
         ("transformer", {"sequence_length": 65}, "at most context, got 65 and 64"),
     ],
 )
