@@ -56,7 +56,7 @@ test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd", ARGS
 	$(python) -m pytest -n logical --maxprocesses=4 $(ARGS)
 
 torture: $(VENV)/.dev ## Do all the damage the tests know, not a tenth: a hundred kills, a gigabyte printed, a full disk (as root)
-	GRADBENCH_TORTURE=1 $(python) -m pytest --timeout=3600 tests/integration tests/measure/test_clock.py $(ARGS)
+	GRADBENCH_TORTURE=1 $(python) -m pytest --timeout=3600 tests/integration tests/timing/test_clock.py $(ARGS)
 
 benchmark: $(VENV)/.dev ## Time every strategy of sweep=quick, held against gradbench, and gradbench's own code with pytest-benchmark
 	$(python) -m pytest tests/benchmarks $(ARGS)

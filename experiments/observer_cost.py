@@ -21,12 +21,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gradbench.gradients import gradient_statistics
-from gradbench.measure.statistics import Interval
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.paired import Calls, Paired, time_paired
 from gradbench.observing.script import main
-from gradbench.report.text import format_seconds
+from gradbench.statistics.intervals import Interval
+from gradbench.terminal.figures import format_seconds
+from gradbench.verify.gradients import gradient_statistics
 
 GUIDE = "PyTorch, Performance Tuning Guide: Avoid unnecessary CPU-GPU synchronization"
 LITTLE = 0.05
@@ -108,7 +108,7 @@ WAYS: dict[str, Watch] = {
     "_foreach_norm, one tolist()": foreach,
     "_foreach_norm, left on the device": foreach_kept,
     "six statistics, item() for each": six_items,
-    "gradbench.gradients.gradient_statistics": all_statistics,
+    "gradbench.verify.gradients.gradient_statistics": all_statistics,
 }
 BASELINE = next(iter(WAYS))
 

@@ -313,7 +313,7 @@ def observe(device: torch.device) -> Iterator[Observation]:
     """Put every update at every place, for every operation, input and mode."""
     rule = Nesterov(lr=LR, momentum=0.9)  # plain SGD has no way to show what happens to .grad
     updates = [
-        *strategy_updates("nesterov", rule, device),
+        *strategy_updates(rule, device),
         Update("numpy", through_numpy),
         *optimizer_updates(LR),
     ]

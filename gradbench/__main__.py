@@ -2,7 +2,7 @@
 
 import sys
 
-from gradbench.cli import main
+from gradbench.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -13,13 +13,15 @@ from hydra.core.config_store import ConfigStore
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from gradbench.config import Config, configuration_folder
 from gradbench.devices.base import Device
-from gradbench.measure.tensors import Tensors, Verifiable
-from gradbench.plan import Block, plan_block
+from gradbench.request.block import Block
+from gradbench.request.plan import plan_block
+from gradbench.request.schema import Config, configuration_folder
 from gradbench.rules.base import Rule
+from gradbench.verify.tensors import Tensors, Verifiable
 
 Compose = Callable[..., DictConfig]
+Commands = Callable[..., None]
 CPU = torch.device("cpu")
 DEVICES = [
     "cpu",
@@ -128,3 +130,19 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Write shell scripts, by name, and put them first on the PATH."""
+
+    def commands(**scripts: str) -> None:
+        folder = tmp_path / "bin"
+        folder.mkdir(exist_ok=True)
+        for name, script in scripts.items():
+            file = folder / name.replace("_", "-")
+            file.write_text(f"#!/bin/sh\n{script}\n")
+            file.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+    return commands

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gradbench.composing import compose_configuration
-from gradbench.config import BadRequest
-from gradbench.plan import Block, plan_block
+from gradbench.errors import BadRequest
+from gradbench.request.block import Block
+from gradbench.request.hydra_app import compose_configuration
+from gradbench.request.plan import plan_block
 
 DEFAULTS = (
     "model=mlp_deep",

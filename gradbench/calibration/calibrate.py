@@ -13,12 +13,13 @@ from gradbench.calibration.block import Calibrated
 from gradbench.calibration.hogs import busy
 from gradbench.calibration.table import calibration_rows
 from gradbench.calibration.tasks import PlantedWorkTask, RerunTask
-from gradbench.config import BadRequest
-from gradbench.plan import file_name
+from gradbench.errors import BadRequest
+from gradbench.request.block import file_name
+from gradbench.request.task import Finished, Task
 from gradbench.results.load import load
 from gradbench.results.schema import CALIBRATION, CALIBRATION_SAMPLE, PLANTED_WORK
 from gradbench.results.store import Store
-from gradbench.worker import Finished, Task, Workers
+from gradbench.sweep.worker import Workers
 
 Say = Callable[[str], None]
 _PLANTED_WORK_S = 4.0

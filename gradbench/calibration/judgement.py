@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from gradbench.measure.statistics import CONFIDENCE, Interval, noise_floor
+from gradbench.statistics.intervals import CONFIDENCE, Interval, noise_floor
 
 POWER = 0.8
 """A difference is detectable if this share of the re-runs finds it, as power analyses ask for."""

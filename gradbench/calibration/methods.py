@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from gradbench.measure.statistics import (
+from gradbench.statistics.intervals import (
     CONFIDENCE,
     Interval,
     Times,
@@ -203,7 +203,7 @@ STATED = Method(
     stated=True,
     busy=partial(ratio_interval, busy=True),
 )
-"""What ``gradbench.measure.statistics`` does, by its own function."""
+"""What ``gradbench.statistics.intervals`` does, by its own function."""
 
 _ESTIMATORS: dict[str, Estimator] = {
     "median of pairs": median_of_pairs,

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import torch
 from torch.nn import Parameter
 
-from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 
@@ -53,9 +52,9 @@ class Planted(Strategy):
         """As the strategy's."""
         return self.strategy.copies
 
-    def supports(self, block: Block, rule: Rule) -> str | None:
-        """Say why the strategy cannot run in a block."""
-        return self.strategy.supports(block, rule)
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        """As the strategy's."""
+        return self.strategy.supports(rule, device, dtype)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         """Bind the strategy and the planted work, one step after the other."""

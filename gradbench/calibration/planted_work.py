@@ -8,19 +8,19 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from gradbench.axes import instantiate_axes
-from gradbench.building import build_model
+from gradbench.block.axes import instantiate_axes
+from gradbench.block.building import build_model
 from gradbench.calibration.block import PLANTED
 from gradbench.calibration.planted import Planted
-from gradbench.config import BadRequest
 from gradbench.devices.base import Device
-from gradbench.measure.isolated import bind_with_gradients
-from gradbench.measure.sampling import Arm, calibrate, quiet_interpreter
-from gradbench.measure.tensors import Tensors
-from gradbench.measure.trajectory import trained_parameters
+from gradbench.errors import BadRequest
 from gradbench.models.base import UnavailableModel
-from gradbench.plan import Block
-from gradbench.worker import Progress
+from gradbench.request.block import Block
+from gradbench.request.task import Progress
+from gradbench.timing.isolated import bind_with_gradients
+from gradbench.timing.sampling import Arm, calibrate, quiet_interpreter
+from gradbench.verify.tensors import Tensors
+from gradbench.verify.trajectory import trained_parameters
 
 _ALLOCATIONS = 5
 _SAMPLE_S = 200e-6

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradbench.calibration.methods import STATED, Method
-from gradbench.measure.statistics import Interval, Times, slow_rounds
+from gradbench.statistics.intervals import Interval, Times, slow_rounds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ class Rerun:
         return Rerun(self.baseline, times, self.switched, self.busy)
 
     def kept(self) -> tuple[dict[str, Times], bool]:
-        """Leave out disturbed samples as :func:`gradbench.measure.estimates.estimate` does.
+        """Leave out disturbed samples as :func:`gradbench.statistics.estimates.estimate` does.
 
         Returns:
             Seconds by cell, NaN where a sample does not count; and whether so few were clean

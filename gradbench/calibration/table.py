@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import gradbench
 from gradbench.calibration.block import IDENTICAL, Calibrated
 from gradbench.calibration.judgement import figures
 from gradbench.calibration.methods import METHODS, STATED, Method
 from gradbench.calibration.replay import Rerun, reruns_of
-from gradbench.identity import now
-from gradbench.measure.statistics import FEWEST_PRECISE
-from gradbench.plan import Cell
+from gradbench.request.block import Cell
+from gradbench.results.store import now
+from gradbench.statistics.intervals import FEWEST_PRECISE
+from gradbench.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ def calibration_rows(
         "threads": block.threads,
         "seconds": float(settings["budget_s"]),
         "torch_version": known.get("torch_version"),
-        "gradbench_version": gradbench.__version__,
+        "gradbench_version": __version__,
         "recorded_at": now(),
     }
     identical = ["twin", *(cell_of(calibrated, name) for name in IDENTICAL)]

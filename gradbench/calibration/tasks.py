@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from gradbench.calibration.block import PLANTED
-from gradbench.config import BadRequest
-from gradbench.identity import now
-from gradbench.plan import Block
+from gradbench.errors import BadRequest
+from gradbench.request.block import Block
+from gradbench.request.task import Finished, Progress
 from gradbench.results.schema import CALIBRATION_SAMPLE, PLANTED_WORK
-from gradbench.results.store import Store
-from gradbench.worker import Finished, Progress
+from gradbench.results.store import Store, now
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class RerunTask:
         """
         import torch
 
-        from gradbench.execution import measure_block
+        from gradbench.block.run import measure_block
 
         measured = measure_block(self.block, progress)
         baseline = measured.outcomes[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import resource
 import time
 from collections.abc import Callable
 from itertools import repeat
@@ -15,6 +14,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from gradbench.devices.base import Counts, Memory, Timing
+from gradbench.machine.contention import involuntary_switches
 
 
 class Cpu:
@@ -103,11 +103,3 @@ def last_level_cache_bytes(
     units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
     sizes = [int(size[:-1]) * units[size[-1]] for size in found if size[-1:] in units]
     return max(sizes, default=64 << 20)
-
-
-def involuntary_switches() -> int:
-    """Return how often the process has been switched out against its will.
-
-    Source: getrusage(2), ``ru_nivcsw``; all threads of the process.
-    """
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw

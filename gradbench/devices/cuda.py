@@ -14,8 +14,8 @@ from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from gradbench.devices.base import Counts, Memory, Timing
-from gradbench.devices.cpu import involuntary_switches
-from gradbench.gpus import driver_version, open_gpu
+from gradbench.machine.contention import involuntary_switches
+from gradbench.machine.gpu import driver_version, open_gpu
 
 _KERNEL_MODULE = Path("/proc/driver/nvidia/version")
 """Tells the driver's version in containers without NVML; Windows' Linux has NVML only."""

@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from gradbench.commands.calibrate import parse_loads
-from gradbench.composing import compose_configuration
-from gradbench.config import BadRequest
+from gradbench.cli.commands.calibrate import parse_loads
+from gradbench.errors import BadRequest
+from gradbench.request.hydra_app import compose_configuration
 
 DEFAULTS = ("strategy=[foreach]", "zeroing=[set_to_none]")
 
@@ -30,11 +30,11 @@ def instruments(
 ) -> None:
     """Measure the same speedup by Timer, pytest-benchmark, pyperf and gradbench, by turns."""
     # Imported late, so that --help and a wrong request wait for no torch.
-    from gradbench.plan import plan_block
+    from gradbench.request.plan import plan_block
     from gradbench.results.load import load
     from gradbench.results.schema import INSTRUMENT
     from gradbench.results.store import Store
-    from gradbench.sweep import check_writable
+    from gradbench.sweep.sweep import check_writable
 
     console = Console(width=None if sys.stdout.isatty() else 120)
     name = run or f"{datetime.now():%Y-%m-%d_%H-%M-%S}-instruments"

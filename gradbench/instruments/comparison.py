@@ -11,18 +11,17 @@ from typing import Any
 import numpy as np
 import torch
 
-import gradbench
 from gradbench.calibration.hogs import busy
-from gradbench.identity import now
 from gradbench.instruments.instrument import Measure, missing
 from gradbench.instruments.interleaved import rounds
 from gradbench.instruments.pyperf_workers import workers
 from gradbench.instruments.pytest_fixture import fixture
 from gradbench.instruments.subject import CANDIDATE, Subject
 from gradbench.instruments.torch_timer import adaptive, blocked
-from gradbench.plan import file_name
+from gradbench.request.block import file_name
 from gradbench.results.schema import INSTRUMENT
-from gradbench.results.store import Store
+from gradbench.results.store import Store, now
+from gradbench.version import __version__
 
 INSTRUMENTS: Mapping[str, tuple[Measure, str | None]] = {
     "gradbench": (rounds, None),
@@ -130,7 +129,7 @@ class Comparison:
                         "budget_s": self.seconds,
                         "wall_s": wall_s,
                         "torch_version": str(torch.__version__),
-                        "gradbench_version": gradbench.__version__,
+                        "gradbench_version": __version__,
                         "recorded_at": now(),
                     }
                 )

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 
 from gradbench.instruments.subject import ARMS, BASELINE, Subject
-from gradbench.measure.isolated import Isolation, measure_isolated
-from gradbench.measure.roofline import BandwidthControl
+from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.isolated import Isolation, measure_isolated
 
 
 def rounds(subject: Subject, seconds: float, seed: int) -> dict[str, float]:

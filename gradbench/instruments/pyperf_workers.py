@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from gradbench.instruments.subject import ARMS, BASELINE, Subject
-from gradbench.plan import Block
-from gradbench.worker_server import PRELOADED
+from gradbench.request.block import Block
+from gradbench.sweep.worker_server import PRELOADED
 
 
 def workers(subject: Subject, seconds: float, seed: int) -> dict[str, float]:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import torch
 
-from gradbench.axes import Axes, instantiate_axes
-from gradbench.building import build_model
-from gradbench.config import BadRequest
-from gradbench.measure.contender import Contender
-from gradbench.measure.isolated import bind_with_gradients
-from gradbench.measure.tensors import Tensors
-from gradbench.measure.trajectory import trained_parameters
+from gradbench.block.axes import Axes, instantiate_axes
+from gradbench.block.building import build_model
+from gradbench.errors import BadRequest
 from gradbench.models.base import UnavailableModel
-from gradbench.plan import Block
+from gradbench.request.block import Block
+from gradbench.timing.contender import Contender
+from gradbench.timing.isolated import bind_with_gradients
+from gradbench.verify.tensors import Tensors
+from gradbench.verify.trajectory import trained_parameters
 
 BASELINE, CANDIDATE, TWIN = "baseline", "candidate", "twin"
 ARMS = (BASELINE, CANDIDATE, TWIN)
@@ -54,7 +54,9 @@ class Subject:
         axes = instantiate_axes(block)
         reason = axes.device.unavailable()
         for name in (block.cells[0].strategy, *block.asked):
-            reason = reason or axes.strategies[name].supports(block, axes.rule)
+            reason = reason or axes.strategies[name].supports(
+                axes.rule, axes.device.torch_device, getattr(torch, block.dtype)
+            )
         if reason is not None:
             raise BadRequest(f"nothing can run: {reason}")
         if block.threads is not None:

@@ -11,8 +11,9 @@ from types import ModuleType
 
 import torch
 
-from gradbench.config import BadRequest, experiments_folder
+from gradbench.errors import BadRequest
 from gradbench.observing.observation import Observation
+from gradbench.request.schema import experiments_folder
 
 Observe = Callable[..., Iterator[Observation]]
 

@@ -7,7 +7,7 @@ from typing import Any
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from gradbench.config import configuration_folder, groups
+from gradbench.request.schema import configuration_folder, groups
 
 
 def options(group: str) -> dict[str, Any]:

@@ -12,17 +12,11 @@ import torch
 from gradbench.devices.base import Device
 from gradbench.devices.cpu import Cpu
 from gradbench.devices.cuda import Cuda
-from gradbench.measure.estimates import Estimates, estimate
-from gradbench.measure.roofline import BandwidthControl
-from gradbench.measure.sampling import (
-    Arm,
-    Calibration,
-    Rounds,
-    Sample,
-    calibrate,
-    quiet_interpreter,
-)
-from gradbench.measure.statistics import Interval
+from gradbench.statistics.estimates import Estimates, estimate
+from gradbench.statistics.intervals import Interval
+from gradbench.statistics.sample import Sample
+from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.sampling import Arm, Calibration, Rounds, calibrate, quiet_interpreter
 
 Calls = dict[str, Callable[[], object]]
 _CONTROL, _TWIN = "bandwidth", "twin"

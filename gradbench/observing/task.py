@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-import gradbench
-from gradbench.config import BadRequest
-from gradbench.identity import now
+from gradbench.errors import BadRequest
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.trial import Trial
+from gradbench.request.task import Finished, Progress
 from gradbench.results.schema import OBSERVATION
-from gradbench.results.store import Store
-from gradbench.worker import Finished, Progress
+from gradbench.results.store import Store, now
+from gradbench.version import __version__
 
 if TYPE_CHECKING:
     from gradbench.devices.base import Device
@@ -81,7 +80,7 @@ class TrialTask:
         import torch
 
         from gradbench.observing.alive import DeviceLost
-        from gradbench.vector_maths import initialize_vector_maths
+        from gradbench.verify.vector_maths import initialize_vector_maths
 
         initialize_vector_maths()
         experiment, device = self._instantiate()
@@ -133,7 +132,7 @@ class TrialTask:
         return self._store([_whole(Verdict.failed, reason)])
 
     def _instantiate(self) -> tuple[Experiment, Device]:
-        from gradbench.axes import instantiate_option
+        from gradbench.block.axes import instantiate_option
 
         trial = self.trial
         experiment: Experiment = instantiate_option(
@@ -157,7 +156,7 @@ class TrialTask:
             "device_name": device_name,
             "threads": threads or trial.threads,
             "torch_version": torch_version,
-            "gradbench_version": gradbench.__version__,
+            "gradbench_version": __version__,
             "host": trial.host,
             "recorded_at": now(),
         }

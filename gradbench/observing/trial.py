@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from gradbench.plan import file_name, host_name, resolve
+from gradbench.request.block import file_name, host_name
+from gradbench.request.plan import resolve
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def plan_trials(config: DictConfig) -> list[Trial]:
     """Turn a composed configuration into the trials it asks for.
 
     Args:
-        config: A job's configuration, of type :class:`gradbench.config.Config`.
+        config: A job's configuration, of type :class:`gradbench.request.schema.Config`.
 
     Returns:
         A trial for each experiment, in the order given.

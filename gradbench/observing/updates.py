@@ -15,7 +15,6 @@ from torch.overrides import TorchFunctionMode
 from gradbench.observing.observation import first_line
 from gradbench.observing.optimizers import Variant, step_of, variants
 from gradbench.observing.options import options
-from gradbench.plan import Block
 from gradbench.rules.base import Rule
 from gradbench.strategies.base import Binding, Strategy
 
@@ -37,37 +36,23 @@ class Update:
     unsupported: str | None = None
 
 
-def strategy_updates(rule_name: str, rule: Rule, device: torch.device) -> list[Update]:
+def strategy_updates(rule: Rule, device: torch.device) -> list[Update]:
     """List gradbench's strategies.
 
     Args:
-        rule_name: The rule's name.
         rule: What they carry out.
         device: Where.
 
     Returns:
         An update for each option of ``conf/strategy``.
     """
-    block = Block(
-        run="",
-        host="",
-        model="",
-        device=device.type,
-        dtype="float32",
-        threads=None,
-        rule=rule_name,
-        seed=0,
-        cells=(),
-        asked=(),
-        options={},
-    )
     strategies: dict[str, Strategy] = options("strategy")
     return [
         Update(
             name,
             _bind_strategy(strategy, rule),
             strategy.in_backward,
-            strategy.supports(block, rule),
+            strategy.supports(rule, device, torch.float32),
         )
         for name, strategy in strategies.items()
     ]

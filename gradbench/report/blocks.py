@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gradbench.report import text
-from gradbench.report.difference import difference, known
+from gradbench.statistics.verdicts import difference, known
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     import pandas as pd

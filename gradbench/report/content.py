@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradbench.report.cost_model import CostModels, fit_cost_models
-from gradbench.report.difference import known
 from gradbench.report.gather import Gathered
+from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
     import pandas as pd

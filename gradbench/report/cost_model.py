@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gradbench.config import BadRequest
-from gradbench.report.difference import known
+from gradbench.errors import BadRequest
+from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from gradbench.cost.evidence import Evidence
-    from gradbench.cost.prediction import Ranking
+    from gradbench.predict.evidence import Evidence
+    from gradbench.predict.prediction import Ranking
 
 _PREDICTED = ("run", "host", "block", "cell")
 
@@ -45,8 +45,8 @@ def fit_cost_models(cells: pd.DataFrame) -> CostModels:
     """
     import pandas as pd
 
-    from gradbench.cost.evidence import gather_evidence
-    from gradbench.cost.prediction import rank
+    from gradbench.predict.evidence import gather_evidence
+    from gradbench.predict.prediction import rank
 
     rankings, devices, predicted = [], [], []
     # The described cells say whether a zeroing is the default, the evidence which one is.
@@ -85,7 +85,7 @@ def _predictions(
     evidence: Evidence, cells: pd.DataFrame, strategies: set[str]
 ) -> list[dict[str, Any]]:
     """Predict the time of each cell by its strategy's fit."""
-    from gradbench.cost.fit import fit_cost
+    from gradbench.predict.fit import fit_cost
 
     fits = {strategy: fit_cost(evidence, strategy) for strategy in strategies}
     rows = []

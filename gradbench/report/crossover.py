@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from gradbench.cost.crossover import Crossover
-from gradbench.report.text import count
+from gradbench.predict.crossover import Crossover
+from gradbench.terminal.figures import count
 
 
 def say_crossovers(changes: Sequence[Crossover], of: str, fastest: str) -> str:

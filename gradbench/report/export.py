@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 from gradbench.report.rendering import Rendering, start_figures
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import typer
 
-from gradbench.config import configuration_folder, experiments_folder
 from gradbench.report.markdown import escape, markdown_table
 from gradbench.report.matrices import matrices
 from gradbench.report.matrix import together
@@ -26,6 +25,7 @@ from gradbench.report.observations import (
     counts,
     rows_of,
 )
+from gradbench.request.schema import configuration_folder, experiments_folder
 from gradbench.results.load import load
 from gradbench.results.observations import ADDED
 

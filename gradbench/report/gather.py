@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 from gradbench.results.location import address, locate
 
 if TYPE_CHECKING:

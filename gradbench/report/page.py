@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup, escape
 
-from gradbench.report import text
 from gradbench.report.experiments import sections
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     import pandas as pd

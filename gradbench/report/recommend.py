@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradbench.report.blocks import measured
-from gradbench.report.difference import FASTER, known
+from gradbench.statistics.verdicts import FASTER, known
 
 if TYPE_CHECKING:
     import pandas as pd

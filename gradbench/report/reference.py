@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from gradbench.report.calibration import load_of, percent
-from gradbench.report.difference import known
+from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
     import pandas as pd

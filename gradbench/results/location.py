@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

@@ -7,13 +7,14 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gradbench.config import Unwritable
+from gradbench.errors import Unwritable
 from gradbench.results.checksum import BLANK, KEY, seal
 from gradbench.results.files import UnreadableFile, read_file
 from gradbench.results.lock import hold
@@ -130,6 +131,11 @@ class Store:
         """
         names = self.on_any_host(name, table)
         return next((each for each in names if self.is_finished(each, table, column)), None)
+
+
+def now() -> str:
+    """Return the time as rows carry it: ISO 8601, UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def _write(path: Path, content: bytes) -> None:

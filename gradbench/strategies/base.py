@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 
 Step = Callable[[], None]
@@ -60,12 +60,13 @@ class Strategy(Protocol):
         """How many tensors of each parameter's size a cell holds for itself while it is bound."""
         return 0
 
-    def supports(self, block: Block, rule: Rule) -> str | None:
-        """Say why the strategy cannot run in a block.
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        """Say why the strategy cannot run.
 
         Args:
-            block: The block, known by its names.
-            rule: The block's rule.
+            rule: What it would carry out.
+            device: Where the parameters would be; it need not be there.
+            dtype: Their floating type.
 
         Returns:
             The reason, or None where it can run.

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 
@@ -29,8 +28,8 @@ class Compiled(Strategy):
     def rounded_corrections(self) -> bool:
         return True
 
-    def supports(self, block: Block, rule: Rule) -> str | None:
-        return compiler_missing(block.device)
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        return compiler_missing(device)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         compiled = compiled_step(rule, dynamic=True)
@@ -51,18 +50,18 @@ class Compiled(Strategy):
         return Binding(step)
 
 
-def compiler_missing(device: str) -> str | None:
+def compiler_missing(device: torch.device) -> str | None:
     """Say what torch.compile lacks on a device.
 
     Args:
-        device: Name of the device.
+        device: Where.
 
     Returns:
         The reason, or None where it can compile.
     """
-    if device == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+    if device.type == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         return "torch.compile needs a C++ compiler on the CPU, and none is on the PATH"
-    if device == "cuda" and importlib.util.find_spec("triton") is None:
+    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
         return "torch.compile needs triton on CUDA, and it is not installed"
     return None
 

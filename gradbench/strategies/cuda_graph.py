@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
 from gradbench.strategies.gathering import gather
@@ -30,8 +29,8 @@ class CudaGraph(Strategy):
     def copies(self) -> int:
         return 2  # the gradients it reads, and what the captured step allocates
 
-    def supports(self, block: Block, rule: Rule) -> str | None:
-        return None if block.device == "cuda" else f"needs CUDA, the device is {block.device}"
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        return None if device.type == "cuda" else f"needs CUDA, the device is {device.type}"
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         static = [torch.zeros_like(parameter) for parameter in parameters]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch.nn import Parameter
 
-from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.flattening import flat_state, flatten
@@ -26,8 +26,8 @@ class Flat(Strategy):
     def flattens(self) -> bool:
         return True
 
-    def supports(self, block: Block, rule: Rule) -> str | None:
-        return optimizer_refusal(block, rule, {"fused": True})
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        return optimizer_refusal(rule, device, dtype, {"fused": True})
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch.nn import Parameter
 
-from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.compiled import compiled_step, compiler_missing, start_count
@@ -39,8 +38,8 @@ class FlatCompiled(Strategy):
     def rounded_corrections(self) -> bool:
         return True
 
-    def supports(self, block: Block, rule: Rule) -> str | None:
-        return compiler_missing(block.device)
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        return compiler_missing(device)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch.nn import Parameter
 
-from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
 from gradbench.strategies.flattening import flat_state, flatten
@@ -26,8 +25,8 @@ class FlatFused(Strategy):
     def flattens(self) -> bool:
         return True
 
-    def supports(self, block: Block, rule: Rule) -> str | None:
-        return fused_refusal(block, rule)
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        return fused_refusal(rule, device, dtype)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch.nn import Parameter
 
-from gradbench.plan import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.probe import optimizer_refusal
@@ -43,10 +43,10 @@ class Optimizer(Strategy):
     def float32_count(self) -> bool:
         return bool(self.capturable)
 
-    def supports(self, block: Block, rule: Rule) -> str | None:
-        if self.capturable and block.device != "cuda":
-            return f"capturable=True needs CUDA, the device is {block.device}"
-        return optimizer_refusal(block, rule, self.implementation)
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        if self.capturable and device.type != "cuda":
+            return f"capturable=True needs CUDA, the device is {device.type}"
+        return optimizer_refusal(rule, device, dtype, self.implementation)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         optimizer = rule.optimizer(parameters, **self.implementation)

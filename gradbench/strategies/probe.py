@@ -1,7 +1,7 @@
-"""One step of a small matrix, to learn whether it runs in a block, and if not, why.
+"""One step of a small matrix, to learn whether it runs, and if not, why.
 
-Only what PyTorch refuses counts; whether a step is right is for verification to say. Where the
-block's device is not there, as its cells say by themselves, the matrix lies on the CPU and tells
+Only what PyTorch refuses counts; whether a step is right is for verification to say. Where a
+device is not there, as a block's cells say by themselves, the matrix lies on the CPU and tells
 what PyTorch has on no device.
 """
 
@@ -15,24 +15,26 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.plan import Block
 from gradbench.rules.base import Rule, Unavailable
 from gradbench.strategies.base import columns
 
 
-def optimizer_refusal(block: Block, rule: Rule, implementation: Mapping[str, bool]) -> str | None:
+def optimizer_refusal(
+    rule: Rule, device: torch.device, dtype: torch.dtype, implementation: Mapping[str, bool]
+) -> str | None:
     """Say why torch.optim cannot carry out a rule.
 
     Args:
-        block: Gives device and dtype.
         rule: Gives the optimizer.
+        device: Where its parameters would be.
+        dtype: Their floating type.
         implementation: Keywords for torch.optim.
 
     Returns:
         The reason, in PyTorch's words where it has some; None where the step runs.
     """
-    device = _device(block)
-    matrix = _matrix(block, device)
+    there = _is_there(device)
+    matrix = _matrix(device if there else torch.device("cpu"), dtype)
     try:
         optimizer = rule.optimizer([matrix], **implementation)
     except TypeError:
@@ -40,46 +42,44 @@ def optimizer_refusal(block: Block, rule: Rule, implementation: Mapping[str, boo
         return f"torch.optim.{name} takes no {' or '.join(implementation)}"
     except (Unavailable, RuntimeError) as error:
         return _first_sentence(error)
-    return _refusal(optimizer.step, there=device is not None)
+    return _refusal(optimizer.step, there=there)
 
 
-def fused_refusal(block: Block, rule: Rule) -> str | None:
+def fused_refusal(rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
     """Say why a rule's fused step cannot run.
 
     Args:
-        block: Gives device and dtype.
         rule: Gives the step.
+        device: Where its parameters would be.
+        dtype: Their floating type.
 
     Returns:
         The reason, in PyTorch's words where it has some; None where the step runs.
     """
-    device = _device(block)
-    value = _matrix(block, device).detach()
+    there = _is_there(device)
+    value = _matrix(device if there else torch.device("cpu"), dtype).detach()
     state = columns(rule, [{name: torch.zeros_like(value) for name in rule.slots}])
     count = torch.zeros((), dtype=torch.float32, device=value.device)
     step = partial(rule.step_fused, [value], [torch.ones_like(value)], state, [count])
-    return _refusal(step, there=device is not None)
+    return _refusal(step, there=there)
 
 
-def _device(block: Block) -> torch.device | None:
-    """Return the block's device; None where it is not there."""
-    if block.device != "cuda":  # and CUDA is left as it is, not even asked
-        return torch.device(block.device)
-    index = int(block.options.get("device", {}).get("index", 0))
-    there = torch.cuda.is_available() and 0 <= index < torch.cuda.device_count()
-    return torch.device("cuda", index) if there else None
+def _is_there(device: torch.device) -> bool:
+    """Say whether a device is there; where it is none of CUDA's, CUDA is not even asked."""
+    if device.type != "cuda":
+        return True
+    return torch.cuda.is_available() and 0 <= (device.index or 0) < torch.cuda.device_count()
 
 
-def _matrix(block: Block, device: torch.device | None) -> Tensor:
+def _matrix(device: torch.device, dtype: torch.dtype) -> Tensor:
     """Make a parameter with a gradient; of two dimensions, since some optimizers take no other."""
-    dtype = getattr(torch, block.dtype)
-    matrix = Parameter(torch.zeros(2, 2, dtype=dtype, device=device or "cpu"))
+    matrix = Parameter(torch.zeros(2, 2, dtype=dtype, device=device))
     matrix.grad = torch.ones_like(matrix)
     return matrix
 
 
 def _refusal(step: Callable[[], object], *, there: bool) -> str | None:
-    """Take a step; return the reason where it is refused, on the block's device if by that."""
+    """Take a step; return the reason where it is refused, on the device itself if by that."""
     try:
         step()
     except Unavailable as error:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from gradbench.composing import compose_configuration
 from gradbench.instruments.__main__ import DEFAULTS
 from gradbench.instruments.comparison import Comparison
 from gradbench.instruments.subject import Subject
-from gradbench.plan import plan_block
 from gradbench.report.instruments import summarise, verdicts
+from gradbench.request.hydra_app import compose_configuration
+from gradbench.request.plan import plan_block
 from gradbench.results.load import load
 from gradbench.results.schema import INSTRUMENT
 from gradbench.results.store import Store

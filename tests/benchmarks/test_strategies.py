@@ -23,13 +23,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scipy.stats import quantile_test
 
 import gradbench
-from gradbench.block_task import BlockTask
-from gradbench.config import configuration_folder
-from gradbench.measure.isolated import bind_with_gradients
-from gradbench.measure.tensors import Tensors
-from gradbench.plan import plan_block
+from gradbench.block.task import BlockTask
+from gradbench.request.plan import plan_block
+from gradbench.request.schema import configuration_folder
 from gradbench.results.store import Store
-from gradbench.worker import Workers
+from gradbench.sweep.worker import Workers
+from gradbench.timing.isolated import bind_with_gradients
+from gradbench.verify.tensors import Tensors
 from tests.conftest import make, options
 
 MARGIN = 1.10

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from gradbench.calibration.replay import CONTROL
-from gradbench.measure.statistics import Interval
+from gradbench.statistics.intervals import Interval
 
 BASELINE = "no_grad/set_to_none"
 

@@ -9,7 +9,7 @@ from gradbench.calibration.judgement import (
     figures,
     found,
 )
-from gradbench.measure.statistics import Interval
+from gradbench.statistics.intervals import Interval
 from tests.calibration.simulated import around
 
 

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from gradbench.calibration.planted import Planted
-from gradbench.measure.tensors import Tensors
 from gradbench.strategies.foreach import Foreach
 from gradbench.strategies.no_grad import NoGrad
+from gradbench.verify.tensors import Tensors
 from tests.conftest import SHAPES, allocate, make
 
 

@@ -3,8 +3,8 @@ import pytest
 
 from gradbench.calibration.methods import METHODS, STATED
 from gradbench.calibration.replay import CONTROL, Rerun, reruns_of
-from gradbench.measure.estimates import estimate
-from gradbench.measure.sampling import Sample
+from gradbench.statistics.estimates import estimate
+from gradbench.statistics.sample import Sample
 from tests.calibration.simulated import BASELINE, samples
 
 TRUTHS = {"twin": 1.0, "foreach/set_to_none": 0.5}

@@ -5,7 +5,7 @@ import pytest
 
 from gradbench.calibration.block import IDENTICAL, PLANTED, Calibrated, plan_calibration
 from gradbench.calibration.table import calibration_rows, cell_of
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 from gradbench.report.calibration import (
     calibration_lines,
     calibration_page,

@@ -2,8 +2,8 @@
 
 from types import ModuleType
 
-from gradbench.config import experiments_folder
 from gradbench.observing.experiment import load_file
+from gradbench.request.schema import experiments_folder
 
 
 def load_experiment(file: str) -> ModuleType:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from gradbench.config import configuration_folder, experiments_folder, groups
+from gradbench.request.schema import configuration_folder, experiments_folder, groups
 
 FOLDER = experiments_folder()
 FILES = sorted(FOLDER.rglob("*.py"))

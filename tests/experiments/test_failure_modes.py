@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from gradbench.config import experiments_folder
 from gradbench.observing.failure_mode import FailureMode, FailureObservation, observe_modes
 from gradbench.observing.observation import Verdict
 from gradbench.observing.symptom import State, examine
+from gradbench.request.schema import experiments_folder
 from tests.conftest import CPU
 from tests.experiments.loading import load_experiment
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from gradbench.measure.statistics import Interval
 from gradbench.observing.observation import Observation, Verdict
+from gradbench.statistics.intervals import Interval
 from tests.experiments.loading import load_experiment
 
 CPU = torch.device("cpu")

@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 from gradbench.instruments.comparison import INSTRUMENTS, Comparison
 from gradbench.instruments.subject import CANDIDATE, TWIN, Subject
-from gradbench.plan import Block
 from gradbench.report.instruments import instrument_page, instrument_table, summarise, verdicts
+from gradbench.request.block import Block
 from gradbench.results.load import load
 from gradbench.results.schema import INSTRUMENT
 from gradbench.results.store import Store

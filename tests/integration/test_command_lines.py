@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gradbench.cli import main
-from gradbench.config import _BOUNDS, groups
+from gradbench.cli.main import main
+from gradbench.request.schema import _BOUNDS, groups
 from tests.conftest import TINY
 
 EXAMPLES = 500 if os.environ.get("GRADBENCH_TORTURE") else 40

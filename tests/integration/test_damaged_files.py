@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import gradbench
-from gradbench.cli import main
+from gradbench.cli.main import main
 from gradbench.results.load import UnreadableResults
 from gradbench.results.store import Store
 from tests.integration.sweeping import LINEAR, TORTURE

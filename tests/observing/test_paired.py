@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gradbench.measure.sampling import Sample
 from gradbench.observing.paired import Paired, time_paired
+from gradbench.statistics.sample import Sample
 
 
 def sample(call: str, replicate: int, round_: int, seconds: float, switched: bool) -> Sample:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from gradbench.config import experiments_folder
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.script import main
+from gradbench.request.schema import experiments_folder
 
 ROOT = str(Path(__file__).parents[2])
 

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 import gradbench
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 from gradbench.observing.task import WHOLE, TrialTask
 from gradbench.observing.trial import Trial
+from gradbench.request.task import Finished
 from gradbench.results.store import Store
-from gradbench.worker import Finished, Workers
+from gradbench.sweep.worker import Workers
 
 HEAD = """
 import os, signal, sys, time

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from gradbench.config import BadRequest, groups
+from gradbench.errors import BadRequest
 from gradbench.observing.experiment import Experiment
 from gradbench.observing.trial import plan_trials
+from gradbench.request.schema import groups
 from tests.conftest import Compose
 
 NAMES = [name for name in groups()["experiment"] if name != "all"]

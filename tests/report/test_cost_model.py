@@ -7,7 +7,7 @@ import pytest
 from gradbench.report.blocks import describe_cells
 from gradbench.report.cost_model import CostModels, fit_cost_models
 from gradbench.results.schema import arrow_schema
-from tests.cost.planted import COSTS, MODELS, cells, planted
+from tests.predict.planted import COSTS, MODELS, cells, planted
 
 
 def fitted(rows: pd.DataFrame) -> CostModels:

@@ -8,18 +8,18 @@ import pandas as pd
 import pytest
 
 import gradbench
-from gradbench.cost.evidence import gather_evidence
+from gradbench.predict.evidence import gather_evidence
 from gradbench.report import fleet
 from gradbench.report.blocks import describe_cells
 from gradbench.report.content import derive
 from gradbench.report.gather import gather
 from gradbench.report.publish import draw_tables
-from gradbench.report.summary import summary_tables
-from gradbench.report.zeroing_summary import zeroing_costs
 from gradbench.results.overview import overview
 from gradbench.results.store import Store
+from gradbench.terminal.summary import summary_tables
+from gradbench.terminal.zeroings import zeroing_costs
 from tests.benchmarks.generated_fleet import KINDS, TORCH, write_fleet
-from tests.comparison.runs import TIMES, rows
+from tests.compare.runs import TIMES, rows
 from tests.report.stored import write_run
 
 HOSTS, CELLS = 40, 50

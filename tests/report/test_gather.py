@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 from gradbench.report.content import derive
 from gradbench.report.gather import gather
 from gradbench.report.scan import gradient_steps, sample_counts

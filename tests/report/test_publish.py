@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import gradbench
-from gradbench.cli import main
+from gradbench.cli.main import main
 from gradbench.report.content import Content
 from gradbench.report.publish import Report
 from tests.report.stored import write_observations, write_run

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from gradbench.report.content import Content, derive
-from gradbench.report.difference import FASTER, NO_DIFFERENCE, SLOWER, difference
 from gradbench.report.gather import gather
 from gradbench.results.store import Store
+from gradbench.statistics.verdicts import FASTER, NO_DIFFERENCE, SLOWER, difference
 from tests.report.stored import write_run
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 from gradbench.report.reference import BEGIN, END, keep_run, write_reference
 from tests.report.stored import write_run
 

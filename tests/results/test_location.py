@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import gradbench
-from gradbench.config import BadRequest
+from gradbench.errors import BadRequest
 from gradbench.report.gather import gather
 from gradbench.results.files import readable_files
 from gradbench.results.location import locate
 from gradbench.results.overview import overview
-from tests.comparison.runs import TIMES, rows, write
+from tests.compare.runs import TIMES, rows, write
 from tests.report.stored import write_run
 
 fsspec = pytest.importorskip("fsspec")

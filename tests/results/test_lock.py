@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gradbench.config import Unwritable
+from gradbench.errors import Unwritable
 from gradbench.results.lock import claim, hold, is_held, remove_abandoned
 from gradbench.results.store import Store
 from tests.results.test_store import cell

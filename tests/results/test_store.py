@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import gradbench
-from gradbench.config import Unwritable
+from gradbench.errors import Unwritable
 from gradbench.results.load import UnreadableResults
 from gradbench.results.schema import TABLES, VERSION, arrow_schema, column_dictionary
 from gradbench.results.store import Store

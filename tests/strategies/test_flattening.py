@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gradbench.measure.isolated import bind_with_gradients
 from gradbench.rules.base import Rule
 from gradbench.strategies.flattening import flat_state, flatten, order
+from gradbench.timing.isolated import bind_with_gradients
 from tests.conftest import allocate, make
 
 FLAT = ["flat", "flat_fused", "flat_compiled"]

@@ -3,30 +3,25 @@
 The device ``meta`` stands for one on which constructors succeed and steps are refused.
 """
 
-import dataclasses
 from typing import Any
 
 import pytest
 import torch
 
-from gradbench.plan import Block, plan_block
 from gradbench.rules.base import Rule
 from gradbench.rules.sgd import Sgd
 from gradbench.strategies.base import Strategy
-from tests.conftest import Compose, make, options
+from tests.conftest import make, options
 
 OPTIMIZERS = sorted(name for name in options("strategy") if name.startswith("optimizer"))
 OTHERS = sorted(options("strategy").keys() - set(OPTIMIZERS) - {"flat", "flat_fused"})
 
 
-@pytest.fixture(scope="module")
-def block(composed: Compose) -> Block:
-    return plan_block(composed())
-
-
-def reason_of(strategy: str, block: Block, rule: Rule) -> str | None:
+def reason_of(
+    strategy: str, rule: Rule, device: str = "cpu", dtype: torch.dtype = torch.float32
+) -> str | None:
     made: Strategy = make("strategy", strategy)
-    return made.supports(block, rule)
+    return made.supports(rule, torch.device(device), dtype)
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
@@ -37,42 +32,36 @@ def reason_of(strategy: str, block: Block, rule: Rule) -> str | None:
         ("flat_fused", "PyTorch has no fused kernel for Lion"),
     ],
 )
-def test_what_a_rule_does_not_offer_is_a_reason(
-    block: Block, name: str, said: str, device: str
-) -> None:
+def test_what_a_rule_does_not_offer_is_a_reason(name: str, said: str, device: str) -> None:
     if (name, device) == ("optimizer_capturable", "cpu"):
         said = "capturable=True needs CUDA, the device is cpu"
-    block = dataclasses.replace(block, device=device)
-    assert reason_of(name, block, make("rule", "lion")) == said
+    assert reason_of(name, make("rule", "lion"), device) == said
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_what_needs_neither_optimizer_nor_kernel_asks_for_none(block: Block, name: str) -> None:
-    assert reason_of(name, block, make("rule", "lion")) == reason_of(name, block, Sgd(lr=0.1))
+def test_what_needs_neither_optimizer_nor_kernel_asks_for_none(name: str) -> None:
+    assert reason_of(name, make("rule", "lion")) == reason_of(name, Sgd(lr=0.1))
 
 
 @pytest.mark.parametrize("name", ["optimizer_fused", "flat", "flat_fused"])
 @pytest.mark.parametrize("rule_name", ["sgd", "adagrad"])
-def test_a_step_that_the_device_refuses_is_a_reason(
-    block: Block, rule_name: str, name: str
-) -> None:
+def test_a_step_that_the_device_refuses_is_a_reason(rule_name: str, name: str) -> None:
     rule: Rule = make("rule", rule_name)
-    reason = reason_of(name, dataclasses.replace(block, device="meta"), rule)
+    reason = reason_of(name, rule, "meta")
     assert reason is not None
     assert "meta" in reason.lower()
     assert "\n" not in reason
     assert not reason.endswith(".")
-    assert reason_of(name, block, rule) is None
+    assert reason_of(name, rule) is None
 
 
 @pytest.mark.parametrize("name", ["optimizer_fused", "flat", "flat_fused"])
 def test_a_device_that_is_not_there_refuses_nothing(
-    block: Block, name: str, monkeypatch: pytest.MonkeyPatch
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch, "_fused_adagrad_", refuse)
-    elsewhere = dataclasses.replace(block, device="cuda")
-    assert reason_of(name, elsewhere, make("rule", "adagrad")) is None
+    assert reason_of(name, make("rule", "adagrad"), "cuda") is None
 
 
 def refuse(*_: Any, **__: Any) -> None:
@@ -80,23 +69,21 @@ def refuse(*_: Any, **__: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["optimizer_fused", "flat", "flat_fused"])
-def test_a_reason_is_one_sentence(block: Block, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reason_is_one_sentence(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "_fused_adagrad_", refuse)
-    assert reason_of(name, block, make("rule", "adagrad")) == "Could not run it"
+    assert reason_of(name, make("rule", "adagrad")) == "Could not run it"
 
 
-def test_a_step_that_breaks_is_left_to_verification(
-    block: Block, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_step_that_breaks_is_left_to_verification(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise KeyError("sum")
 
     monkeypatch.setattr(torch, "_fused_adagrad_", broken)
     for name in ("optimizer_fused", "flat", "flat_fused"):
-        assert reason_of(name, block, make("rule", "adagrad")) is None
+        assert reason_of(name, make("rule", "adagrad")) is None
 
 
-def test_the_type_of_the_block_is_tried(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_type_of_the_parameters_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: set[tuple[torch.dtype, int]] = set()
 
     def kernel(parameters: list[torch.Tensor], *_: Any, **__: Any) -> None:
@@ -104,17 +91,17 @@ def test_the_type_of_the_block_is_tried(block: Block, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(torch, "_fused_adagrad_", kernel)
     for name in ("optimizer_fused", "flat", "flat_fused"):
-        reason_of(name, dataclasses.replace(block, dtype="bfloat16"), make("rule", "adagrad"))
+        reason_of(name, make("rule", "adagrad"), dtype=torch.bfloat16)
         assert seen == {(torch.bfloat16, 2)}
         seen.clear()
 
 
 @pytest.mark.parametrize("name", sorted(options("strategy")))
-def test_a_block_on_the_cpu_leaves_cuda_alone(
-    block: Block, name: str, monkeypatch: pytest.MonkeyPatch
+def test_a_device_that_is_the_cpu_leaves_cuda_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     touched: list[str] = []
     for rule_name in options("rule"):
         monkeypatch.setattr(torch.cuda, "_lazy_init", lambda rule=rule_name: touched.append(rule))
-        reason_of(name, block, make("rule", rule_name))
+        reason_of(name, make("rule", rule_name))
     assert touched == []

@@ -1,4 +1,3 @@
-import dataclasses
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -7,12 +6,12 @@ import pytest
 import torch
 from torch.nn import Parameter
 
-from gradbench.measure.verification import verify
-from gradbench.plan import Block
+from gradbench.request.block import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
+from gradbench.verify.verification import verify
 from gradbench.zeroing.base import Zeroing
-from tests.conftest import allocate, make, options
+from tests.conftest import CPU, allocate, make, options
 
 RULES = sorted(options("rule"))
 STRATEGIES = sorted(options("strategy"))
@@ -40,12 +39,12 @@ def forget_compiled(rule_name: str) -> None:
 @pytest.mark.parametrize("rule_name", RULES)
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_strategy_carries_out_rule(
-    plan: Plan, name: str, rule_name: str, zeroing: str, device: torch.device
+    name: str, rule_name: str, zeroing: str, device: torch.device
 ) -> None:
     strategy: Strategy = make("strategy", name)
     rule: Rule = make("rule", rule_name)
     cleared: Zeroing = make("zeroing", zeroing)
-    reason = strategy.supports(plan(f"rule={rule_name}", f"device={device.type}"), rule)
+    reason = strategy.supports(rule, device, torch.float32)
     if reason is not None:
         pytest.skip(reason)
     forget_compiled(rule_name)
@@ -67,11 +66,11 @@ def test_strategy_carries_out_rule(
     [s for s in STRATEGIES if not any(word in s for word in ("compiled", "flat", "optimizer"))],
 )
 def test_own_strategies_are_right_in_every_dtype(
-    plan: Plan, name: str, rule_name: str, dtype: str, device: torch.device
+    name: str, rule_name: str, dtype: str, device: torch.device
 ) -> None:
     strategy: Strategy = make("strategy", name)
     rule: Rule = make("rule", rule_name)
-    reason = strategy.supports(plan(f"dtype={dtype}", f"device={device.type}"), rule)
+    reason = strategy.supports(rule, device, getattr(torch, dtype))
     if reason is not None:
         pytest.skip(reason)
     tensors = allocate(rule, getattr(torch, dtype), device)
@@ -79,12 +78,10 @@ def test_own_strategies_are_right_in_every_dtype(
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_release_leaves_parameters_as_they_were_found(
-    plan: Plan, name: str, device: torch.device
-) -> None:
+def test_release_leaves_parameters_as_they_were_found(name: str, device: torch.device) -> None:
     strategy: Strategy = make("strategy", name)
     rule: Rule = make("rule", "sgd")
-    if strategy.supports(plan(f"device={device.type}"), rule) is not None:
+    if strategy.supports(rule, device, torch.float32) is not None:
         pytest.skip("does not run here")
     torch._dynamo.reset()
     tensors = allocate(rule, device=device)
@@ -101,15 +98,15 @@ def test_release_leaves_parameters_as_they_were_found(
 
 
 @pytest.mark.parametrize("name", ["cuda_graph", "optimizer_capturable"])
-def test_cuda_only_strategies_say_so(plan: Plan, name: str) -> None:
-    reason = make("strategy", name).supports(plan(), make("rule", "adam"))
+def test_cuda_only_strategies_say_so(name: str) -> None:
+    reason = make("strategy", name).supports(make("rule", "adam"), CPU, torch.float32)
     assert reason is not None
     assert "CUDA" in reason
 
 
-def test_optimizer_without_an_implementation_is_skipped(plan: Plan) -> None:
-    block = dataclasses.replace(plan(), device="cuda")
-    reason = make("strategy", "optimizer_capturable").supports(block, make("rule", "sgd"))
+def test_optimizer_without_an_implementation_is_skipped() -> None:
+    where = torch.device("cuda"), torch.float32
+    reason = make("strategy", "optimizer_capturable").supports(make("rule", "sgd"), *where)
     assert reason == "torch.optim.SGD takes no capturable"
 
 

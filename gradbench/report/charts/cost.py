@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
-from gradbench.report import text
 from gradbench.report.blocks import WIDEST, measured
 from gradbench.report.charts.figure import COLORS, SECONDS, Figure, facet, records, tooltip
-from gradbench.report.difference import known
+from gradbench.statistics.verdicts import known
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

@@ -17,7 +17,7 @@ from gradbench.report.charts.figure import (
     records,
     tooltip,
 )
-from gradbench.report.difference import known
+from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
-from gradbench.report import text
 from gradbench.report.blocks import measured
 from gradbench.report.charts.figure import (
     BASELINE,
@@ -19,6 +18,7 @@ from gradbench.report.charts.figure import (
     records,
     tooltip,
 )
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

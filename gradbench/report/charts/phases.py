@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import altair as alt
 import pandas as pd
 
-from gradbench.report import text
 from gradbench.report.blocks import measured
 from gradbench.report.charts.figure import (
     BASELINE,
@@ -20,7 +19,8 @@ from gradbench.report.charts.figure import (
     records,
     tooltip,
 )
-from gradbench.report.difference import known
+from gradbench.statistics.verdicts import known
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import altair as alt
 
-from gradbench.report import text
 from gradbench.report.blocks import measured
 from gradbench.report.charts.figure import Figure, facet, records, tooltip
-from gradbench.report.difference import NO_DIFFERENCE, known
+from gradbench.statistics.verdicts import NO_DIFFERENCE, known
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

@@ -8,7 +8,7 @@ import altair as alt
 
 from gradbench.report.blocks import measured
 from gradbench.report.charts.figure import COLORS, SECONDS, Figure, facet, records, tooltip
-from gradbench.report.difference import known
+from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradbench.report import text
-from gradbench.report.difference import known
 from gradbench.report.tables.table import ReportTable
+from gradbench.statistics.verdicts import known
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
-    from gradbench.cost.prediction import Ranking
+    from gradbench.predict.prediction import Ranking
     from gradbench.report.content import Content
 
 _FILTERS = {"device": "device", "rule": "rule"}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradbench.report import text
 from gradbench.report.blocks import measured
-from gradbench.report.difference import FASTER, NO_DIFFERENCE, known
 from gradbench.report.tables.table import ReportTable, slug
+from gradbench.statistics.verdicts import FASTER, NO_DIFFERENCE, known
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradbench.report import text
 from gradbench.report.blocks import measured
 from gradbench.report.tables.table import ReportTable
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradbench.report import text
-from gradbench.report.difference import FASTER, known
 from gradbench.report.tables.table import ReportTable
 from gradbench.report.trust import FIGURES
+from gradbench.statistics.verdicts import FASTER, known
+from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

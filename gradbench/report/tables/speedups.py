@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradbench.report.blocks import measured
-from gradbench.report.difference import NO_DIFFERENCE, known
 from gradbench.report.tables.table import ReportTable, slug
 from gradbench.report.trust import FIGURES
+from gradbench.statistics.verdicts import NO_DIFFERENCE, known
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

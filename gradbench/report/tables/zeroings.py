@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gradbench.report import text
 from gradbench.report.tables.table import ReportTable
-from gradbench.report.zeroing_summary import PHASES, zeroing_costs
+from gradbench.terminal import figures as text
+from gradbench.terminal.zeroings import PHASES, zeroing_costs
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content

@@ -1,0 +1,79 @@
+"""What a worker saw of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+
+from gradbench.request.block import Cell
+from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.isolated import IsolatedResult
+from gradbench.timing.training import TrainingResult
+from gradbench.verify.verification import Verdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell before it was timed.
+
+    Args:
+        cell: Which cell.
+        status: ok, wrong, skipped or failed.
+        reason: Why the status is not ok.
+        verdict: What verification found; None where it did not take place.
+    """
+
+    cell: Cell
+    status: str
+    reason: str | None = None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that was seen of a block.
+
+    Args:
+        outcomes: One for each cell, in the block's order.
+        device_name: Name of the hardware; None where there is none.
+        driver: Version of its driver; None where it has none.
+        clock_hz: Its highest clock, in Hz; None where unknown.
+        threads: Threads of CPU operators.
+        design: product or star; None where nothing was measured.
+        shapes: Shape of each tensor that an update writes.
+        control: The bandwidth control; None where nothing was measured.
+        isolated: The isolated protocol's result.
+        dispatch_s: Seconds of an update on as many tensors of two elements each, by cell.
+        instructions: Instructions per update, by cell; empty unless asked for.
+        training: The training protocol's result.
+        compile_s: Seconds that first calls took longer than later ones: torch.compile's work.
+        verification_s: Seconds inside the verified updates.
+    """
+
+    outcomes: list[Outcome]
+    device_name: str | None = None
+    driver: str | None = None
+    clock_hz: float | None = None
+    threads: int | None = None
+    design: str | None = None
+    shapes: Sequence[torch.Size] = ()
+    control: BandwidthControl | None = None
+    isolated: IsolatedResult | None = None
+    dispatch_s: Mapping[str, float] = field(default_factory=dict)
+    instructions: Mapping[str, int] = field(default_factory=dict)
+    training: TrainingResult | None = None
+    compile_s: float = 0.0
+    verification_s: float = 0.0
+
+    @property
+    def sampling_s(self) -> float:
+        """Seconds inside timed calls and the warm-up calls before them.
+
+        The verified updates are warm-up calls, timed to choose the design. What the first of them
+        took longer, mostly torch.compile's work, is in ``compile_s`` as well.
+        """
+        results = (self.isolated, self.training)
+        timed = sum(result.sampling_s for result in results if result is not None)
+        return self.verification_s + timed

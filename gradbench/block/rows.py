@@ -1,0 +1,240 @@
+"""From what a worker saw to the rows of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from gradbench.block.identity import identity
+from gradbench.block.measured import Measured, Outcome
+from gradbench.machine.contention import Contention
+from gradbench.request.block import Block, Cell
+from gradbench.rules.base import Rule
+from gradbench.statistics.bottleneck import bottleneck
+from gradbench.statistics.estimates import medians_by_phase
+from gradbench.statistics.intervals import Interval
+from gradbench.statistics.sample import Phase, Sample
+from gradbench.timing.bandwidth import traffic_bytes
+
+Row = dict[str, Any]
+
+
+def cell_rows(block: Block, rule: Rule, measured: Measured) -> list[Row]:
+    """Write a row for each cell of a block.
+
+    Args:
+        block: The block.
+        rule: Its rule.
+        measured: What was seen.
+
+    Returns:
+        Rows of ``cells``.
+    """
+    figures = _Figures(block, rule, measured)
+    return [figures.row(outcome) for outcome in measured.outcomes]
+
+
+class _Figures:
+    """A block's figures, looked up by cell."""
+
+    def __init__(self, block: Block, rule: Rule, measured: Measured) -> None:
+        self._block, self._measured = block, measured
+        self._estimates = measured.isolated.estimates if measured.isolated else None
+        training = measured.training.samples if measured.training else []
+        self._training = medians_by_phase(training)
+        self._elements = sum(shape.numel() for shape in measured.shapes)
+        self._traffic = traffic_bytes(rule, self._elements, getattr(torch, block.dtype))
+        estimates = self._estimates
+        self._zero_cells: dict[str, str] = {}
+        if estimates is not None:
+            by_name = {cell.name: cell for cell in block.cells}
+            for name, phase in estimates.times:
+                if phase == "zero":
+                    self._zero_cells[by_name[name].zeroing] = name
+
+    def row(self, outcome: Outcome) -> Row:
+        """Write one cell's row."""
+        cell, measured = outcome.cell, self._measured
+        row: Row = {
+            **identity(self._block, cell),
+            "device_name": measured.device_name,
+            "driver": measured.driver,
+            "clock_hz": measured.clock_hz,
+            "threads": measured.threads or self._block.threads,
+            "design": measured.design,
+            "status": outcome.status,
+            "reason": outcome.reason,
+            "torch_version": str(torch.__version__),
+        }
+        if measured.shapes:
+            row |= {"parameters": self._elements, "tensors": len(measured.shapes)}
+        if outcome.verdict is not None:
+            row["max_ulp_error"] = outcome.verdict.max_ulp_error
+            row["tolerance_ulps"] = outcome.verdict.tolerance_ulps
+            row["verified_elements"] = outcome.verdict.elements
+        if outcome.status == "ok":
+            row |= self._isolated(cell) | self._trained(cell) | self._counted(cell)
+        return row
+
+    def _isolated(self, cell: Cell) -> Row:
+        estimates, isolated = self._estimates, self._measured.isolated
+        if estimates is None or isolated is None:
+            return {}
+        row: Row = {
+            "noise_floor": estimates.noise_floor,
+            "rounds": isolated.rounds,
+            "replicates": isolated.replicates,
+            "contended": estimates.contended,
+            "stopped_by": isolated.stopped_by,
+            **_contention(isolated.contention),
+        }
+        zero = self._zero_cells.get(cell.zeroing)
+        if zero is not None:
+            row |= _interval("zero_s", estimates.times.get((zero, "zero")))
+        update = estimates.times.get((cell.name, "update"))
+        if update is None:
+            return row
+        precision = self._block.options["measurement"]["precision"]
+        moved = self._moved(cell)
+        ceiling = self._ceiling()
+        bandwidth = moved / update.estimate
+        dispatch_s = self._measured.dispatch_s.get(cell.name)
+        left = None if dispatch_s is None else dispatch_s / update.estimate
+        key: tuple[str, Phase] = (cell.name, "update")
+        return {
+            **row,
+            **_interval("update_s", update),
+            **_interval("speedup", estimates.speedups.get(cell.name)),
+            "update_host_s": estimates.host_s.get(key),
+            "update_device_s": estimates.device_s.get(key),
+            "disturbed": estimates.disturbed.get(cell.name),
+            "converged": cell.role == "bandwidth" or estimates.converged(cell.name, precision),
+            "traffic_bytes": moved,
+            "bandwidth_bytes_per_s": bandwidth,
+            "ceiling_bytes_per_s": ceiling,
+            "roofline_fraction": bandwidth / ceiling if ceiling else None,
+            "dispatch_s": dispatch_s,
+            "dispatch_fraction": left,
+            "bottleneck": bottleneck(left),
+        }
+
+    def _moved(self, cell: Cell) -> int:
+        control = self._measured.control
+        return control.traffic_bytes if cell.role == "bandwidth" and control else self._traffic
+
+    def _ceiling(self) -> float | None:
+        control, estimates = self._measured.control, self._estimates
+        if control is None or estimates is None:
+            return None
+        interval = estimates.times.get(("bandwidth", "update"))
+        return None if interval is None else control.traffic_bytes / interval.estimate
+
+    def _trained(self, cell: Cell) -> Row:
+        columns: dict[str, Phase] = {
+            "forward_s": "forward",
+            "backward_s": "backward",
+            "training_update_s": "update",
+            "training_zero_s": "zero",
+            "step_s": "step",
+        }
+        row: Row = {name: self._training.get((cell.name, phase)) for name, phase in columns.items()}
+        trained = self._measured.training
+        peak = trained.step_peaks.get(cell.name) if trained is not None else None
+        return row if peak is None else {**row, "step_peak_extra_bytes": peak}
+
+    def _counted(self, cell: Cell) -> Row:
+        isolated = self._measured.isolated
+        counts = isolated.counts.get(cell.name) if isolated is not None else None
+        if counts is None:
+            return {}
+        return {
+            "launches": counts.launches,
+            "peak_extra_bytes": counts.peak_extra_bytes,
+            "instructions": self._measured.instructions.get(cell.name),
+        }
+
+
+def _contention(seen: Contention | None) -> Row:
+    """Write what the machine was shared with."""
+    if seen is None:
+        return {}
+    clocks = [reading.clock_hz for reading in seen.gpu if reading.clock_hz is not None]
+    return {
+        "contention": seen.reason,
+        "elsewhere_processors": seen.elsewhere,
+        "steal_fraction": seen.steal,
+        "waiting_fraction": seen.waiting,
+        "switches_per_s": seen.switches_per_s,
+        "slow_fraction": seen.slow,
+        "gpu_clock_low_hz": min(clocks, default=None),
+        "gpu_clock_high_hz": max(clocks, default=None),
+    }
+
+
+def _interval(name: str, interval: Interval | None) -> Row:
+    if interval is None:
+        return {}
+    return {
+        name: interval.estimate,
+        f"{name}_low": interval.low,
+        f"{name}_high": interval.high,
+    }
+
+
+def sample_rows(block: Block, measured: Measured) -> list[Row]:
+    """Write a row for each sample.
+
+    Args:
+        block: The block.
+        measured: What was seen.
+
+    Returns:
+        Rows of ``samples``.
+    """
+    rows = []
+    isolated, training = measured.isolated, measured.training
+    if isolated is not None and isolated.estimates is not None:
+        disturbed = isolated.estimates.disturbed_samples
+        rows += _samples(block, zip(isolated.samples, disturbed, strict=True))
+    if training is not None:
+        rows += _samples(block, ((s, s.switched) for s in training.samples))
+    return rows
+
+
+def _samples(block: Block, samples: Iterable[tuple[Sample, bool]]) -> list[Row]:
+    return [
+        {
+            "run": block.run,
+            "block": block.name,
+            "host": block.host,
+            "cell": sample.cell,
+            "protocol": sample.protocol,
+            "replicate": sample.replicate,
+            "round": sample.round,
+            "phase": sample.phase,
+            "calls": sample.calls,
+            "seconds": sample.seconds,
+            "host_s": sample.host_s,
+            "device_s": sample.device_s,
+            "disturbed": disturbed,
+        }
+        for sample, disturbed in samples
+    ]
+
+
+def gradient_rows(block: Block, measured: Measured) -> list[Row]:
+    """Write a row for each tensor at each training step of each cell.
+
+    Args:
+        block: The block.
+        measured: What was seen.
+
+    Returns:
+        Rows of ``gradients``.
+    """
+    if measured.training is None:
+        return []
+    names = {"run": block.run, "block": block.name, "host": block.host}
+    return [{**names, **row} for row in measured.training.gradients]

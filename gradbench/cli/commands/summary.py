@@ -1,0 +1,77 @@
+"""The verb ``summary``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from gradbench.cli.exits import DONE, FAILED
+from gradbench.errors import BadRequest
+from gradbench.terminal.console import complain, make_console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+
+def summary(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of results.")] = None,
+) -> None:
+    """Print the tables of stored runs, other people's too."""
+    from gradbench.results.incomplete import explain_nothing
+    from gradbench.results.load import load_readable
+    from gradbench.results.schema import CELL, OBSERVATION
+
+    chosen = paths or [Path("results")]
+    experiments = [path for path in chosen if path.is_dir() or path.parent.name == OBSERVATION]
+    others = [path for path in chosen if path.is_dir() or path.parent.name != OBSERVATION]
+    try:
+        cells, left_out = load_readable(others, CELL)
+        observations, more_left_out = load_readable(experiments, OBSERVATION)
+    except FileNotFoundError as error:
+        raise BadRequest(str(error)) from error
+    left_out += more_left_out
+    if cells.empty and observations.empty:
+        raise BadRequest(explain_nothing(chosen, left_out, "results"))
+    console = make_console()
+    print_summary(console, cells, observations)
+    print_calibrations(console, [path for path in chosen if path.is_dir()], cells)
+    complain(f"left out {file}" for file in left_out)
+    raise typer.Exit(FAILED if left_out else DONE)
+
+
+def print_summary(console: Console, cells: pd.DataFrame, observations: pd.DataFrame) -> None:
+    """Print the tables of cells and observations.
+
+    Args:
+        console: Where to.
+        cells: Rows of ``cells``.
+        observations: Rows of ``observations``.
+    """
+    from gradbench.report.observations import observation_summaries, rows_of
+    from gradbench.terminal.summary import status_lines, summary_tables
+    from gradbench.terminal.zeroings import zeroing_tables
+
+    for table in [*summary_tables(cells), *zeroing_tables(cells)]:
+        console.print(table)
+    for line in status_lines(cells):
+        console.print(line, markup=False, highlight=False)
+    for summed_up in observation_summaries(rows_of(observations)):
+        console.print(summed_up)
+
+
+def print_calibrations(console: Console, folders: Sequence[Path], cells: pd.DataFrame) -> None:
+    """Say how far the intervals above are to be trusted."""
+    import pandas as pd
+
+    from gradbench.report.calibration import calibration_lines
+    from gradbench.results.latest import latest_calibrations
+
+    if folders:
+        found = pd.concat([latest_calibrations(folder) for folder in folders], ignore_index=True)
+        for line in calibration_lines(found.drop_duplicates(), cells):
+            console.print(line, markup=False, highlight=False)

@@ -1,0 +1,233 @@
+"""Two sides, cell by cell: ratios with intervals, verdicts, and counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gradbench.compare.matching import ALIKE, PLACES, Match, Row, Several, cell_title, match_cells
+from gradbench.compare.result import COLUMNS, Comparison
+from gradbench.compare.side import Side, read_side
+from gradbench.errors import BadRequest
+from gradbench.results.selection import plain
+from gradbench.statistics.intervals import Interval
+from gradbench.statistics.ratios import Logarithm, combined_noise, pool, widened
+from gradbench.statistics.verdicts import verdict
+
+COUNTS = ("launches", "peak_extra_bytes")
+"""Columns that are exact: compared without statistics, on one kind of device."""
+
+_ONE = Interval(1.0, 1.0, 1.0)
+
+
+def compare_sides(
+    base: str | Path | pd.DataFrame,
+    other: str | Path | pd.DataFrame,
+    *,
+    margin: float,
+    across: Sequence[str],
+    several: Several,
+) -> Comparison:
+    """Compare two sides; see :func:`gradbench.compare`."""
+    allowed = (*ALIKE, *PLACES)
+    unknown = [column for column in across if column not in allowed]
+    if unknown:
+        raise BadRequest(f"across {unknown[0]}: choose from {', '.join(allowed)}")
+    if several not in ("refuse", "latest", "pool"):
+        raise BadRequest(f"several={several}: choose refuse, latest or pool")
+    if not 0 <= margin < 10:
+        raise BadRequest(f"margin={margin:g}: choose a fraction from 0 to 10, such as 0.05")
+    sides = read_side(base, "BASE"), read_side(other, "OTHER")
+    matches = match_cells(*sides, across=across, several=several)
+    rows = [_describe(match) | _compared(match, margin) for match in matches]
+    frame = Comparison(pd.DataFrame(rows, columns=list(COLUMNS)).infer_objects())
+    frame.attrs |= {
+        "base": _summary(sides[0], [match.base for match in matches]),
+        "other": _summary(sides[1], [match.other for match in matches]),
+        "margin": margin,
+        "left_out": [str(left) for side in sides for left in side.left_out],
+        "remarks": _remarks(matches),
+    }
+    return frame
+
+
+def _describe(match: Match) -> Row:
+    """Name a cell, and what each side says of it."""
+    first = (match.base or match.other)[0]
+    row: Row = {"reason": match.reason}
+    for column in ALIKE:
+        values = [rows[0][column] for rows in (match.base, match.other) if rows]
+        values = [value for value in values if value is not None]
+        alike = len(set(values)) <= 1
+        row[column] = next(iter(values), None) if alike else " → ".join(map(plain, values))
+    row["cell"] = cell_title({**first, **row}, match.places)
+    row["role"] = first["role"]
+    for side, rows in (("base", match.base), ("other", match.other)):
+        for column in ("run", "host", "device", "device_name", "torch_version"):
+            known = [str(found[column]) for found in rows if found[column] is not None]
+            row[f"{side}_{column}"] = ", ".join(dict.fromkeys(known)) or None
+        row[f"{side}_runs"] = len(rows)
+        if rows:
+            row[f"{side}_s"] = pool([_time(each) for each in rows]).interval().estimate
+        for count in COUNTS:
+            values = [each[count] for each in rows if each[count] is not None]
+            row[f"{side}_{count}"] = max(values) if values else None
+    return row
+
+
+def _compared(match: Match, margin: float) -> Row:
+    """Compare the times of a cell, if it can be compared."""
+    if match.reason is not None:
+        return {}
+    same = _measurements(match.base) == _measurements(match.other)
+    ratio = _ONE if same else _ratio(match, _time)
+    normalised = _ONE if same else _ratio(match, _normalised)
+    relative = None if _unlike_baselines(match) else _ONE if same else _ratio(match, _relative)
+    noise = 0.0 if same else combined_noise(_noise(match.base), _noise(match.other))
+    assert ratio is not None  # a measured cell has a time
+    drifted = ratio if same else widened(ratio, _drifts(match))
+    row: Row = {"noise": noise, "drift_low": drifted.low, "drift_high": drifted.high}
+    figures = (
+        ("ratio", "verdict", ratio, drifted),
+        ("normalised_ratio", "normalised_verdict", normalised, normalised),
+        ("relative_ratio", "relative_verdict", relative, relative),
+    )
+    for name, judged, interval, judge in figures:
+        if interval is not None and judge is not None:
+            row |= {
+                name: interval.estimate,
+                f"{name}_low": interval.low,
+                f"{name}_high": interval.high,
+                judged: verdict(judge, margin=margin, noise=noise),
+            }
+    if not same and _one_machine(match):
+        # One machine has one bandwidth: what its control says of two runs is drift, a verdict not.
+        row.pop("normalised_verdict", None)
+    return row
+
+
+def _ratio(match: Match, figure: Callable[[Row], Logarithm | None]) -> Interval | None:
+    """Divide OTHER's figure by BASE's; None where a run does not have it."""
+    base, other = (list(map(figure, rows)) for rows in (match.base, match.other))
+    known = [[value for value in side if value is not None] for side in (base, other)]
+    if known != [base, other]:
+        return None
+    return (pool(known[1]) - pool(known[0])).interval()
+
+
+def _time(row: Row) -> Logarithm:
+    return _logarithm(row, "update_s")
+
+
+def _normalised(row: Row) -> Logarithm | None:
+    """Take the time in units of what the device's bandwidth could have moved meanwhile.
+
+    The control's time over its traffic is the inverse of the bandwidth, of the same relative error.
+    """
+    if row["control_s"] is None or row["ceiling_bytes_per_s"] is None:
+        return None
+    inverse = Logarithm(-math.log(row["ceiling_bytes_per_s"]), _logarithm(row, "control_s").parts)
+    return _time(row) - inverse
+
+
+def _relative(row: Row) -> Logarithm | None:
+    """Take the time relative to the run's own baseline, paired by round: 1 / speedup."""
+    if row["speedup"] is None:
+        return None
+    speedup = _logarithm(row, "speedup")
+    return Logarithm(-speedup.middle, speedup.parts)
+
+
+def _logarithm(row: Row, figure: str) -> Logarithm:
+    low, high = row[f"{figure}_low"], row[f"{figure}_high"]
+    known = low is not None and high is not None and row["replicates"] is not None
+    interval = Interval(row[figure], low, high) if known else Interval(row[figure], 0.0, math.inf)
+    return Logarithm.of(interval, row["replicates"] or 1)
+
+
+def _measurements(rows: list[Row]) -> set[tuple[Any, ...]]:
+    """Identify measurements: a cell of a block is recorded once in a second."""
+    columns = ("run", "host", "block", "cell", "name", "recorded_at", "update_s")
+    return {tuple(row[column] for column in columns) for row in rows}
+
+
+def _drifts(match: Match) -> list[float]:
+    """Say by what factors the controls of a block slowed down between two runs on one machine.
+
+    The bandwidth control, and the baseline where torch is the same: then its code is.
+    """
+    if not _one_machine(match):
+        return []
+    base, other = match.base[0], match.other[0]
+    controls = [(base["ceiling_bytes_per_s"], other["ceiling_bytes_per_s"])]
+    if _values(match, "torch_version") and _values(match, "baseline"):
+        controls.append((other["baseline_s"], base["baseline_s"]))
+    return [first / second for first, second in controls if first and second]
+
+
+def _one_machine(match: Match) -> bool:
+    """Say whether these are single runs of one block on one machine: its controls show drift."""
+    single = len(match.base) == len(match.other) == 1
+    columns = ("host", "device", "device_name", "model", "rule", "dtype", "threads", "cache")
+    return single and all(_values(match, column) for column in columns)
+
+
+def _values(match: Match, column: str) -> bool:
+    """Say whether all measurements have one value, and it is known."""
+    values = {row[column] for row in match.base + match.other}
+    return len(values) == 1 and None not in values
+
+
+def _unlike_baselines(match: Match) -> bool:
+    """Say whether no ratio to the baseline can be formed: it is another one, or the cell itself."""
+    baselines = {row["baseline"] for row in match.base + match.other}
+    return len(baselines) > 1 or None in baselines or match.base[0]["role"] == "baseline"
+
+
+def _noise(rows: list[Row]) -> float | None:
+    """Give a side's noise floor: none where the scatter of several runs holds it."""
+    if len(rows) > 1 or rows[0]["name"] is not None:  # pytest-benchmark has no twin
+        return 0.0
+    noise: float | None = rows[0]["noise_floor"]
+    return noise
+
+
+def _summary(side: Side, rows: list[list[Row]]) -> dict[str, Any]:
+    """Say where a side's measurements come from."""
+    found = [row for each in rows for row in each]
+    said: dict[str, Any] = {"named": side.label}
+    for column in ("run", "host", "device", "device_name", "torch_version", "gradbench_version"):
+        said[column] = sorted({str(row[column]) for row in found if row[column] is not None})
+    recorded = [str(row["recorded_at"]) for row in found if row["recorded_at"] is not None]
+    said["recorded_at"] = sorted({min(recorded), max(recorded)}) if recorded else []
+    return said
+
+
+def _remarks(matches: Sequence[Match]) -> list[str]:
+    """Say what a reader must know to believe the verdicts."""
+    compared = [match for match in matches if match.reason is None]
+    used = [row for match in compared for row in match.base + match.other]
+    remarks = []
+    if all(_measurements(match.base) == _measurements(match.other) for match in compared):
+        remarks.append("BASE and OTHER are the same measurements.")
+        return remarks
+    if any(row["name"] is not None for row in used):
+        remarks.append(
+            "pytest-benchmark has no twin, no bandwidth control and no fresh replicates: what "
+            "differs between two runs of it is not in these intervals."
+        )
+    elif any(len(rows) == 1 for m in compared for rows in (m.base, m.other)):
+        remarks.append(
+            "One machine: intervals of the time are widened by what its controls drifted by."
+            if all(_one_machine(m) for m in compared)
+            else "How a machine differs from run to run is not in the interval of a single run: "
+            "to have it there, measure several runs on each side and pool them (--several pool)."
+        )
+    contended = sorted({str(row["run"]) for row in used if row["contended"]})
+    if contended:
+        remarks.append(f"The machine was busy during {', '.join(contended)}: see `contended`.")
+    return remarks

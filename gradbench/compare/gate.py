@@ -1,0 +1,90 @@
+"""What makes a comparison fail."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from gradbench.compare.result import FIGURES
+from gradbench.compare.sections import changed_counts
+from gradbench.compare.side import records
+from gradbench.errors import BadRequest
+
+
+def parse_share(text: str, option: str) -> float:
+    """Read a share such as ``5%`` or ``0.05``.
+
+    Args:
+        text: What was typed.
+        option: Name of the option, for the message.
+
+    Returns:
+        The fraction.
+
+    Raises:
+        BadRequest: It is not a share from 0 to 10 (1000 %).
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)", text.strip(), re.ASCII)
+    share = float(found[1]) / (100 if found[2] else 1) if found else -1.0
+    if not 0 <= share <= 10:
+        raise BadRequest(f"{option} {text}: give a share such as 5% or 0.05")
+    return share
+
+
+def failures(
+    comparison: pd.DataFrame, *, by: str, slower: float | None, counts: bool, missing: bool
+) -> list[str]:
+    """List the reasons for which a comparison fails.
+
+    Args:
+        comparison: A comparison.
+        by: The figure that decides.
+        slower: A cell fails if its verdict is ``slower`` and the lower end of its interval is
+            above 1 + this; None asks for nothing.
+        counts: A cell fails if it launches more or needs more memory.
+        missing: A cell fails that BASE has measured and OTHER has not.
+
+    Returns:
+        A line for each.
+    """
+    figure = FIGURES[by]
+    found = []
+    if slower is not None:
+        rows = comparison[comparison[figure.verdict] == "slower"]
+        for row in records(rows[rows[figure.low] > 1 + slower]):
+            found.append(
+                f"{row['cell']}: {row[figure.column]:.3f} times BASE's, at least "
+                f"{row[figure.low]:.3f} (more than {1 + slower:g})"
+            )
+    if counts:
+        found += [
+            f"{c['cell']}: {c['count']} {c['base']} → {c['other']}"
+            for c in changed_counts(comparison)
+            if c["other"] > c["base"]
+        ]
+    if missing:
+        lost = comparison[comparison["reason"].fillna("").str.startswith("only in BASE")]
+        found += [f"{row['cell']}: {row['reason']}" for row in records(lost)]
+    return found
+
+
+def check_decidable(comparison: pd.DataFrame, by: str) -> None:
+    """Refuse a figure that decides about nothing, which would pass anything.
+
+    Args:
+        comparison: A comparison.
+        by: The figure asked for.
+
+    Raises:
+        BadRequest: No cell has a verdict by it.
+    """
+    if comparison[FIGURES[by].verdict].notna().any():
+        return
+    why = {
+        "bandwidth": "both sides are single runs on one machine, whose control tells drift, or "
+        "have no bandwidth control",
+        "baseline": "no cell has a speedup over the same baseline on both sides",
+        "time": "no cell can be compared",
+    }
+    raise BadRequest(f"--by {by}: {why[by]}; choose another of {', '.join(FIGURES)}")

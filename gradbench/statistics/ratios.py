@@ -1,0 +1,133 @@
+"""Ratios of times that were measured apart: their intervals, and what may be said of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from gradbench.statistics.intervals import CONFIDENCE, Interval
+
+_FARTHEST = 700.0  # exp of a hopeless interval is as good as infinite, not an error
+
+
+@dataclass(frozen=True)
+class Logarithm:
+    """The logarithm of a figure, with what is known of its error.
+
+    Args:
+        middle: Estimate.
+        parts: Variance and degrees of freedom of each independent estimate that is in it.
+    """
+
+    middle: float
+    parts: tuple[tuple[float, float], ...] = ()
+
+    @staticmethod
+    def of(interval: Interval, replicates: float) -> Logarithm:
+        """Take back a figure's interval to the standard error it was made from.
+
+        The interval is exp(m ± t(R−1)·s) for R replicates, so s = ln(high/low) / (2·t(R−1)). Of
+        six replicates or more it is that of signed ranks (``measure.statistics``), about as wide
+        where Student's holds, and s then the standard error of that estimate, by its width.
+
+        Args:
+            interval: The figure with its 95 % interval.
+            replicates: R; below two nothing is known of the error.
+
+        Returns:
+            The logarithm with its error; of infinite variance where the interval is unknown.
+        """
+        freedom = replicates - 1
+        middle = math.log(interval.estimate)
+        if not (freedom >= 1 and interval.low > 0 and math.isfinite(interval.high)):
+            return Logarithm(middle, ((math.inf, 1.0),))
+        error = math.log(interval.high / interval.low) / (2 * _student(freedom))
+        return Logarithm(middle, ((error**2, freedom),))
+
+    def __sub__(self, other: Logarithm) -> Logarithm:
+        return Logarithm(self.middle - other.middle, self.parts + other.parts)
+
+    def interval(self) -> Interval:
+        """Give the figure itself with its 95 % interval.
+
+        With variances vᵢ of νᵢ degrees of freedom: v = Σvᵢ, ν = v² / Σ(vᵢ²/νᵢ), and the interval
+        is exp(m ± t(ν)·√v). For two estimates this is Welch's interval (B. L. Welch, The
+        generalization of 'Student's' problem when several different population variances are
+        involved, Biometrika 34, 1947; F. E. Satterthwaite, Biometrics Bulletin 2, 1946). The
+        estimates are taken as independent; where drift moves them together, as a cell and the
+        bandwidth control of its own block, the interval is too wide rather than too narrow.
+
+        Returns:
+            The interval, (0, ∞) where a part's error is unknown.
+        """
+        estimate = math.exp(self.middle)
+        variance = sum(part for part, _ in self.parts)
+        if not math.isfinite(variance):
+            return Interval(estimate, 0.0, math.inf)
+        if variance == 0:
+            return Interval(estimate, estimate, estimate)
+        shares = sum((part / variance) ** 2 / freedom for part, freedom in self.parts)
+        reach = _student(1 / shares) * math.sqrt(variance)
+        low, high = max(self.middle - reach, -_FARTHEST), min(self.middle + reach, _FARTHEST)
+        return Interval(estimate, math.exp(low), math.exp(high))
+
+
+def pool(logarithms: Sequence[Logarithm]) -> Logarithm:
+    """Take several runs' measurements of one figure together.
+
+    Their scatter holds what no single run can know: how the machine differs from run to run. So
+    with k ≥ 2 runs of estimates mᵢ the variance is Σ(mᵢ − m̄)² / (k·(k−1)) with k − 1 degrees of
+    freedom, and the runs' own intervals are not used.
+
+    Args:
+        logarithms: One of each run, at least one.
+
+    Returns:
+        The only one as it is, or their mean.
+    """
+    if len(logarithms) == 1:
+        return logarithms[0]
+    middles = np.array([each.middle for each in logarithms])
+    variance = float(middles.var(ddof=1)) / len(middles)
+    return Logarithm(float(middles.mean()), ((variance, len(middles) - 1.0),))
+
+
+def widened(interval: Interval, drifts: Sequence[float]) -> Interval:
+    """Widen a ratio's interval by a drift that it may have followed.
+
+    A cell follows what its block's controls did, by the factors c, somewhere between not at all
+    and wholly: its ratio without drift lies between that of the interval and that over c.
+
+    Args:
+        interval: Of the ratio.
+        drifts: Factors c; none leaves the interval as it is.
+
+    Returns:
+        From min over c of low/max(c, 1) to max over c of high/min(c, 1).
+    """
+    low = interval.low / max([1.0, *drifts])
+    high = interval.high / min([1.0, *drifts])
+    return Interval(interval.estimate, low, high)
+
+
+def combined_noise(base: float | None, other: float | None) -> float | None:
+    """Combine two noise floors: independent departures f and g add as ln²(1+f) + ln²(1+g).
+
+    Args:
+        base: Noise floor of one side.
+        other: That of the other.
+
+    Returns:
+        The departure from 1 that a ratio may have by noise alone; None where one is unknown.
+    """
+    if base is None or other is None:
+        return None
+    return math.expm1(math.hypot(math.log1p(base), math.log1p(other)))
+
+
+def _student(freedom: float) -> float:
+    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))

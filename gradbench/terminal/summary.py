@@ -1,0 +1,113 @@
+"""The table at the end of a command: one per device, straight from ``cells``."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+from rich.text import Text
+
+from gradbench.statistics.verdicts import known
+from gradbench.terminal.figures import format_seconds, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def summary_tables(cells: pd.DataFrame) -> list[Table]:
+    """Draw a table for each device: every strategy of every block, with the default zeroing.
+
+    Args:
+        cells: Rows of ``cells``.
+
+    Returns:
+        Tables in order of the devices; none where nothing was measured.
+    """
+    tables = []
+    measured = cells[cells["status"].isin(["ok", "wrong", "failed"])]
+    for (device, name), rows in measured.groupby(["device", "device_name"], dropna=False):
+        hardware = f" · {name}" if isinstance(name, str) else ""
+        table = Table(title=f"{device}{hardware}", title_justify="left", pad_edge=False)
+        for heading, side in (
+            ("model · rule", "left"),
+            ("strategy", "left"),
+            ("update", "right"),
+            ("± 95 %", "right"),
+            ("speedup", "right"),
+            ("interval", "right"),
+            ("noise", "right"),
+            ("step", "right"),
+        ):
+            table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
+        names = ["model", "rule", "run", "host", "block"]
+        several = rows["dtype"].nunique() > 1
+        for _, block in rows.groupby(names, sort=True, dropna=False):
+            _add_block(table, block, f" · {block['dtype'].iloc[0]}" if several else "")
+            table.add_section()
+        tables.append(table)
+    return tables
+
+
+def _add_block(table: Table, block: pd.DataFrame, dtype: str) -> None:
+    """Add a block's strategies, fastest first, wrong ones last and unranked."""
+    baseline = block[block["role"] == "baseline"]
+    zeroing = baseline["zeroing"].iloc[0] if len(baseline) else block["zeroing"].iloc[0]
+    shown = block[block["role"].isin(["baseline", "candidate"]) & (block["zeroing"] == zeroing)]
+    shown = shown.assign(ranked=shown["status"] == "ok")
+    shown = shown.sort_values(["ranked", "update_s"], ascending=[False, True], na_position="last")
+    heading = f"{block['model'].iloc[0]} · {block['rule'].iloc[0]}{dtype}"
+    heading += " · cold cache" if block["cache"].iloc[0] == "cold" else ""
+    for row in shown.to_dict("records"):
+        table.add_row(heading, *_figures(row))
+        heading = ""
+
+
+def _figures(row: dict[Any, Any]) -> list[str | Text]:
+    """Format one cell; a speedup that is no more than noise is dimmed."""
+    strategy = f"{row['strategy']} (baseline)" if row["role"] == "baseline" else row["strategy"]
+    if row["status"] != "ok":
+        return [strategy, Text(row["status"], style="bold red")]
+    if not known(row["update_s"]):
+        return [strategy, "", "", "", "", "", format_seconds(row["step_s"])]
+    floor = row["noise_floor"]
+    noise = percent(floor) if not known(floor) or floor < 10 else "> 1000 %"
+    speedup, low, high = row["speedup"], row["speedup_low"], row["speedup_high"]
+    if row["role"] == "baseline":
+        ratio, interval = Text("1"), Text("")
+    else:
+        lost = not known(floor) or (low <= 1 + floor and high >= 1 / (1 + floor))
+        ratio = Text(f"{speedup:.2f}", style="dim" if lost else "bold")
+        interval = Text(f"{low:.2f} – {high:.2f}" if high < 1e3 else "unknown")
+    update_s = row["update_s"]
+    half = math.sqrt(row["update_s_high"] / row["update_s_low"]) - 1 if row["update_s_low"] else 9.0
+    reach = f"{100 * half:.1f} %" if half < 1 else "> 100 %"
+    return [
+        strategy,
+        format_seconds(update_s),
+        reach,
+        ratio,
+        interval,
+        noise,
+        format_seconds(row["step_s"]),
+    ]
+
+
+def status_lines(cells: pd.DataFrame) -> list[str]:
+    """Count the cells asked for by status, with the reasons of those that are not ok.
+
+    Args:
+        cells: Rows of ``cells``.
+
+    Returns:
+        A line for each status, and one for each reason, the most frequent first.
+    """
+    asked = cells[cells["role"].isin(["baseline", "candidate"])]
+    lines = []
+    for status in ("ok", "wrong", "failed", "skipped"):
+        rows = asked[asked["status"] == status]
+        if len(rows):
+            lines.append(f"{len(rows)} {status}")
+            counted = rows["reason"].dropna().value_counts()
+            lines += [f"  {count} × {reason}" for reason, count in counted.items()]
+    return lines

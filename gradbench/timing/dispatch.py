@@ -1,0 +1,68 @@
+"""What an update costs by its calls alone: the same update on tensors of two elements."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+
+import torch
+
+from gradbench.devices.base import Device
+from gradbench.rules.base import Rule
+from gradbench.timing.contender import Contender
+from gradbench.timing.isolated import bind_with_gradients
+from gradbench.verify.tensors import Tensors
+
+_SAMPLES = 5
+_SAMPLE_S = 5e-4
+_ELEMENTS = 2
+"""Of each tensor: so few that their bytes cost nothing. torch.compile makes a graph of its own for
+one element, but not for two."""
+
+
+def dispatch_seconds(
+    device: Device,
+    rule: Rule,
+    shapes: Sequence[torch.Size],
+    dtype: torch.dtype,
+    contenders: Sequence[Contender],
+    most_calls: int = 1000,
+) -> dict[str, float]:
+    """Time each strategy on as many tensors of two elements each.
+
+    Args:
+        device: Where.
+        rule: What the strategies carry out.
+        shapes: Shape of each tensor of the block; the number of dimensions is kept, if any.
+        dtype: Floating type of the tensors.
+        contenders: Verified cells, none that updates in backward.
+        most_calls: Most calls in a sample.
+
+    Returns:
+        Seconds of one update by cell, the median of five samples, taken once for each strategy
+        and fate of the gradients.
+    """
+    small = [torch.Size([_ELEMENTS, *[1] * (len(shape) - 1)]) for shape in shapes]
+    tensors = Tensors.allocate(small, dtype, device.torch_device, rule)
+    known: dict[tuple[str, bool], float] = {}
+    by_cell = {}
+    for contender in contenders:
+        key = (contender.cell.strategy, contender.zeroing.releases)
+        if key not in known:
+            step, release = bind_with_gradients(
+                contender.strategy, contender.zeroing, rule, tensors
+            )
+            try:
+                known[key] = _median_seconds(device, step, most_calls)
+            finally:
+                release()
+        by_cell[contender.cell.name] = known[key]
+    return by_cell
+
+
+def _median_seconds(device: Device, call: Callable[[], object], most_calls: int) -> float:
+    device.time(call, 1)  # sets up
+    once_s = device.time(call, 1).wall_s
+    calls = min(max(math.ceil(_SAMPLE_S / max(once_s, 1e-9)), 1), most_calls)
+    return statistics.median(device.time(call, calls).wall_s / calls for _ in range(_SAMPLES))

@@ -1,0 +1,201 @@
+"""Interleaved sampling: rounds of one sample per arm, in random order."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradbench.devices.base import Device, Timing
+from gradbench.statistics.sample import Phase, Protocol, Sample
+
+SWITCH_PERIOD_S = 0.010
+"""A sample may be switched out once per so many seconds: an idle kernel does that by itself."""
+
+STALL_S = 0.001
+STALLED_SHARE = 0.5
+"""A sample may stand still for so long, or for this part of it: its thread waits for other ones."""
+
+COLD_S = 0.050
+"""A call this long is sampled without an untimed one before it: it moves far more bytes than any
+cache holds, so that it finds nothing of its own there, whoever went before."""
+
+_MAX_CALLS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Something that is timed in every round.
+
+    Args:
+        cell: Name of the cell it belongs to.
+        phase: What is timed.
+        call: What to time.
+        restore: Puts back, outside the clock, what one call used up; then a sample is one call.
+    """
+
+    cell: str
+    phase: Phase
+    call: Callable[[], object]
+    restore: Callable[[], object] | None = None
+
+
+def sample_of(
+    timing: Timing,
+    *,
+    cell: str,
+    protocol: Protocol,
+    replicate: int,
+    round_: int,
+    phase: Phase,
+    calls: int,
+) -> Sample:
+    """Divide a group's timing by its calls."""
+    return Sample(
+        cell=cell,
+        protocol=protocol,
+        replicate=replicate,
+        round=round_,
+        phase=phase,
+        calls=calls,
+        seconds=timing.wall_s / calls,
+        host_s=timing.host_s / calls,
+        device_s=None if timing.device_s is None else timing.device_s / calls,
+        switched=_interrupted(timing),
+    )
+
+
+def _interrupted(timing: Timing) -> bool:
+    """Say whether something other than the calls took part in a group's duration."""
+    if timing.wall_s <= 0:  # the clock was set back
+        return True
+    if timing.switches > timing.wall_s / SWITCH_PERIOD_S:
+        return True
+    # SIGSTOP and a suspended machine are no involuntary switches to Linux.
+    stalled_s = timing.stalled_s or 0.0
+    return stalled_s > max(STALL_S, STALLED_SHARE * timing.wall_s)
+
+
+@contextmanager
+def quiet_interpreter() -> Iterator[None]:
+    """Keep Python's garbage collector out of the clock."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How an arm is sampled.
+
+    Args:
+        calls: Back-to-back calls per sample.
+        warm_up: Whether an untimed call goes first.
+        spent_s: Seconds spent in calls to find this out.
+    """
+
+    calls: int
+    warm_up: bool
+    spent_s: float
+
+
+def calibrate(device: Device, arm: Arm, shortest_s: float) -> Calibration:
+    """Find how many calls make a sample last long enough for the clock.
+
+    Args:
+        device: Its clock is used.
+        arm: What to call.
+        shortest_s: Shortest duration of a sample, in seconds.
+
+    Returns:
+        How to sample it.
+    """
+    if arm.restore is not None:
+        start = time.perf_counter()
+        arm.restore()
+        restored_s = time.perf_counter() - start
+        # What takes so long to put back would leave nothing in the caches for a second call.
+        return Calibration(1, restored_s < COLD_S, device.time(arm.call, 1).wall_s)
+    calls, spent, first = 1, 0.0, True
+    while calls < _MAX_CALLS:
+        wall_s = device.time(arm.call, calls).wall_s
+        spent += wall_s
+        # The first call may have set something up; only a very long one is believed.
+        if wall_s >= shortest_s and (not first or wall_s >= 100 * shortest_s):
+            break
+        if wall_s < shortest_s:
+            # Aim a little over, never more than tenfold from one noisy reading.
+            wanted = 1.2 * calls * shortest_s / max(wall_s, 1e-9)
+            calls = min(max(int(wanted), calls + 1), 10 * calls, _MAX_CALLS)
+        first = False
+    return Calibration(calls, warm_up=wall_s < COLD_S * calls, spent_s=spent)
+
+
+@dataclass
+class Rounds:
+    """Takes rounds of samples over a set of arms.
+
+    Args:
+        device: Its clock is used.
+        arms: What to time.
+        calibrations: How each arm is sampled.
+        order: Source of the random order.
+        touched: Whether every arm has been called on this replicate's memory already; if not, the
+            first round has an untimed call before each sample, however long: the first call pays
+            for the pages it is the first to touch.
+        sampling_s: Seconds spent inside timed and untimed calls so far.
+    """
+
+    device: Device
+    arms: Sequence[Arm]
+    calibrations: Sequence[Calibration]
+    order: np.random.Generator
+    touched: bool = True
+    sampling_s: float = 0.0
+
+    def take(self, replicate: int, round_: int) -> list[Sample]:
+        """Take one sample of every arm, in random order.
+
+        Args:
+            replicate: Number of the replicate.
+            round_: Number of the round.
+
+        Returns:
+            The samples.
+        """
+        samples = []
+        for index in self.order.permutation(len(self.arms)):
+            arm, calls = self.arms[index], self.calibrations[index].calls
+            # For what the predecessor evicted from the caches, and for memory never touched before.
+            untouched = not (self.touched or round_) and arm.restore is None
+            if self.calibrations[index].warm_up or untouched:
+                self.sampling_s += self._group(arm, 1).wall_s
+            timing = self._group(arm, calls)
+            self.sampling_s += timing.wall_s
+            samples.append(
+                sample_of(
+                    timing,
+                    cell=arm.cell,
+                    protocol="isolated",
+                    replicate=replicate,
+                    round_=round_,
+                    phase=arm.phase,
+                    calls=calls,
+                )
+            )
+        return samples
+
+    def _group(self, arm: Arm, calls: int) -> Timing:
+        """Time a group, on what the last one used up."""
+        if arm.restore is not None:
+            arm.restore()
+        return self.device.time(arm.call, calls)

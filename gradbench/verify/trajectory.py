@@ -1,0 +1,198 @@
+"""The float64 run of a model's training steps: which tensors train, and their true gradients."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+
+from gradbench.models.base import Batch, loss, place
+from gradbench.rules.base import Rule
+from gradbench.verify.seeding import seed_step
+
+_PIECE, _PIECE_ON_CPU = 1 << 24, 1 << 16
+"""Elements updated at a time; rules are element-wise. On the CPU a cache holds the temporaries of
+a piece; elsewhere pieces are large, since each kernel takes microseconds to launch."""
+
+
+Gradients = dict[str, Tensor]
+"""The gradient in ``.grad`` after backward by parameter name, rounded to the block's dtype or
+float32, whichever is wider; parameters that get none are absent."""
+
+
+def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
+    """Name the parameters that get a gradient.
+
+    Args:
+        module: Left as it is, gradients cleared.
+        batch: On the module's device.
+
+    Returns:
+        Names in the module's order.
+
+    Raises:
+        FloatingPointError: The loss is not finite, in a type that is wide enough for any model.
+        TypeError: A gradient is sparse.
+    """
+    value = loss(module, batch)
+    if not value.requires_grad:
+        return []
+    if all(p.dtype.itemsize >= 4 for p in module.parameters()):
+        _check_finite(value)
+    value.backward()
+    gradients = {n: p.grad for n, p in module.named_parameters() if p.grad is not None}
+    module.zero_grad(set_to_none=True)
+    for name, gradient in gradients.items():
+        if gradient.layout != torch.strided:
+            layout = str(gradient.layout).removeprefix("torch.")
+            raise TypeError(f"the gradient of {name} is {layout}; what is measured is dense")
+    return list(gradients)
+
+
+class Reference:
+    """A float64 copy of a module, trained with the rule's reference.
+
+    Args:
+        module: Where to start from; left alone.
+        batch: The batch of every step.
+        rule: Whose reference updates the copy.
+        seed: Seed of a step's random numbers, plus the step's number.
+    """
+
+    def __init__(self, module: nn.Module, batch: Batch, rule: Rule, seed: int) -> None:
+        first = next(module.parameters())
+        self._kept = torch.promote_types(first.dtype, torch.float32)
+        self._module, self._rule, self._seed = module, rule, seed
+        self._device = first.device
+        self._twin, self._batch = place(_float64(module), batch, first.device, torch.float64)
+        self._parameters = dict(self._twin.named_parameters())
+        self._slots: dict[str, dict[str, Tensor]] = {}
+
+    def follow(self, steps: int, *, accumulates: bool) -> list[Gradients]:
+        """Train from the start.
+
+        Args:
+            steps: Number of steps.
+            accumulates: Whether gradients add up over the steps.
+
+        Returns:
+            The gradients of each step.
+
+        Raises:
+            RuntimeError: The module does not run in float64.
+            FloatingPointError: The first loss is not finite.
+        """
+        self._restart()
+        record = []
+        for step in range(steps):
+            seed_step(self._device, self._seed + step)
+            value = loss(self._twin, self._batch)
+            if step == 0:
+                _check_finite(value)
+            value.backward()
+            present = {n: p for n, p in self._parameters.items() if p.grad is not None}
+            record.append({n: _gradient(p).to(self._kept, copy=True) for n, p in present.items()})
+            if step + 1 == steps:
+                break  # nobody looks at the values after the last step
+            for name, parameter in present.items():
+                self._slots[name] = _update(
+                    self._rule,
+                    parameter.detach(),
+                    _gradient(parameter),
+                    self._slots[name],
+                    step + 1,
+                    keep=step + 2 < steps,
+                )
+            if not accumulates:
+                self._twin.zero_grad(set_to_none=False)
+        return record
+
+    def follow_both(self, steps: int, accumulating: set[bool]) -> dict[bool, list[Gradients]]:
+        """Train for zeroings that clear, for those that accumulate, or for both.
+
+        Args:
+            steps: Number of steps.
+            accumulating: Which of the two are wanted.
+
+        Returns:
+            The gradients of each step, by whether they add up over the steps.
+
+        Raises:
+            RuntimeError: The module does not run in float64.
+        """
+        if accumulating != {False, True} or steps > 2:
+            return {wanted: self.follow(steps, accumulates=wanted) for wanted in accumulating}
+        # The first update is the same for both, so the second backward pass is, too.
+        cleared = self.follow(steps, accumulates=False)
+        return {False: cleared, True: [cleared[0], *(_sum(cleared[0], g) for g in cleared[1:])]}
+
+    def _restart(self) -> None:
+        """Put values, buffers and state back to where they began."""
+        self._twin.load_state_dict(self._module.state_dict())
+        self._twin.zero_grad(set_to_none=True)
+        for name, parameter in self._parameters.items():
+            # Views of one zero: the state takes no memory before there is something to keep.
+            zero = parameter.new_zeros(()).expand(parameter.shape)
+            self._slots[name] = {slot: zero for slot in self._rule.slots}
+
+
+def _float64(module: nn.Module) -> nn.Module:
+    """Copy a module; its parameters at once in float64, without a copy of their own dtype first."""
+    copies = {
+        id(p): Parameter(p.detach().to(torch.float64, copy=True), p.requires_grad)
+        for p in module.parameters()
+        if type(p) is Parameter
+    }
+    return copy.deepcopy(module, copies)  # what it has copied already, it takes
+
+
+def _check_finite(value: Tensor) -> None:
+    """Refuse a loss from which there is nothing to learn."""
+    if not bool(value.detach().isfinite()):
+        raise FloatingPointError(f"the model's loss is {float(value.detach())}")
+
+
+def _update(
+    rule: Rule,
+    parameter: Tensor,
+    gradient: Tensor,
+    slots: Mapping[str, Tensor],
+    count: int,
+    *,
+    keep: bool,
+) -> dict[str, Tensor]:
+    """Follow the reference, piece by piece.
+
+    The parameter is updated in place; the state is returned, or none if it is not to be kept.
+    """
+    kept = {slot: gradient.new_empty(parameter.shape) for slot in slots} if keep else {}
+    pieces = zip(*map(_pieces, (parameter, gradient.contiguous(), *slots.values())), strict=True)
+    targets = {slot: _pieces(tensor) for slot, tensor in kept.items()}
+    for index, (value, slope, *state) in enumerate(pieces):
+        before = dict(zip(slots, state, strict=True))
+        following, after = rule.reference(value, slope, before, count)
+        value.copy_(following)
+        for slot, target in targets.items():
+            target[index].copy_(after[slot])
+    return kept
+
+
+def _pieces(tensor: Tensor) -> Sequence[Tensor]:
+    size = _PIECE_ON_CPU if tensor.device.type == "cpu" else _PIECE
+    pieces: Sequence[Tensor] = tensor.view(-1).split(size)
+    return pieces
+
+
+def _gradient(parameter: Tensor) -> Tensor:
+    """Return a gradient that is known to be there."""
+    if parameter.grad is None:
+        raise RuntimeError("the parameter has no gradient")
+    return parameter.grad
+
+
+def _sum(a: Gradients, b: Gradients) -> Gradients:
+    """Add gradients up; one that is absent adds nothing."""
+    return {name: a[name] + b[name] if name in a and name in b else (a | b)[name] for name in a | b}

@@ -1,0 +1,3 @@
+"""The version of gradbench."""
+
+__version__ = "0.1.0"

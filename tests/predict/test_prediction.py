@@ -1,0 +1,160 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import gradbench
+from gradbench.cli.commands.predict import parse_count
+from gradbench.cli.main import main
+from gradbench.errors import BadRequest
+from gradbench.predict.api import rankings
+from gradbench.predict.crossover import crossovers
+from gradbench.results.store import Store
+from tests.predict.planted import ACCESSES, COSTS, cells, memory_s, planted
+
+
+def stored(folder: Path, rows: pd.DataFrame) -> Path:
+    for block, own in rows.groupby("block"):
+        plain = own.astype(object).where(own.notna(), None).to_dict("records")
+        Store(folder / "r").write(
+            "cells", str(block), [{str(k): v for k, v in r.items()} for r in plain]
+        )
+    return folder
+
+
+def test_the_ranking_is_the_planted_one() -> None:
+    frame = gradbench.predict((100, 5_000_000), results=cells())
+    truth = {name: planted(cost, 100, 5_000_000) for name, cost in COSTS.items()}
+    assert list(frame["strategy"]) == sorted(truth, key=truth.__getitem__)
+    for row in frame.to_dict("records"):
+        assert row["seconds"] == pytest.approx(truth[row["strategy"]], rel=0.1)
+        assert row["seconds_low"] <= row["seconds"] <= row["seconds_high"]
+    assert frame["ratio"].iloc[0] == 1
+    assert (frame["outside"] == 1).all()
+
+
+def test_a_module_is_counted_and_brings_its_type() -> None:
+    module = torch.nn.Sequential(torch.nn.Linear(300, 300), torch.nn.Linear(300, 10))
+    module[1].bias.requires_grad_(requires_grad=False)
+    frame = gradbench.predict(module, results=cells())
+    assert set(frame["tensors"]) == {3}
+    assert set(frame["parameters"]) == {300 * 300 + 300 + 3000}
+    with pytest.raises(BadRequest, match=r"dtype=bfloat16 was not measured: choose from float32"):
+        gradbench.predict(module.bfloat16(), results=cells())
+
+
+def test_it_refuses_to_extrapolate_and_says_how_far() -> None:
+    with pytest.raises(
+        BadRequest, match=r"56\.5 × the most that was measured.*large.*--extrapolate"
+    ):
+        gradbench.predict((100, 7_000_000_000), results=cells())
+    frame = gradbench.predict((100, 7_000_000_000), results=cells(), extrapolate=True)
+    assert frame["outside"].iloc[0] == pytest.approx(7e9 / 124e6)
+    (ranking,) = frame.attrs["rankings"]
+    assert len(ranking.outside) == 1
+    with pytest.raises(BadRequest, match="of the fewest"):
+        gradbench.predict((1, 100), results=cells())
+
+
+def test_what_is_wrong_is_not_ranked() -> None:
+    rows = cells()
+    flat = (rows["strategy"] == "flat") & (rows["model"] == "small")
+    rows.loc[flat, ["status", "reason"]] = ["wrong", "off"]
+    frame = gradbench.predict((100, 5_000_000), results=rows)
+    assert list(frame["strategy"]) == ["fused"]
+
+
+def test_crossovers_are_where_the_costs_meet() -> None:
+    (ranking,) = rankings(cells(), 150, 1_000_000, "adamw")
+    (change,) = ranking.by_parameters
+    assert (change.below, change.above) == ("flat", "fused")
+    # 4e-5 + 1e-7 n + 1.8 m = 1e-5 + 5e-6 n + 1.1 m
+    meets = (5e-6 - 1e-7) * 150 - 3e-5
+    found = memory_s(4 * ACCESSES * change.at) * 0.7
+    assert found == pytest.approx(meets, rel=0.15)
+
+
+def test_a_lead_of_less_than_five_per_cent_is_no_crossover() -> None:
+    near = {"a": lambda x: 1.0 + 0.001 * x, "b": lambda x: 1.02 + 0 * x}
+    assert crossovers(near, 1, 50) == []
+    (change,) = crossovers(near, 1, 500)
+    assert change.at == pytest.approx(20, rel=0.01)
+
+
+def test_two_machines_are_two_rankings() -> None:
+    both = pd.concat([cells(), cells(host="other", device_name="Chip 2")], ignore_index=True)
+    frame = gradbench.predict((100, 5_000_000), results=both)
+    assert frame.groupby(["host", "device_name"]).ngroups == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        (("--rule", "adamx"), "rule=adamx was not measured: choose from adamw"),
+        (("--device", "cuda"), "device=cuda was not measured: choose from cpu"),
+        (("--threads", "64"), "threads=64 was not measured: choose from 2"),
+        (("--parameters", "7e9"), "--extrapolate"),
+        (("--parameters", "many"), "--parameters many: choose a number"),
+        (("--tensors", "10", "--parameters", "5"), "there must be one tensor or more"),
+        (("--results", "nowhere"), "no such file or folder"),
+    ],
+)
+def test_a_wrong_request_gets_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: tuple[str, ...], says: str
+) -> None:
+    folder = stored(tmp_path, cells())
+    given = ("--tensors", "100", "--parameters", "1M", "--results", str(folder))
+    assert main(["predict", *given, *asked]) == 2
+    printed = capsys.readouterr()
+    assert says in printed.err
+    assert printed.out == ""
+
+
+def test_the_command_prints_ranking_crossovers_and_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = stored(tmp_path, cells())
+    given = ["predict", "--tensors", "150", "--results", str(folder)]
+    assert main([*given, "--parameters", "1M"]) == 0
+    shown = capsys.readouterr().out
+    assert "flat below" in shown
+    assert "fused above" in shown
+    assert "each model left out in turn" in shown
+    assert "EXTRAPOLATED" not in shown
+    assert main([*given, "--parameters", "7B", "--extrapolate"]) == 0
+    shown = capsys.readouterr().out
+    assert "EXTRAPOLATED" in shown
+    assert "56.5 × the most" in shown
+    assert main([*given, "--parameters", "1M", "--format", "json"]) == 0
+    assert {row["strategy"] for row in json.loads(capsys.readouterr().out)} == {"fused", "flat"}
+
+
+def test_a_file_left_out_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = stored(tmp_path, cells())
+    (folder / "r" / "cells" / "torn.parquet").write_bytes(b"PAR1")
+    given = ["--tensors", "150", "--parameters", "1M", "--results", str(folder)]
+    assert main(["predict", *given]) == 1
+    printed = capsys.readouterr()
+    assert "torn.parquet" in printed.err
+    assert "flat below" in printed.out
+
+
+def test_too_few_models_say_what_to_do() -> None:
+    few = cells(models={"a": (2, 100), "b": (4, 1000)})
+    with pytest.raises(BadRequest, match=r"needs 4 models .* only a, b: measure more"):
+        gradbench.predict((3, 500), results=few)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("300", 300), ("7e9", 7_000_000_000), ("124M", 124_000_000), ("7B", 7e9)]
+)
+def test_counts_are_read(text: str, number: int) -> None:
+    assert parse_count(text, "--parameters") == number
+
+
+@pytest.mark.parametrize("text", ["", "0", "-3", "x", "1e400", "0.2", "nan"])
+def test_what_is_no_count_is_refused(text: str) -> None:
+    with pytest.raises(BadRequest, match="choose a number"):
+        parse_count(text, "--parameters")

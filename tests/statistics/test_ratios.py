@@ -1,0 +1,163 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from gradbench.statistics.intervals import Interval, time_interval
+from gradbench.statistics.ratios import Logarithm, combined_noise, pool, widened
+from gradbench.statistics.verdicts import verdict
+
+positive = st.floats(1e-9, 1e3)
+margins = st.floats(0.0, 1.0)
+OPPOSITE = {"faster": "slower", "slower": "faster", "same": "same", "unclear": "unclear"}
+
+
+@st.composite
+def logarithms(draw: st.DrawFn) -> Logarithm:
+    half = draw(st.floats(1e-4, 3.0))
+    estimate = draw(positive)
+    interval = Interval(estimate, estimate / (1 + half), estimate * (1 + half))
+    return Logarithm.of(interval, draw(st.integers(2, 50)))
+
+
+@given(logarithms())
+def test_a_single_figure_gives_its_interval_back(one: Logarithm) -> None:
+    interval = one.interval()
+    again = Logarithm.of(interval, one.parts[0][1] + 1)
+    assert again.middle == pytest.approx(one.middle)
+    assert again.parts[0][0] == pytest.approx(one.parts[0][0])
+
+
+@given(logarithms(), logarithms())
+def test_a_ratio_and_its_inverse_have_inverse_intervals(one: Logarithm, two: Logarithm) -> None:
+    there, back = (two - one).interval(), (one - two).interval()
+    assert there.estimate == pytest.approx(1 / back.estimate)
+    assert there.low == pytest.approx(1 / back.high)
+    assert there.high == pytest.approx(1 / back.low)
+
+
+@given(logarithms(), logarithms(), margins, st.floats(0.0, 1.0) | st.none())
+def test_verdicts_are_opposite_when_sides_swap(
+    one: Logarithm, two: Logarithm, margin: float, noise: float | None
+) -> None:
+    there, back = (two - one).interval(), (one - two).interval()
+    edges = [1 + margin, 1 / (1 + margin), 1 + (noise or 0), 1 / (1 + (noise or 0))]
+    ends = [there.low, there.high]
+    assume(not any(math.isclose(end, edge, rel_tol=1e-9) for end in ends for edge in edges))
+    first = verdict(there, margin=margin, noise=noise)
+    assert OPPOSITE[first] == verdict(back, margin=margin, noise=noise)
+
+
+@given(logarithms(), logarithms(), st.lists(positive, max_size=2))
+def test_drift_only_widens_and_swaps_with_the_sides(
+    one: Logarithm, two: Logarithm, drifts: list[float]
+) -> None:
+    there = widened((two - one).interval(), drifts)
+    back = widened((one - two).interval(), [1 / drift for drift in drifts])
+    bare = (two - one).interval()
+    assert there.low <= bare.low
+    assert there.high >= bare.high
+    assert there.low == pytest.approx(1 / back.high)
+    for drift in drifts:
+        assert there.low <= bare.low / drift * (1 + 1e-12)
+        assert there.high >= bare.high / drift * (1 - 1e-12)
+
+
+def test_welch_as_scipy_has_it() -> None:
+    from scipy import stats
+
+    rng = np.random.default_rng(0)
+    one, two = rng.normal(0, 1, 5), rng.normal(1, 3, 4)
+    logs = [time_interval(np.exp(values)[:, None]) for values in (one, two)]
+    base, other = (Logarithm.of(log, n) for log, n in zip(logs, (5, 4), strict=True) if log)
+    expected = stats.ttest_ind(two, one, equal_var=False).confidence_interval(0.95)
+    found = (other - base).interval()
+    assert math.log(found.low) == pytest.approx(expected.low)
+    assert math.log(found.high) == pytest.approx(expected.high)
+
+
+@pytest.mark.parametrize(
+    ("sigmas", "sizes"),
+    [((0.01, 0.01), (8, 8)), ((0.002, 0.05), (8, 3)), ((0.1, 0.02), (3, 12)), ((0.3, 0.3), (2, 2))],
+)
+def test_the_ratios_interval_covers_the_truth(
+    sigmas: tuple[float, float], sizes: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(1)
+    truth, covered, trials = 1.1, 0, 400
+    for _ in range(trials):
+        sides = []
+        for sigma, size, seconds in zip(sigmas, sizes, (1e-5, 1e-5 * truth), strict=True):
+            replicates = seconds * np.exp(rng.normal(0, sigma, (size, 1)))
+            interval = time_interval(replicates)
+            assert interval is not None
+            sides.append(Logarithm.of(interval, size))
+        found = (sides[1] - sides[0]).interval()
+        covered += found.low <= truth <= found.high
+    assert covered / trials >= 0.917  # three standard errors below 0.95
+
+
+def test_pooled_runs_cover_what_single_runs_do_not() -> None:
+    """Between runs the machine moves by 10 %, within a run by 1 %: what a new run would give."""
+    rng = np.random.default_rng(2)
+    pooled, single, trials = 0, 0, 150
+    for _ in range(trials):
+        sides = []
+        for _ in range(2):
+            runs = []
+            for drift in rng.normal(0, 0.1, 3):
+                interval = time_interval(np.exp(drift + rng.normal(0, 0.01, (8, 1))))
+                assert interval is not None
+                runs.append(Logarithm.of(interval, 8))
+            sides.append(runs)
+        whole = (pool(sides[1]) - pool(sides[0])).interval()
+        alone = (sides[1][0] - sides[0][0]).interval()
+        pooled += whole.low <= 1 <= whole.high
+        single += alone.low <= 1 <= alone.high
+    assert pooled / trials >= 0.89
+    assert single / trials < 0.5
+
+
+def test_what_is_unknown_stays_unknown() -> None:
+    known = Logarithm.of(Interval(1.0, 0.9, 1.1), 5)
+    for unknown in (
+        Logarithm.of(Interval(2.0, 0.0, math.inf), 5),
+        Logarithm.of(Interval(2.0, 1.9, 2.1), 1),
+    ):
+        interval = (unknown - known).interval()
+        assert interval == Interval(pytest.approx(2.0), 0.0, math.inf)  # type: ignore[arg-type]
+        assert verdict(interval, margin=0.05, noise=0.0) == "unclear"
+
+
+def test_without_scatter_the_interval_is_a_point() -> None:
+    exact = Logarithm.of(Interval(2.0, 2.0, 2.0), 3)
+    assert (exact - exact).interval() == Interval(1.0, 1.0, 1.0)
+
+
+@given(st.floats(0, 5), st.floats(0, 5))
+def test_noise_of_two_sides_is_more_than_of_one(base: float, other: float) -> None:
+    noise = combined_noise(base, other)
+    assert noise is not None
+    assert noise >= max(base, other) * (1 - 1e-12)
+    assert noise <= (1 + base) * (1 + other) - 1 + 1e-9
+    assert combined_noise(base, None) is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "noise", "expected"),
+    [
+        (0.97, 1.04, 0.5, "same"),
+        (1.01, 1.03, 0.0, "same"),
+        (1.02, 1.08, 0.01, "slower"),
+        (1.02, 1.08, 0.03, "unclear"),
+        (0.7, 0.9, 0.05, "faster"),
+        (0.7, 0.98, 0.05, "unclear"),
+        (0.7, 1.4, 0.0, "unclear"),
+        (1.5, 1.6, None, "unclear"),
+    ],
+)
+def test_verdicts(low: float, high: float, noise: float | None, expected: str) -> None:
+    interval = Interval(math.sqrt(low * high), low, high)
+    assert verdict(interval, margin=0.05, noise=noise) == expected

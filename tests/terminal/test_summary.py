@@ -1,0 +1,114 @@
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from gradbench.results.schema import arrow_schema
+from gradbench.terminal.figures import format_seconds
+from gradbench.terminal.summary import status_lines, summary_tables
+
+
+def row(strategy: str, **figures: Any) -> dict[str, Any]:
+    return {
+        **dict.fromkeys(arrow_schema("cells").names),
+        **{"host": "h", "block": "b", "model": "mlp", "rule": "sgd", "device": "cpu"},
+        **{"device_name": "Chip", "role": "candidate", "zeroing": "z", "status": "ok"},
+        **{"strategy": strategy, "noise_floor": 0.02, **figures},
+    }
+
+
+def timed(strategy: str, update_s: float, speedup: float, **figures: Any) -> dict[str, Any]:
+    return row(
+        strategy,
+        update_s=update_s,
+        update_s_low=update_s / 1.01,
+        update_s_high=update_s * 1.01,
+        speedup=speedup,
+        speedup_low=speedup - 0.005,
+        speedup_high=speedup + 0.005,
+        **figures,
+    )
+
+
+def text_of(rows: list[dict[str, Any]]) -> str:
+    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    for table in summary_tables(pd.DataFrame(rows)):
+        console.print(table)
+    return console.export_text()
+
+
+def test_fastest_first_and_wrong_last_without_figures() -> None:
+    text = text_of(
+        [
+            timed("base", 4e-5, 1.0, role="baseline"),
+            timed("fast", 2e-5, 2.0),
+            timed("broken", 1e-6, 40.0, status="wrong", reason="off by 3 ulp"),
+            row("absent", status="skipped", reason="needs CUDA"),
+        ]
+    )
+    lines = [line for line in text.splitlines() if "│" in line]
+    assert [next(s for s in ("fast", "base", "broken") if s in line) for line in lines] == [
+        "fast",
+        "base",
+        "broken",
+    ]
+    assert "20.0 µs" in lines[0]
+    assert "2.00" in lines[0]
+    assert "2.0 %" in lines[0]
+    assert "wrong" in lines[2]
+    assert "1.00 µs" not in text
+    assert "absent" not in text
+
+
+def test_only_the_baselines_zeroing_is_shown() -> None:
+    text = text_of(
+        [timed("base", 4e-5, 1.0, role="baseline"), timed("other", 1e-5, 4.0, zeroing="else")]
+    )
+    assert "base" in text
+    assert "other" not in text
+
+
+def test_a_table_for_each_device() -> None:
+    rows = [timed("base", 4e-5, 1.0, role="baseline", device_name=name) for name in ("A", "B")]
+    assert len(summary_tables(pd.DataFrame(rows))) == 2
+
+
+def test_unknown_intervals_are_said_to_be_unknown() -> None:
+    figures = timed("fast", 2e-5, 2.0)
+    figures |= {"speedup_low": 0.0, "speedup_high": math.inf, "noise_floor": None}
+    text = text_of([timed("base", 4e-5, 1.0, role="baseline"), figures])
+    assert "unknown" in text
+
+
+def test_failed_block_without_a_single_figure() -> None:
+    failed = [row("base", role="baseline", status="failed", device_name=None)]
+    assert "failed" in text_of(failed)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1.5, "1.50 s"),
+        (0.0381, "38.1 ms"),
+        (1.234e-4, "123 µs"),
+        (5e-8, "50.0 ns"),
+        (3e-10, "0.300 ns"),
+        (0.0, "0 ns"),
+        (None, ""),
+        (math.nan, ""),
+    ],
+)
+def test_seconds_have_three_figures_and_a_unit(seconds: float | None, text: str) -> None:
+    assert format_seconds(seconds) == text
+
+
+def test_reasons_are_counted() -> None:
+    rows = [
+        row("a"),
+        row("b", status="skipped", reason="needs CUDA"),
+        row("c", status="skipped", reason="needs CUDA"),
+        row("t", role="twin"),
+    ]
+    assert status_lines(pd.DataFrame(rows)) == ["1 ok", "2 skipped", "  2 × needs CUDA"]

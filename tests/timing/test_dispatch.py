@@ -1,0 +1,69 @@
+from collections.abc import Callable, Sequence
+
+import pytest
+import torch
+from torch.nn import Parameter
+
+from gradbench.devices.base import Counts, Device, Timing
+from gradbench.devices.cpu import Cpu
+from gradbench.request.block import Cell
+from gradbench.rules.base import Rule, Slots
+from gradbench.statistics.bottleneck import bottleneck
+from gradbench.strategies.base import Binding, Strategy
+from gradbench.timing.contender import Contender
+from gradbench.timing.dispatch import dispatch_seconds
+from tests.conftest import SHAPES, make
+
+
+class Elementary(Strategy):
+    """Takes a second per call and a millisecond per element, on the clock below."""
+
+    def __init__(self, clock: "Clock") -> None:
+        self.clock = clock
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        def step() -> None:
+            for parameter in parameters:
+                self.clock.now += 1.0 + 1e-3 * parameter.numel()
+
+        return Binding(step)
+
+
+class Clock(Cpu):
+    """A CPU whose time only passes as it is told."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def time(self, call: Callable[[], object], calls: int) -> Timing:
+        start = self.now
+        for _ in range(calls):
+            call()
+        return Timing(self.now - start, self.now - start, None, 0)
+
+    def count(self, call: Callable[[], object]) -> Counts:
+        raise NotImplementedError
+
+
+def test_the_calls_are_timed_without_the_bytes() -> None:
+    clock = Clock()
+    zeroing = make("zeroing", "set_to_none")
+    contender = Contender(Cell("elementary", "set_to_none"), Elementary(clock), zeroing)
+    twin = Contender(Cell("elementary", "set_to_none", "twin"), Elementary(clock), zeroing)
+    found = dispatch_seconds(clock, make("rule", "sgd"), SHAPES, torch.float32, [contender, twin])
+    assert found == pytest.approx(dict.fromkeys(("elementary/set_to_none", "twin"), 5 * 1.002))
+    elements = sum(shape.numel() for shape in SHAPES)
+    assert bottleneck(5.01 / (5 + 1e-3 * elements)) == "dispatch"
+    assert bottleneck(5.01 / (5 + 1e-3 * elements * 100)) == "bandwidth"
+
+
+@pytest.mark.parametrize("name", ["no_grad", "foreach", "optimizer", "optimizer_fused", "flat"])
+@pytest.mark.parametrize("rule", ["sgd", "adamw"])
+def test_every_kind_of_strategy_runs_on_two_elements(
+    name: str, rule: str, hardware: Device
+) -> None:
+    contender = Contender(
+        Cell(name, "set_to_none"), make("strategy", name), make("zeroing", "set_to_none")
+    )
+    found = dispatch_seconds(hardware, make("rule", rule), SHAPES, torch.float32, [contender])
+    assert 0 < found[f"{name}/set_to_none"] < 1

@@ -1,0 +1,200 @@
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from gradbench.devices.base import Counts, Timing
+from gradbench.statistics.estimates import estimate, medians_by_phase
+from gradbench.statistics.sample import Phase, Sample
+from gradbench.timing.sampling import Arm, Calibration, Rounds, calibrate
+
+
+@dataclass
+class FakeDevice:
+    """A device whose calls take a second each, by its own clock."""
+
+    per_call_s: float = 1.0
+    switches: int = 0
+    groups: list[int] = field(default_factory=list)
+    torch_device = torch.device("cpu")
+
+    def unavailable(self) -> str | None:
+        return None
+
+    def describe(self) -> str:
+        return "fake"
+
+    def free_bytes(self) -> int:
+        return 1 << 40
+
+    def time(self, call: Callable[[], object], calls: int) -> Timing:
+        self.groups.append(calls)
+        for _ in range(calls):
+            call()
+        return Timing(self.per_call_s * calls, self.per_call_s * calls, None, self.switches)
+
+    def count(self, call: Callable[[], object]) -> Counts:
+        call()
+        return Counts(0, 0, 0)
+
+
+def warm(calls: int) -> Calibration:
+    return Calibration(calls, warm_up=True, spent_s=0.0)
+
+
+def test_a_call_beyond_every_cache_goes_without_a_warm_up() -> None:
+    device = FakeDevice()
+    cold = Calibration(1, warm_up=False, spent_s=0.0)
+    arm = Arm("a", "update", lambda: None)
+    Rounds(device, [arm], [cold], np.random.default_rng(0)).take(0, 0)
+    assert device.groups == [1]
+
+
+@pytest.mark.parametrize(("touched", "calls"), [(True, 2), (False, 3)])
+def test_memory_never_touched_is_warmed_up_once(touched: bool, calls: int) -> None:
+    seen: list[int] = []
+    arm = Arm("a", "update", lambda: seen.append(1))
+    cold = Calibration(1, warm_up=False, spent_s=0.0)
+    rounds = Rounds(FakeDevice(), [arm], [cold], np.random.default_rng(0), touched=touched)
+    rounds.take(0, 0)
+    rounds.take(0, 1)
+    assert len(seen) == calls
+
+
+@pytest.mark.parametrize("per_call_s", [1e-7, 3e-6, 1e-4, 0.1])
+def test_calibrated_sample_lasts_long_enough(per_call_s: float) -> None:
+    device = FakeDevice(per_call_s)
+    found = calibrate(device, Arm("a", "update", lambda: None), 200e-6)
+    assert found.calls * per_call_s >= 200e-6
+    assert found.calls * per_call_s <= max(3e-3, per_call_s)
+    assert found.spent_s == pytest.approx(sum(device.groups) * per_call_s)
+    assert found.warm_up is (per_call_s < 0.05)
+
+
+@pytest.mark.parametrize("restored_s", [0.0, 0.051])
+def test_what_consumes_is_sampled_one_call_at_a_time(restored_s: float) -> None:
+    arm = Arm("a", "zero", lambda: None, restore=lambda: time.sleep(restored_s))
+    found = calibrate(FakeDevice(), arm, 200e-6)
+    assert found == Calibration(1, warm_up=restored_s == 0, spent_s=1.0)
+
+
+def test_a_round_samples_every_arm_once_after_an_untimed_call() -> None:
+    log: list[str] = []
+    arms = [Arm(name, "update", lambda name=name: log.append(name)) for name in "abc"]  # type: ignore[misc]
+    device = FakeDevice()
+    rounds = Rounds(device, arms, [warm(2), warm(1), warm(3)], np.random.default_rng(0))
+    samples = rounds.take(replicate=1, round_=4)
+    assert sorted(sample.cell for sample in samples) == ["a", "b", "c"]
+    assert {name: log.count(name) for name in "abc"} == {"a": 3, "b": 2, "c": 4}
+    assert all(s.seconds == 1.0 and (s.replicate, s.round) == (1, 4) for s in samples)
+    assert rounds.sampling_s == sum(device.groups)
+
+
+def test_order_is_random_and_seeded() -> None:
+    arms = [Arm(str(i), "update", lambda: None) for i in range(8)]
+
+    def orders(seed: int) -> list[list[str]]:
+        rounds = Rounds(FakeDevice(), arms, [warm(1)] * 8, np.random.default_rng(seed))
+        return [[s.cell for s in rounds.take(0, r)] for r in range(3)]
+
+    assert orders(0) == orders(0)
+    assert orders(0) != orders(1)
+    assert orders(0)[0] != orders(0)[1]
+
+
+def test_restore_precedes_every_call() -> None:
+    log: list[str] = []
+    arm = Arm("a", "zero", lambda: log.append("call"), restore=lambda: log.append("restore"))
+    Rounds(FakeDevice(), [arm], [warm(1)], np.random.default_rng(0)).take(0, 0)
+    assert log == ["restore", "call", "restore", "call"]
+
+
+def test_switched_out_more_than_an_idle_machine_is_disturbed() -> None:
+    def sample(wall_s: float, switches: int) -> bool:
+        timing = Timing(wall_s, wall_s, None, switches)
+        return Sample.of(
+            timing,
+            cell="a",
+            protocol="isolated",
+            replicate=0,
+            round_=0,
+            phase="update",
+            calls=1,
+        ).switched
+
+    assert not sample(200e-6, 0)
+    assert sample(200e-6, 1)
+    assert not sample(0.2, 3)
+    assert sample(0.2, 100)
+
+
+def samples_of(
+    cell: str, seconds: list[list[float]], switched: set[tuple[int, int]]
+) -> list[Sample]:
+    return [
+        _sample(cell, "update", r, k, value, (r, k) in switched)
+        for r, row in enumerate(seconds)
+        for k, value in enumerate(row)
+    ]
+
+
+def _sample(cell: str, phase: Phase, r: int, k: int, seconds: float, switched: bool) -> Sample:
+    return Sample(cell, "isolated", r, k, phase, 1, seconds, seconds, None, switched)
+
+
+def test_disturbed_samples_are_left_out_of_estimates() -> None:
+    base = [[2.0, 2.0, 90.0, 2.0], [2.0, 2.0, 2.0, 2.0]]
+    fast = [[1.0, 1.0, 1.0, 1.0], [1.0, 7.0, 1.0, 1.0]]
+    control = [[1.0, 1.0, 1.0, 1.0], [1.0, 9.0, 1.0, 1.0]]
+    samples = [
+        *samples_of("base", base, {(0, 2)}),
+        *samples_of("fast", fast, set()),
+        *samples_of("twin", base, {(0, 2)}),
+        *samples_of("control", control, set()),
+    ]
+    figures = estimate(samples, baseline="base", twin="twin", control="control")
+    assert figures.speedups["fast"].estimate == pytest.approx(2.0)
+    assert figures.speedups["fast"].half_width == pytest.approx(0.0, abs=1e-9)
+    assert figures.speedups["base"].estimate == 1.0
+    assert figures.times["base", "update"].estimate == pytest.approx(2.0)
+    assert figures.disturbed == {"base": 2, "fast": 1, "twin": 2, "control": 1}
+    assert figures.noise_floor == pytest.approx(0.0, abs=1e-9)
+    assert not figures.contended
+    assert figures.converged("fast", 0.01)
+    assert not figures.converged("absent", 0.01)
+
+
+def test_a_busy_block_uses_every_sample_and_says_so() -> None:
+    everywhere = {(r, k) for r in range(2) for k in range(2)}
+    samples = [
+        *samples_of("base", [[2.0, 2.0], [2.0, 2.0]], everywhere),
+        *samples_of("twin", [[2.0, 2.0], [2.0, 2.0]], everywhere),
+        *samples_of("control", [[1.0, 1.0], [1.0, 1.0]], set()),
+    ]
+    figures = estimate(samples, baseline="base", twin="twin", control="control")
+    assert figures.contended
+    assert figures.times["base", "update"].estimate == pytest.approx(2.0)
+
+
+def test_a_cell_without_a_clean_sample_has_figures_all_the_same() -> None:
+    samples = [
+        *samples_of("base", [[2.0, 2.0], [2.0, 2.0]], set()),
+        *samples_of("twin", [[2.0, 2.0], [2.0, 2.0]], set()),
+        *samples_of("slow", [[4.0, 4.0], [4.0, 4.0]], {(r, k) for r in (0, 1) for k in (0, 1)}),
+        *samples_of("control", [[1.0, 1.0], [1.0, 1.0]], set()),
+    ]
+    figures = estimate(samples, baseline="base", twin="twin", control="control")
+    assert figures.contended
+    assert figures.speedups["slow"].estimate == pytest.approx(0.5)
+
+
+def test_training_medians_prefer_undisturbed_samples() -> None:
+    samples = [
+        _sample("a", "forward", 0, 1, 1.0, False),
+        _sample("a", "forward", 0, 2, 50.0, True),
+        _sample("b", "forward", 0, 1, 3.0, True),
+    ]
+    assert medians_by_phase(samples) == {("a", "forward"): 1.0, ("b", "forward"): 3.0}
