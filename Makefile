@@ -18,7 +18,7 @@ pip_install := $(constrained) $(python) -m pip install
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 .PHONY: help sweep quick findings calibrate instruments test torture benchmark lint format install hooks clean \
-	reference report wheelhouse
+	reference report wheelhouse map
 
 help: ## List the targets
 	@echo 'make TARGET [ARGS="..."] [PYTHON=python3.11]'
@@ -71,6 +71,9 @@ format: $(VENV)/.dev ## Mend what the linter can, and format
 	$(python) -m ruff format .
 
 install: $(VENV)/.dev ## Set up .venv for development
+
+map: $(VENV)/.dev ## Show the rooms of the package and which imports which; ARGS="--svg map.svg" draws them
+	$(python) tools/rooms.py $(ARGS)
 
 hooks: $(VENV)/.dev ## Have git run the checks before each commit
 	$(python) -m pre_commit install
