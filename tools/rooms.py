@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import altair as alt
 import grimp
@@ -131,7 +131,7 @@ def plan_table(plan: Plan) -> Table:
     return table
 
 
-def plan_chart(plan: Plan) -> alt.Chart | alt.LayerChart:
+def plan_chart(plan: Plan) -> Any:
     """Draw the plan as a matrix: a row imports a column, so that what goes up lies below left."""
     rows = [
         {"importing": a, "imported": b, "imports": n, "upward": (a, b) in set(plan.upward)}

@@ -82,5 +82,5 @@ def _bytes_needed(axes: Axes, dtype: torch.dtype, steps: int) -> int:
     isolated = (1 + (5 + slots) + (2 + slots) * flat + copies + 4) * size
     kept = (1 + steps) * len({zeroing.accumulates for zeroing in axes.zeroings.values()})
     # Module; the float64 copy, its gradient, a copy of that, state and following state.
-    trajectory = size + (3 + 2 * slots * (steps > 1)) * 8 + kept * max(size, 4)
-    return max(isolated, trajectory)
+    float64 = size + (3 + 2 * slots * (steps > 1)) * 8 + kept * max(size, 4)
+    return max(isolated, float64)

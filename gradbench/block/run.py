@@ -21,8 +21,8 @@ from gradbench.timing.dispatch import dispatch_seconds
 from gradbench.timing.instructions import instructions
 from gradbench.timing.isolated import IsolatedResult, Isolation, measure_isolated
 from gradbench.timing.training import Training, TrainingResult
+from gradbench.verify.float64_run import Float64Run, Gradients, trained_parameters
 from gradbench.verify.tensors import Tensors, Verifiable, cut_shape
-from gradbench.verify.trajectory import Gradients, Reference, trained_parameters
 from gradbench.verify.vector_maths import initialize_vector_maths
 from gradbench.verify.verification import verify
 
@@ -280,7 +280,7 @@ class _Measurement:
             self._trained,
             settings["training_steps"],
             self._block.seed,
-            self._references({c.zeroing.accumulates for c in contenders}),
+            self._float64_runs({c.zeroing.accumulates for c in contenders}),
             self._block.cells[0].strategy,
         )
         return training.measure(
@@ -290,7 +290,7 @@ class _Measurement:
             lambda done: self._report(0.2 + 0.25 * done, "training"),
         )
 
-    def _references(self, accumulating: set[bool]) -> dict[bool, list[Gradients]]:
+    def _float64_runs(self, accumulating: set[bool]) -> dict[bool, list[Gradients]]:
         """Follow the float64 run for zeroings that clear and those that accumulate."""
-        reference = Reference(self._module, self._batch, self._axes.rule, self._block.seed)
-        return reference.follow_both(1 + self._settings["training_steps"], accumulating)
+        run = Float64Run(self._module, self._batch, self._axes.rule, self._block.seed)
+        return run.follow_both(1 + self._settings["training_steps"], accumulating)

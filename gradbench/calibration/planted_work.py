@@ -19,8 +19,8 @@ from gradbench.request.block import Block
 from gradbench.request.task import Progress
 from gradbench.timing.isolated import bind_with_gradients
 from gradbench.timing.sampling import Arm, calibrate, quiet_interpreter
+from gradbench.verify.float64_run import trained_parameters
 from gradbench.verify.tensors import Tensors
-from gradbench.verify.trajectory import trained_parameters
 
 _ALLOCATIONS = 5
 _SAMPLE_S = 200e-6

@@ -14,8 +14,8 @@ from gradbench.models.base import UnavailableModel
 from gradbench.request.block import Block
 from gradbench.timing.contender import Contender
 from gradbench.timing.isolated import bind_with_gradients
+from gradbench.verify.float64_run import trained_parameters
 from gradbench.verify.tensors import Tensors
-from gradbench.verify.trajectory import trained_parameters
 
 BASELINE, CANDIDATE, TWIN = "baseline", "candidate", "twin"
 ARMS = (BASELINE, CANDIDATE, TWIN)

@@ -17,9 +17,9 @@ from gradbench.rules.base import Rule
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.timing.contender import Contender
 from gradbench.timing.sampling import quiet_interpreter, sample_of
+from gradbench.verify.float64_run import Gradients
 from gradbench.verify.gradients import SeenGradients
 from gradbench.verify.seeding import seed_step
-from gradbench.verify.trajectory import Gradients
 from gradbench.zeroing.base import Zeroing
 
 _LATER_STEPS = 10
@@ -56,7 +56,7 @@ class Training:
         trained: Names of the parameters that get a gradient.
         steps: Timed steps of the first pass, after one untimed.
         seed: Seed of a step's random numbers, plus the step's number.
-        references: The float64 run, by whether the zeroing accumulates; empty without one.
+        float64: Gradients of the float64 run, by whether the zeroing accumulates; empty without.
         counted: Name of the strategy whose steps' memory is counted, for each zeroing.
     """
 
@@ -67,7 +67,7 @@ class Training:
     trained: Sequence[str]
     steps: int
     seed: int
-    references: Mapping[bool, list[Gradients]]
+    float64: Mapping[bool, list[Gradients]]
     counted: str
 
     def __post_init__(self) -> None:
@@ -217,8 +217,8 @@ class Training:
         """Look at every parameter's gradient."""
         # The first backward pass has nothing to add to.
         accumulates = contender.zeroing.accumulates and step > 0
-        trajectory = self.references.get(contender.zeroing.accumulates)
-        reference = trajectory[step] if trajectory else {}
+        run = self.float64.get(contender.zeroing.accumulates)
+        reference = run[step] if run else {}
         rows = []
         for name, parameter in self.module.named_parameters():
             row = {"cell": contender.cell.name, "step": step, "tensor": name}

@@ -10,7 +10,7 @@ from torch import Tensor
 from gradbench.rules.base import Rule
 
 
-def trajectory(rule: Rule, parameter: Tensor, gradients: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+def follow(rule: Rule, parameter: Tensor, gradients: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
     """Take one update per gradient in float64.
 
     Args:

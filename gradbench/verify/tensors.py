@@ -13,7 +13,7 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule
 from gradbench.strategies.flattening import cut, join
-from gradbench.verify.reference import trajectory
+from gradbench.verify.reference import follow
 
 _GUARD_BYTES = 64
 """Guard before and after each parameter: a cache line, so that alignment stays as it was."""
@@ -162,13 +162,13 @@ class Verifiable:
             accumulates: Whether the products add up from update to update, in the tensors' dtype.
 
         Returns:
-            Values and magnitudes of :func:`gradbench.verify.reference.trajectory`.
+            Values and magnitudes of :func:`gradbench.verify.reference.follow`.
         """
         key = (rule, factors, accumulates)
         if key not in self._truths:
             arriving = [self.sampled(self.gradients) * factor for factor in factors]
             seen = list(accumulate(arriving)) if accumulates else arriving
-            self._truths[key] = trajectory(rule, self.sampled(self.initial), seen)
+            self._truths[key] = follow(rule, self.sampled(self.initial), seen)
         return self._truths[key]
 
 

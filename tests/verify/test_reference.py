@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradbench.rules.base import Rule
-from gradbench.verify.reference import CORRECTION_ROUNDINGS, tolerance_ulps, trajectory, ulp_error
+from gradbench.verify.reference import CORRECTION_ROUNDINGS, follow, tolerance_ulps, ulp_error
 from tests.conftest import make
 
 finite = st.floats(-1e30, 1e30).filter(lambda x: abs(x) > 1e-30)
@@ -39,7 +39,7 @@ def test_ulp_error_of_nothing_and_of_nan(device: torch.device) -> None:
 def test_scale_sets_the_unit_where_the_result_cancels(device: torch.device) -> None:
     rule: Rule = make("rule", "sgd")
     start = torch.tensor([0.01], device=device)
-    value, scale = trajectory(rule, start, [torch.tensor([1.0], device=device)])
+    value, scale = follow(rule, start, [torch.tensor([1.0], device=device)])
     assert float(value) == pytest.approx(0.0, abs=1e-8)
     assert float(scale) == pytest.approx(0.01)
 
@@ -60,7 +60,7 @@ def test_float32_count_is_within_its_tolerance() -> None:
     """Bias corrections from a float32 count, as torch.optim's capturable form computes them."""
     rule: Rule = make("rule", "adam")
     gradients = [torch.tensor([0.7]), torch.tensor([0.35])]
-    expected, scale = trajectory(rule, torch.tensor([0.003]), gradients)
+    expected, scale = follow(rule, torch.tensor([0.003]), gradients)
     m = v = torch.zeros(1)
     p, beta1, beta2 = torch.tensor([0.003]), 0.9, 0.999
     for count, g in enumerate(gradients, start=1):

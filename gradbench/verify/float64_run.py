@@ -52,7 +52,7 @@ def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
     return list(gradients)
 
 
-class Reference:
+class Float64Run:
     """A float64 copy of a module, trained with the rule's reference.
 
     Args:

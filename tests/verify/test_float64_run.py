@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from gradbench.models.base import Batch, loss, place
-from gradbench.verify.trajectory import Gradients, Reference
+from gradbench.verify.float64_run import Float64Run, Gradients
 from tests.conftest import make
 
 STEPS = [1, 2, 3]
@@ -14,8 +14,8 @@ def built(device: torch.device) -> tuple[nn.Module, Batch]:
     return place(*make("model", "mlp_small").build(), device, torch.float32)
 
 
-def reference(rule: str, device: torch.device) -> Reference:
-    return Reference(*built(device), make("rule", rule), seed=0)
+def float64_run(rule: str, device: torch.device) -> Float64Run:
+    return Float64Run(*built(device), make("rule", rule), seed=0)
 
 
 def same(a: list[Gradients], b: list[Gradients]) -> bool:
@@ -29,20 +29,20 @@ def same(a: list[Gradients], b: list[Gradients]) -> bool:
 @pytest.mark.parametrize("rule", ["sgd", "adamw"])
 @pytest.mark.parametrize("steps", STEPS)
 def test_following_both_is_following_each(rule: str, steps: int, device: torch.device) -> None:
-    both = reference(rule, device).follow_both(steps, {False, True})
+    both = float64_run(rule, device).follow_both(steps, {False, True})
     for accumulates in (False, True):
-        alone = reference(rule, device).follow(steps, accumulates=accumulates)
+        alone = float64_run(rule, device).follow(steps, accumulates=accumulates)
         assert same(both[accumulates], alone)
     assert same(both[False], both[True]) == (steps == 1)
 
 
-def test_one_trajectory_is_followed_alone(device: torch.device) -> None:
-    assert reference("sgd", device).follow_both(2, {True}).keys() == {True}
+def test_one_run_is_followed_alone(device: torch.device) -> None:
+    assert float64_run("sgd", device).follow_both(2, {True}).keys() == {True}
 
 
 def test_the_first_gradient_is_that_of_backward(device: torch.device) -> None:
     module, batch = built(device)
-    first = Reference(module, batch, make("rule", "sgd"), seed=0).follow(1, accumulates=False)[0]
+    first = Float64Run(module, batch, make("rule", "sgd"), seed=0).follow(1, accumulates=False)[0]
     loss(module, batch).backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None
