@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from gradbench.predict.evidence import Evidence
 from gradbench.predict.fit import LEAST_MODELS, CostFit, fit_cost
 from gradbench.predict.validation import leave_one_out
 from gradbench.statistics.bottleneck import bottleneck
+from gradbench.statistics.verdicts import reaches
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,10 @@ def rank(evidence: Evidence, tensors: int, parameters: int) -> Ranking:
     frame = pd.DataFrame(rows).sort_values("seconds", kind="stable").reset_index(drop=True)
     best = frame.iloc[0]
     frame["ratio"] = frame["seconds"] / best["seconds"]
-    frame["tie"] = [_ties(row, best) for _, row in frame.iterrows()]
+    frame["tie"] = [
+        reaches(row["seconds"], row["seconds_high"], best["seconds"], best["seconds_high"])
+        for _, row in frame.iterrows()
+    ]
     factors, outside = _outside(evidence, tensors, parameters)
     frame["outside"] = max(factors)
     sizes = _range(evidence, "parameters", (tensors, parameters))
@@ -153,15 +156,6 @@ def _of_parameters(evidence: Evidence, fit: CostFit, tensors: int) -> Any:
 def _of_tensors(evidence: Evidence, fit: CostFit, parameters: int) -> Any:
     memory_s = _memory_s(evidence, parameters)
     return lambda tensors: fit.predict(tensors, memory_s).seconds
-
-
-def _ties(row: Any, best: Any) -> bool:
-    """Say whether a prediction cannot be told from the best one: their ratio's interval holds 1."""
-    reach = math.hypot(
-        math.log(row["seconds_high"] / row["seconds"]),
-        math.log(best["seconds_high"] / best["seconds"]),
-    )
-    return bool(math.log(row["seconds"] / best["seconds"]) <= reach)
 
 
 def _measured(evidence: Evidence, name: str) -> pd.DataFrame:

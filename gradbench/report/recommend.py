@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradbench.report.blocks import measured
-from gradbench.statistics.verdicts import FASTER, known
+from gradbench.statistics.verdicts import FASTER, SLOWER, known, ties
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,9 +69,6 @@ def _choose(block: pd.DataFrame) -> dict[str, Any] | None:
 def _ties(row: dict[Any, Any], best: Any) -> bool:
     """Say whether a cell cannot be told from the best one of its block."""
     figures = (row["speedup_high"], best["speedup_low"], best["noise_floor"])
-    if not all(map(known, figures)):
-        return False
-    high, low, floor = figures
-    if best["role"] == "baseline":
-        return bool(row["difference"] != "slower")
-    return bool(high * (1 + floor) >= low)
+    if best["role"] == "baseline" and all(map(known, figures)):
+        return bool(row["difference"] != SLOWER)
+    return ties(*figures)

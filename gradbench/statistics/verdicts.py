@@ -1,4 +1,4 @@
-"""Whether a speedup is one: what its interval and the block's noise floor allow to be said."""
+"""What may be said: of a speedup, of two that are close, of a ratio between two runs."""
 
 from __future__ import annotations
 
@@ -48,6 +48,45 @@ def difference(low: float | None, high: float | None, floor: float | None) -> st
     if high < 1 / (1 + floor):
         return SLOWER
     return NO_DIFFERENCE
+
+
+def ties(high: float | None, best_low: float | None, floor: float | None) -> bool:
+    """Say whether a speedup cannot be told from the best one of its block.
+
+    Args:
+        high: Upper end of the speedup's 95 % interval.
+        best_low: Lower end of the best one's.
+        floor: The block's noise floor, by which two copies of the same code differ.
+
+    Returns:
+        Whether its interval, widened by the noise floor, reaches the best one's; not where one of
+        them is unknown.
+    """
+    if not (known(high) and known(best_low) and known(floor)):
+        return False
+    assert high is not None
+    assert best_low is not None
+    assert floor is not None
+    return high * (1 + floor) >= best_low
+
+
+def reaches(seconds: float, high: float, best: float, best_high: float) -> bool:
+    """Say whether a predicted time cannot be told from the best one.
+
+    Their ratio's interval holds 1; both are symmetric in the logarithm, and independent:
+    ln(t/b) ≤ √(ln²(t↑/t) + ln²(b↑/b)).
+
+    Args:
+        seconds: The time t, in seconds.
+        high: Upper end t↑ of its 95 % prediction interval, in seconds.
+        best: The best time b, in seconds.
+        best_high: Upper end b↑ of its interval, in seconds.
+
+    Returns:
+        Whether it cannot.
+    """
+    reach = math.hypot(math.log(high / seconds), math.log(best_high / best))
+    return math.log(seconds / best) <= reach
 
 
 def verdict(interval: Interval, *, margin: float, noise: float | None) -> Verdict:
