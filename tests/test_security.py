@@ -17,7 +17,7 @@ from gradbench.results.store import Store
 from tests.results.test_store import cell
 
 PACKAGE = Path(gradbench.__file__).parent
-READERS = ("results", "report", "comparison", "cost", "commands")
+READERS = ("results", "report", "compare", "predict", "cli/commands")
 """Packages that read what other people have measured."""
 
 UNPICKLERS = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
@@ -65,7 +65,7 @@ def test_the_only_pickle_is_between_a_process_and_its_child() -> None:
         for file in sources(PACKAGE)
         if imported(ast.parse(file.read_text(encoding="utf-8"))) & UNPICKLERS
     }
-    assert users == {"measure/callgrind.py"}
+    assert users == {"timing/instructions.py"}
 
 
 def test_reading_finds_no_class_by_pickle(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ import pickle
 pickle.loads(pickle.dumps(sys.intern))
 assert seen, "the hook hears nothing"
 import gradbench
-from gradbench.cli import main
+from gradbench.cli.main import main
 before = len(seen)
 for table in ("cells", "samples", "gradients", "observations", "runs"):
     gradbench.load({str(tmp_path)!r}, table)

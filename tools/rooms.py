@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import altair as alt
 import grimp
 import pandas as pd
 import typer
@@ -133,6 +132,8 @@ def plan_table(plan: Plan) -> Table:
 
 def plan_chart(plan: Plan) -> Any:
     """Draw the plan as a matrix: a row imports a column, so that what goes up lies below left."""
+    import altair as alt  # the text alone needs none
+
     rows = [
         {"importing": a, "imported": b, "imports": n, "upward": (a, b) in set(plan.upward)}
         for (a, b), n in plan.arrows.items()

@@ -13,7 +13,7 @@ import gradbench
 from gradbench.request.schema import groups
 from tests.conftest import FACTORIES, TINY
 
-ROOT = str(Path(__file__).parents[1])
+ROOT = str(Path(__file__).parents[2])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([ROOT, str(FACTORIES)])}
 COMMAND = [sys.executable, "-m", "gradbench"]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 MAKE = """
 import os, sys
-from gradbench.scratch import scratch_folder
+from gradbench.sweep.scratch import scratch_folder
 folder = scratch_folder()
 assert scratch_folder() == folder
 (folder / "multirun.yaml").write_text("")

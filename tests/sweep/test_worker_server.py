@@ -10,7 +10,7 @@ from tests.integration.sweeping import LINEAR, ROOT, Sweep, wait_gone
 
 ENDED_AND_ASKED_AGAIN = """
 import os, psutil
-from gradbench.worker_server import end_unused, forkserver_context, start_ahead
+from gradbench.sweep.worker_server import end_unused, forkserver_context, start_ahead
 from tests.integration.sweeping import wait_gone
 
 pid = start_ahead()
@@ -47,7 +47,7 @@ def test_a_refused_multirun_leaves_no_server(tmp_path: Path) -> None:
 ASKED_WHILE_IMPORTING = """
 import importlib
 import torch
-from gradbench.worker_server import PRELOADED, forkserver_context
+from gradbench.sweep.worker_server import PRELOADED, forkserver_context
 
 asked = []  # some versions of torch ask while they are imported
 

@@ -3,9 +3,9 @@ from typing import Any
 import pandas as pd
 import pytest
 from rich.console import Console
-from tests.report.test_summary import row
 
 from gradbench.terminal.zeroings import zeroing_costs, zeroing_tables
+from tests.terminal.test_summary import row
 
 
 def cell(strategy: str, zeroing: str, backward_s: float, zero_s: float, **figures: Any) -> Any:

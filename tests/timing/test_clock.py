@@ -12,10 +12,11 @@ from gradbench.devices.base import Timing
 from gradbench.devices.cpu import Cpu
 from gradbench.statistics.estimates import estimate
 from gradbench.statistics.sample import Sample
+from gradbench.timing.sampling import sample_of
 
 
 def sample(timing: Timing, cell: str = "a", replicate: int = 0, round_: int = 0) -> Sample:
-    return Sample.of(
+    return sample_of(
         timing,
         cell=cell,
         protocol="isolated",

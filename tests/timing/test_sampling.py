@@ -9,7 +9,7 @@ import torch
 from gradbench.devices.base import Counts, Timing
 from gradbench.statistics.estimates import estimate, medians_by_phase
 from gradbench.statistics.sample import Phase, Sample
-from gradbench.timing.sampling import Arm, Calibration, Rounds, calibrate
+from gradbench.timing.sampling import Arm, Calibration, Rounds, calibrate, sample_of
 
 
 @dataclass
@@ -115,7 +115,7 @@ def test_restore_precedes_every_call() -> None:
 def test_switched_out_more_than_an_idle_machine_is_disturbed() -> None:
     def sample(wall_s: float, switches: int) -> bool:
         timing = Timing(wall_s, wall_s, None, switches)
-        return Sample.of(
+        return sample_of(
             timing,
             cell="a",
             protocol="isolated",
