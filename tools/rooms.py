@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -49,19 +50,21 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True)
 class Plan:
-    """Rooms and the imports between them.
+    """Rooms, what they are for, and the imports between them.
 
     Args:
         floors: Names of rooms from the top; those that share a floor may not import each other.
         modules: Number of modules that hold anything, by room.
         lines: Their lines, by room.
         arrows: Number of imports by the room that imports and the one that is imported.
+        words: What each room is for: the docstring of its package or module.
     """
 
     floors: Sequence[Sequence[str]]
     modules: Counter[str]
     lines: Counter[str]
     arrows: Counter[tuple[str, str]]
+    words: dict[str, str]
 
     @property
     def rooms(self) -> list[str]:
@@ -85,17 +88,19 @@ def read_plan() -> Plan:
     graph = grimp.build_graph(PACKAGE, cache_dir=None)
     modules, lines = Counter[str](), Counter[str]()
     arrows = Counter[tuple[str, str]]()
+    words: dict[str, str] = {}
     for module in sorted(graph.modules):
-        text = _source(module)
-        room = _room(module)
-        if text:
+        text, room = _source(module), _room(module)
+        if module.count(".") == 1 or module == PACKAGE:
+            words[room] = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+        if ast.parse(text).body[1:]:  # more than a docstring
             modules[room] += 1
             lines[room] += text.count("\n")
         for imported in graph.find_modules_directly_imported_by(module):
             if _room(imported) != room:
                 arrows[room, _room(imported)] += 1
     unknown = sorted(modules.keys() - {room for floor in FLOORS for room in floor})
-    return Plan([*FLOORS, *([room] for room in unknown)], modules, lines, arrows)
+    return Plan([*FLOORS, *([room] for room in unknown)], modules, lines, arrows, words)
 
 
 def _room(module: str) -> str:
@@ -113,7 +118,7 @@ def plan_table(plan: Plan) -> Table:
     table = Table(title=f"{PACKAGE}, from the top", title_justify="left", pad_edge=False)
     for heading, justify in (("room", "left"), ("modules", "right"), ("lines", "right")):
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("imports")
+    table.add_column("what for, and what it imports")
     upward = set(plan.upward)
     for floor in plan.floors:
         for room in floor:
@@ -122,9 +127,10 @@ def plan_table(plan: Plan) -> Table:
                 Text(f"↑ {other}", "bold red") if (room, other) in upward else Text(other)
                 for other in imported
             ]
-            table.add_row(
-                room, f"{plan.modules[room]}", f"{plan.lines[room]}", Text(" · ").join(words)
-            )
+            sizes = f"{plan.modules[room]}", f"{plan.lines[room]}"
+            table.add_row(Text(room, "bold"), *sizes, Text(plan.words[room]))
+            if words:
+                table.add_row("", "", "", Text("→ ", "dim") + Text(" · ", "dim").join(words))
     table.add_section()
     table.add_row("all", f"{plan.modules.total()}", f"{plan.lines.total()}", "")
     return table
@@ -157,7 +163,7 @@ def main(
 ) -> None:
     """Show the rooms of the package and who imports whom; exit 1 if an import goes upward."""
     plan = read_plan()
-    Console().print(plan_table(plan))
+    Console(width=None if sys.stdout.isatty() else 120).print(plan_table(plan))
     if svg is not None:
         plan_chart(plan).save(svg)
         typer.echo(f"written: {svg}")

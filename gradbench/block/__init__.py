@@ -1,0 +1,1 @@
+"""What a worker does with a block: build, verify, train, time, count, and write its rows."""

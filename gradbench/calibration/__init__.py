@@ -1,0 +1,1 @@
+"""How far to trust the intervals of a machine: one block measured again and again, and judged."""

@@ -1,0 +1,1 @@
+"""What a person types: the verbs, their exit statuses, and what a signal does to them."""

@@ -1,0 +1,1 @@
+"""Clock, synchronisation and memory counter of a CPU or a GPU."""

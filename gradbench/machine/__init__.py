@@ -1,0 +1,1 @@
+"""What it ran on, and with whom: GPUs, contention, occupancy, the lock of a device."""

@@ -1,0 +1,1 @@
+"""Parameters with a forward pass and a batch."""

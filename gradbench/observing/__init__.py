@@ -1,0 +1,1 @@
+"""What experiments stand on: cases, observations, verdicts, failure modes."""

@@ -1,0 +1,1 @@
+"""Cost models: what an update would take that was never measured."""

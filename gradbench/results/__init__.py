@@ -1,0 +1,1 @@
+"""Parquet: columns, files, locks, and which rows a path names."""

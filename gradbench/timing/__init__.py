@@ -1,0 +1,1 @@
+"""How fast: samples in rounds, isolated and in training, hot and cold, and the controls."""

@@ -1,0 +1,1 @@
+"""What happens to `.grad` between steps."""
