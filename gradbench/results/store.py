@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gradbench.errors import Unwritable
+from gradbench.machine.held_file import held
 from gradbench.results.checksum import BLANK, KEY, seal
 from gradbench.results.files import UnreadableFile, read_file
-from gradbench.results.lock import hold
 from gradbench.results.schema import CELL, arrow_schema
 
 Row = Mapping[str, Any]
@@ -140,14 +140,13 @@ def now() -> str:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file beside its place, and move it there once the disk has it."""
-    # As long as it is open it is held: what nobody holds was left by a process that was killed.
+    # Held: what nobody holds was left by a process that was killed.
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial")
-    handle = hold(temporary)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with held(temporary), temporary.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(handle)
+            os.fsync(file.fileno())
             os.replace(temporary, path)
         _sync_folder(path.parent)
     except BaseException:
