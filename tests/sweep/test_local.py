@@ -13,6 +13,7 @@ from rich.console import Console
 from gradbench.errors import BadRequest
 from gradbench.request.task import Finished, Progress
 from gradbench.results.store import Store
+from gradbench.sweep.cluster.base import State
 from gradbench.sweep.cluster.follow import follow
 from gradbench.sweep.cluster.job import Job, Message
 from gradbench.sweep.cluster.local import Machine
@@ -96,4 +97,4 @@ def test_a_killed_job_is_gone_and_a_cancelled_one_too(tmp_path: Path) -> None:
     assert machine.states()[name].stage == "running"
     assert machine.submit(naps(tmp_path, ("cpu", 0))) == {}
     machine.cancel([name])
-    assert machine.states()[name].stage == "gone"
+    assert machine.states()[name] == State("gone", f"its process {name} ended")

@@ -40,7 +40,7 @@ class Machine:
             raise BadRequest(f"hydra.launcher.gpus_per_node={most}: choose a number from 1")
         self.gpus = self.gpus[:most]
         self._running: dict[str, tuple[Any, str | None]] = {}
-        self._gone: dict[str, int] = {}
+        self._gone: set[str] = set()
 
     def submit(self, waiting: Sequence[Job]) -> dict[str, Job]:
         """Give each idle GPU a job; while one for the CPU runs, nothing else does."""
@@ -86,13 +86,11 @@ class Machine:
         """Say which jobs run, and how the others ended."""
         for name, (handle, _) in list(self._running.items()):
             if handle.done():
-                self._gone[name] = handle._process.returncode
+                self._gone.add(name)
                 del self._running[name]
         running = {name: State("running", "") for name in self._running}
-        return running | {
-            name: State("gone", f"its process {name} ended with status {status}")
-            for name, status in self._gone.items()
-        }
+        # Not with which status: that of submitit's process, which is 0 however its own ended.
+        return running | {name: State("gone", f"its process {name} ended") for name in self._gone}
 
     def cancel(self, jobs: Sequence[str]) -> None:
         """End jobs and wait until they are gone."""
