@@ -27,6 +27,7 @@ from torch.optim import Optimizer
 from gradbench.observing.cases import Case, claim, documented, observe_each
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.script import main
+from gradbench.observing.writes import writes_of
 
 ARTICLE = '"Why are gradients zero during manual weight updates in PyTorch?" (2025-01-30)'
 loss_fn = nn.MSELoss()
@@ -161,13 +162,13 @@ def between(
     model, inputs, target = net_of(layers, device)
     name = read or updated
     parameter, reader = model.get_parameter(updated), model.get_parameter(name)
-    old, version = true_gradient(model, name, inputs, target), parameter._version
+    old, version = true_gradient(model, name, inputs, target), writes_of(parameter)
     if zeros_before:
         reader.grad = torch.zeros_like(reader)
 
     loss = loss_fn(model(inputs.requires_grad_(input_requires_grad)), target)
     update(parameter)
-    delta = parameter._version - version
+    delta = writes_of(parameter) - version
     try:
         loss.backward()
     except RuntimeError as error:
@@ -528,7 +529,7 @@ def step_is_safer(device: torch.device) -> Observation:
         weight = model.get_parameter("2.weight")
         optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
         loss_fn(model(inputs), target).backward()
-        version, left = weight._version, gradient_of(weight).clone()
+        version, left = writes_of(weight), gradient_of(weight).clone()
         if how == "step()":
             optimizer.step()
         else:
@@ -536,7 +537,7 @@ def step_is_safer(device: torch.device) -> Observation:
                 for p in model.parameters():
                     p.sub_(gradient_of(p), alpha=0.01)
         gradient = since_backward(weight.grad, left)
-        traces[how] = (weight._version - version, weight.is_leaf, weight.requires_grad, gradient)
+        traces[how] = (writes_of(weight) - version, weight.is_leaf, weight.requires_grad, gradient)
         weights[how] = weight.detach()
     apart = distance(weights["by hand"], weights["step()"])
     outcome = "a difference" if len(set(traces.values())) > 1 or apart > 1e-6 else "no difference"

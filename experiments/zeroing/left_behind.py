@@ -29,6 +29,7 @@ from gradbench.observing.observation import Observation, Verdict, first_line
 from gradbench.observing.options import options
 from gradbench.observing.outcome import NONE, STALE, ZERO
 from gradbench.observing.script import main
+from gradbench.observing.writes import writes_of
 from gradbench.zeroing.base import Zeroing
 
 SOURCE = "documentation of torch.optim.Optimizer.zero_grad"
@@ -118,7 +119,7 @@ def clear(
         gradient_kind=kind.__name__,
     )
     once = torch.zeros(()) if kept is None else values(kept)
-    version = 0 if kept is None else kept._version
+    version = 0 if kept is None else writes_of(kept)
     try:
         zeroing.bind([weight])()
         left = weight.grad
@@ -128,7 +129,7 @@ def clear(
                 case,
                 same_gradient=left is kept,
                 shares_memory=share_memory(left, kept),
-                gradient_version_delta=kept._version - version,
+                gradient_version_delta=writes_of(kept) - version,
                 kept_reference=STALE if values(kept).any() else ZERO,
             )
         tracked = left is not None and left.requires_grad

@@ -14,6 +14,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from gradbench.devices.base import Counts, Memory, Timing
+from gradbench.devices.events import events_of
 from gradbench.machine.contention import involuntary_switches
 
 
@@ -70,14 +71,14 @@ class Cpu:
         return Counts(launches, _memory(events).peak_bytes)
 
 
-def _traced(call: Callable[[], object]) -> Any:
+def _traced(call: Callable[[], object]) -> list[Any]:
     """Return what the profiler saw of a call."""
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as trace:
         call()
-    return trace.profiler.kineto_results.events()
+    return events_of(trace)
 
 
-def _memory(events: Any) -> Memory:
+def _memory(events: list[Any]) -> Memory:
     held = peak = 0
     memory = (event for event in events if event.name() == "[memory]")
     for event in sorted(memory, key=lambda event: event.start_ns()):

@@ -10,10 +10,10 @@ from itertools import repeat
 from pathlib import Path
 
 import torch
-from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from gradbench.devices.base import Counts, Memory, Timing
+from gradbench.devices.events import events_of
 from gradbench.machine.contention import involuntary_switches
 from gradbench.machine.gpu import driver_version, open_gpu
 
@@ -109,10 +109,9 @@ class Cuda:
         with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as trace:
             call()
             torch.cuda.synchronize(self.index)
-        events = trace.profiler.kineto_results.events()
         # What record_function marks, as each optimizer's step does, is on the device's line, too.
         launches = sum(
-            event.device_type() == DeviceType.CUDA and not event.is_user_annotation()
-            for event in events
+            event.device_type().name == "CUDA" and not event.is_user_annotation()
+            for event in events_of(trace)
         )
         return Counts(launches, memory.peak_bytes)

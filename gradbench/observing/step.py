@@ -7,6 +7,7 @@ from torch import Tensor
 
 from gradbench.observing.setting import Setting, loss
 from gradbench.observing.updates import Update
+from gradbench.observing.writes import writes_of
 
 
 class Step:
@@ -33,7 +34,7 @@ class Step:
         # Before the update's own hooks, so that it sees the gradient that these read.
         self.weight.register_post_accumulate_grad_hook(lambda _: self._remember())
         self._binding = update.bind(self.weight)
-        self._version = self.weight._version  # after binding, which captures a CUDA graph
+        self._version = writes_of(self.weight)  # after binding, which captures a CUDA graph
 
     def forward(self) -> Tensor:
         """Run the forward pass.
@@ -81,7 +82,7 @@ class Step:
 
     def version_delta(self) -> int:
         """Return by how much the weight's version counter has gone up."""
-        return self.weight._version - self._version
+        return writes_of(self.weight) - self._version
 
     def release(self) -> None:
         """Take the update's hooks and storage away."""

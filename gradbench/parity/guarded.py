@@ -32,7 +32,7 @@ class Place:
         values = gradient_on(self.member, step, self.dtype, self.device)
         if self.member.gradient == "sparse":
             self.gradient = values.to_sparse()
-            self.bits = self.gradient._values()
+            self.bits = self.gradient.values()
         elif self.member.gradient == "conjugated":
             self.bits = values.conj().resolve_conj()
             self.gradient = self.bits.conj()

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradbench.observing.alive import alive
+from gradbench.observing.writes import writes_of
 from gradbench.parity.cases import Case
 from gradbench.parity.catalogue import COMPILED, Entry
 from gradbench.parity.guarded import Place, gradient_on, host, outside, put, raw, same
@@ -129,7 +130,7 @@ def _run(entry: Entry, case: Case, device: torch.device) -> Trail:
                 place_.give(step)
             before = [host(place_.storage) for place_ in places]
             bits = [None if p.bits is None else host(p.bits) for p in places]
-            versions = [place_.parameter._version for place_ in places]
+            versions = [writes_of(place_.parameter) for place_ in places]
             try:
                 take(_closure(places, step, bits)) if entry.closure else take()
                 if device.type == "cuda":  # what a kernel raises is this step's, not a later one's
@@ -143,7 +144,7 @@ def _run(entry: Entry, case: Case, device: torch.device) -> Trail:
                 return trail
             trail.parameters.append([host(p.parameter) for p in places])
             trail.versions.append(
-                [p.parameter._version - v for p, v in zip(places, versions, strict=True)]
+                [writes_of(p.parameter) - v for p, v in zip(places, versions, strict=True)]
             )
             states = [state_of(optimizer, place_.parameter) for place_ in places]
             trail.kinds.append([{k: _kind(v) for k, v in s.items()} for s in states])

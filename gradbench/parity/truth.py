@@ -178,7 +178,7 @@ class _Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        exact = func.is_view or func._schema.name.split("::")[-1] in _EXACT
+        exact = func.is_view or func.overloadpacket.__name__ in _EXACT
         if isinstance(result, Tensor) and result.is_floating_point():
             self.coarsest = max((self.coarsest, result.dtype), key=_epsilon)
             self.operations += not exact

@@ -82,7 +82,8 @@ def compiled_step(rule: Rule, *, dynamic: bool) -> Callable[[Tensor, Tensor, Slo
 @lru_cache(maxsize=2)
 def _compile(rule: Rule, dynamic: bool) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:
     """Compile; kept, so that a block compiles once for all its cells and replicates."""
-    import torch._inductor.compile_fx  # now, so that its seconds are not taken for compiling
+    # Now, so that its seconds are not taken for compiling.
+    import gradbench.strategies.compiler  # noqa: F401
 
     return torch.compile(rule.step, dynamic=dynamic, fullgraph=True)
 

@@ -45,7 +45,7 @@ def _share_with_multiprocessing(folder: Path) -> None:
     """Have multiprocessing make its sockets in a folder that goes after they do.
 
     Relies on ``get_temp_dir`` and ``Finalize`` of ``multiprocessing.util``, which are not
-    documented, as they are in Python 3.10 to 3.14: the first makes a folder where ``tempfile``
+    documented, as they are in Python 3.10 to 3.13: the first makes a folder where ``tempfile``
     does, keeps it for this process and removes it at the exit with priority -100.
     """
     if len(os.fsencode(folder)) + _SOCKET <= _LONGEST_SOCKET:

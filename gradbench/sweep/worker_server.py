@@ -18,7 +18,7 @@ PRELOADED = [
     "gradbench.block.rows",
     "pandas",
     "pyarrow.parquet",
-    "torch._inductor.compile_fx",
+    "gradbench.strategies.compiler",
 ]
 """What a process that measures needs."""
 
@@ -79,5 +79,9 @@ def sigint_blocked() -> Iterator[None]:
 
 
 def _pid() -> int | None:
-    """Return the server's process id, which multiprocessing keeps to itself."""
+    """Return the server's process id; None where it does not run.
+
+    Relies on ``multiprocessing.forkserver._forkserver._forkserver_pid``, as in Python 3.10 to
+    3.13: multiprocessing counts the server among no process's children.
+    """
     return getattr(forkserver._forkserver, "_forkserver_pid", None)

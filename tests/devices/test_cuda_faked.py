@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch._C._autograd import DeviceType
+from torch.autograd import DeviceType
 
 from gradbench.devices import cuda
 from gradbench.devices.base import Memory
