@@ -64,7 +64,11 @@ for _verb in (summary, report, compare, predict, runs, calibrate):
 
 
 def usage_error() -> Any:
-    """Return what typer raises for a wrong option or argument: click's, of which it has a copy."""
+    """Return what typer raises for a wrong option or argument.
+
+    Relies on ``typer.BadParameter`` being derived from it alone, as in click 8: in the copy of
+    click that typer 0.29 has, the class has no public name.
+    """
     return typer.BadParameter.__bases__[0]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import hydra
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -129,7 +130,7 @@ class PrepareMultirun(Callback):
             kwargs: Not used.
         """
         loader = GlobalHydra.instance().config_loader()
-        loader.load_sweep_config = ComposedOnce(loader.load_sweep_config)  # type: ignore[method-assign]
+        compose_each_once(loader)
         parser = OverridesParser.create(config_loader=loader)
         swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
         for override in parser.parse_overrides([*swept, *config.hydra.overrides.task]):
@@ -154,6 +155,18 @@ class PrepareMultirun(Callback):
             if not experiments or re.match(r"(device|threads|\+?experiment)\b", key)
         }
         return math.prod(counted.values())
+
+
+def compose_each_once(loader: ConfigLoader) -> None:
+    """Have a loader compose each job of a sweep once.
+
+    Relies on what Hydra 1.3 does not promise: its sweeper and its launcher call
+    ``load_sweep_config`` of this one object, where an attribute hides the method.
+
+    Args:
+        loader: Hydra's own.
+    """
+    loader.load_sweep_config = ComposedOnce(loader.load_sweep_config)  # type: ignore[method-assign]
 
 
 class ComposedOnce:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import traceback
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import NoReturn
@@ -136,15 +137,24 @@ def check_command(arguments: Sequence[str]) -> None:
 def _check_flags(flags: Sequence[str], arguments: Sequence[str]) -> None:
     if not flags:
         return
-    from hydra._internal.utils import get_args_parser
-
-    parser = get_args_parser()
+    parser = hydras_flags()
 
     def refuse(message: str) -> NoReturn:
         raise BadRequest(f"{message}; python -m gradbench --hydra-help lists Hydra's flags")
 
     parser.error = refuse  # type: ignore[method-assign]
     parser.parse_args(list(arguments))
+
+
+def hydras_flags() -> ArgumentParser:
+    """Return the parser of the command line's flags.
+
+    Relies on ``hydra._internal.utils.get_args_parser`` of Hydra 1.3, with which ``hydra.main``
+    parses and which has no public name.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    return get_args_parser()
 
 
 def check_launcher(name: str) -> None:
