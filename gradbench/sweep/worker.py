@@ -206,8 +206,7 @@ def _live(task: Task, sender: Connection, errors: Connection, path: list[str]) -
 def _end_with_parent() -> None:
     """End this process as soon as the one that asked for it is gone, even by kill -9."""
     parent = multiprocessing.parent_process()
-    if parent is None:
-        return
+    assert parent is not None
     sentinel = parent.sentinel
 
     def watch() -> None:

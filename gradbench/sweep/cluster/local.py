@@ -15,6 +15,7 @@ from gradbench.errors import BadRequest
 from gradbench.machine.gpu import visible_gpus
 from gradbench.sweep.cluster.base import State
 from gradbench.sweep.cluster.job import Job
+from gradbench.sweep.worker_server import sigint_blocked
 
 _PATIENCE_S = 10.0
 """For cancelled jobs to end."""
@@ -76,11 +77,8 @@ class Machine:
 
         executor = submitit.LocalExecutor(self.folder)
         executor.update_parameters(timeout_min=self.options["timeout_min"])
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # which is inherited
-        try:
+        with sigint_blocked():  # which is inherited
             return executor.submit(job)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def states(self) -> dict[str, State]:
         """Say which jobs run, and how the others ended."""
