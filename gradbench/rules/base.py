@@ -29,13 +29,16 @@ class Rule(Protocol):
         slots: Names of the state tensors, as torch.optim names them; they start at zero.
         accesses: Memory accesses per element and update that no implementation can avoid:
             each of parameter, gradient and slots read once, parameter and slots written once.
-        roundings: Rounded operations between a gradient and the change it makes.
     """
 
     slots: ClassVar[tuple[str, ...]]
     accesses: ClassVar[int]
-    roundings: ClassVar[int]
     lr: float
+
+    @property
+    def roundings(self) -> int:
+        """Rounded operations between a gradient and the change it makes."""
+        ...
 
     @property
     def conditioning(self) -> float:

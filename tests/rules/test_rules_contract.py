@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 from torch import Tensor
 from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -148,3 +150,23 @@ def test_learning_rate_is_checked(name: str, lr: object) -> None:
 
     with pytest.raises(ValueError, match=r"rule\.lr"):
         get_class(target)(**option)
+
+
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("nesterov", torch.optim.SGD)],
+)
+def test_a_familys_rules_have_the_optimizers_of_their_names(
+    name: str, optimizer: type[torch.optim.Optimizer]
+) -> None:
+    rule: Rule = make("rule", name)
+    made = rule.optimizer([Parameter(torch.ones(2))])
+    assert type(made) is optimizer
+    assert made.defaults.get("nesterov", False) == (name == "nesterov")
+
+
+@pytest.mark.parametrize("decay", [0, -0.01, "some"])
+def test_a_weight_decay_is_a_positive_number(decay: object) -> None:
+    options_of = {**options("rule")["adamw"], "weight_decay": decay}
+    with pytest.raises(InstantiationException, match=r"rule\.weight_decay"):
+        instantiate(options_of)
