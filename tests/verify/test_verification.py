@@ -34,10 +34,13 @@ def right(rule: Rule, parameters: Parameters, slots: Sequence[Slots]) -> Binding
 
 
 def wrong_sign(rule: Rule, parameters: Parameters, slots: Sequence[Slots]) -> Binding:
+    inner = right(rule, parameters, slots)
+
     def step() -> None:
-        with torch.no_grad():
-            for p, s in zip(parameters, slots, strict=True):
-                p.sub_(rule.change(p, p.grad, s, 1))  # type: ignore[arg-type]
+        before = [p.detach().clone() for p in parameters]
+        inner.step()
+        for p, old in zip(parameters, before, strict=True):
+            p.data.neg_().add_(old, alpha=2)
 
     return Binding(step)
 
