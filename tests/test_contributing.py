@@ -101,7 +101,8 @@ def results(checkout: Path) -> Path:
         *(checkout, *shlex.split(command), "experiment=[mine]"),
         "+experiment.topic._target_=gradbench.observing.experiment.Experiment",
         f"+experiment.topic.file={TOPIC.removeprefix('experiments/')}",
-        *("measure=true", "measurement=quick", "measurement.budget_s=0.5"),
+        *("measure=true", "measurement=quick", "measurement.budget_s=1"),
+        *("measurement.replicates=2", "measurement.min_replicates=2"),
         "measurement.product_rounds=1",
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr
