@@ -57,7 +57,7 @@ from gradbench.observing.updates import (
     strategy_updates,
     try_out,
 )
-from gradbench.rules.nesterov import Nesterov
+from gradbench.rules.momentum import Momentum
 from gradbench.strategies.base import Binding
 
 LR = 0.5
@@ -311,7 +311,8 @@ def observe_update(update: Update, settings: list[Setting]) -> Iterator[Observat
 
 def observe(device: torch.device) -> Iterator[Observation]:
     """Put every update at every place, for every operation, input and mode."""
-    rule = Nesterov(lr=LR, momentum=0.9)  # plain SGD has no way to show what happens to .grad
+    # Plain SGD has no way to show what happens to .grad.
+    rule = Momentum(lr=LR, momentum=0.9, nesterov=True)
     updates = [
         *strategy_updates(rule, device),
         Update("numpy", through_numpy),

@@ -14,6 +14,7 @@ from gradbench.block.building import build_model
 from gradbench.block.measured import Measured, Outcome
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.request.block import Block, Cell
+from gradbench.rules.base import Unavailable
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.cold import ColdDevice
 from gradbench.timing.contender import Contender
@@ -202,6 +203,9 @@ class _Measurement:
                     tensors,
                     self._settings["verify_updates"],
                 )
+            except Unavailable as missing:  # where the strategy did not say so beforehand
+                self._outcomes[cell.name] = Outcome(cell, "skipped", str(missing))
+                continue
             except Exception as error:  # a cell's failure is a row, and the others go on
                 message = next(iter(f"{type(error).__name__}: {error}".splitlines()))
                 self._outcomes[cell.name] = Outcome(cell, "failed", message)

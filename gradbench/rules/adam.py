@@ -1,4 +1,4 @@
-"""Adam."""
+"""Adam, and AdamW."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from gradbench.rules import kernels
 from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_positive
@@ -18,33 +19,42 @@ class Adam(Rule):
 
     With the bias corrections m̂ = m/(1−β₁ᵗ) and v̂ = v/(1−β₂ᵗ). The steps use the paper's
     "efficient order": p ← p − lrₜ·m/(√v + ε√(1−β₂ᵗ)) with lrₜ = lr·√(1−β₂ᵗ)/(1−β₁ᵗ), the same
-    number with a pass over memory less.
+    number with a pass over memory less. With a weight decay it is AdamW: p ← (1 − lr·λ)·p, then
+    Adam's update.
 
     Args:
         lr: Learning rate.
         beta1: Decay β₁ of the first moment, in [0, 1).
         beta2: Decay β₂ of the second moment, in [0, 1).
         eps: ε, keeps the quotient finite.
+        weight_decay: λ of AdamW; None for Adam.
 
     Raises:
         ValueError: An option lies outside its bounds.
 
     Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, 2015, algorithm 1 and the
-    end of section 2.
+    end of section 2; Loshchilov and Hutter, Decoupled Weight Decay Regularization, 2019,
+    algorithm 2.
     """
 
     lr: float
     beta1: float
     beta2: float
     eps: float
+    weight_decay: float | None = None
 
     slots: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
     accesses: ClassVar[int] = 7
-    roundings: ClassVar[int] = 12
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, eps=self.eps)
         check_fraction(beta1=self.beta1, beta2=self.beta2)
+        if self.weight_decay is not None:
+            check_positive(weight_decay=self.weight_decay)
+
+    @property
+    def roundings(self) -> int:
+        return 14 if self._decay else 12  # the decay is a factor and a product
 
     @property
     def conditioning(self) -> float:
@@ -58,10 +68,12 @@ class Adam(Rule):
         v = self.beta2 * slots["exp_avg_sq"] + (1 - self.beta2) * gradient * gradient
         m_hat = m / (1 - self.beta1**count)
         v_hat = v / (1 - self.beta2**count)
-        parameter = parameter - self.lr * m_hat / (v_hat**0.5 + self.eps)
-        return parameter, {"exp_avg": m, "exp_avg_sq": v}
+        update = self.lr * m_hat / (v_hat**0.5 + self.eps)
+        return (1 - self._decay) * parameter - update, {"exp_avg": m, "exp_avg_sq": v}
 
     def step(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> None:
+        if self._decay:
+            parameter.mul_(1 - self._decay)
         m, denominator, lr = self._quotient(gradient, slots, count)
         if isinstance(lr, Tensor):  # addcdiv_ takes only a host number as its value
             parameter.addcdiv_(m, denominator.div_(-lr))
@@ -70,7 +82,8 @@ class Adam(Rule):
 
     def change(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> Tensor:
         m, denominator, lr = self._quotient(gradient, slots, count)
-        return torch.div(m, denominator, out=denominator).mul_(-lr)
+        change = torch.div(m, denominator, out=denominator).mul_(-lr)
+        return change.sub_(parameter, alpha=self._decay) if self._decay else change
 
     def _quotient(
         self, gradient: Tensor, slots: Slots, count: Count
@@ -89,6 +102,8 @@ class Adam(Rule):
         slots: Mapping[str, list[Tensor]],
         count: Count,
     ) -> None:
+        if self._decay:
+            torch._foreach_mul_(parameters, 1 - self._decay)
         m, v = slots["exp_avg"], slots["exp_avg_sq"]
         torch._foreach_lerp_(m, gradients, 1 - self.beta1)
         torch._foreach_mul_(v, self.beta2)
@@ -104,6 +119,11 @@ class Adam(Rule):
         else:
             torch._foreach_add_(denominators, eps)
             torch._foreach_addcdiv_(parameters, m, denominators, -lr)
+
+    @property
+    def _decay(self) -> float:
+        """Part of a parameter that an update takes away, lr·λ; 0 for Adam."""
+        return self.lr * (self.weight_decay or 0.0)
 
     def _corrections(self, count: Count) -> tuple[float | Tensor, float | Tensor]:
         """Return √(1−β₂ᵗ) and lrₜ."""
@@ -122,21 +142,19 @@ class Adam(Rule):
             gradients,
             slots,
             counts,
-            decoupled=False,
             lr=self.lr,
             beta1=self.beta1,
             beta2=self.beta2,
             eps=self.eps,
+            weight_decay=self.weight_decay,
         )
 
-    def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.Adam:
-        return torch.optim.Adam(
-            parameters,
-            lr=self.lr,
-            betas=(self.beta1, self.beta2),
-            eps=self.eps,
-            **implementation,
-        )
+    def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> Optimizer:
+        options: dict[str, Any] = {"lr": self.lr, "eps": self.eps, **implementation}
+        betas = self.beta1, self.beta2
+        if self.weight_decay is None:
+            return torch.optim.Adam(parameters, betas=betas, **options)
+        return torch.optim.AdamW(parameters, betas=betas, weight_decay=self.weight_decay, **options)
 
 
 def _one_minus_power(beta: float, count: Count) -> float | Tensor:

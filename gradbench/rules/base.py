@@ -21,21 +21,25 @@ class Unavailable(Exception):
 class Rule(Protocol):
     """The mathematics of an update, composable with every strategy.
 
-    Rules are frozen dataclasses that inherit from it. Where PyTorch has no optimizer or no fused
-    kernel for a rule, the rule leaves the method as it is here.
+    Rules are frozen dataclasses that inherit from it and give ``reference`` and ``step``. The other
+    forms of the update are as they are here where a rule, or PyTorch, does not have them: the
+    strategies that need one are skipped with the reason.
 
     Attributes:
         lr: Learning rate.
         slots: Names of the state tensors, as torch.optim names them; they start at zero.
         accesses: Memory accesses per element and update that no implementation can avoid:
             each of parameter, gradient and slots read once, parameter and slots written once.
-        roundings: Rounded operations between a gradient and the change it makes.
     """
 
     slots: ClassVar[tuple[str, ...]]
     accesses: ClassVar[int]
-    roundings: ClassVar[int]
     lr: float
+
+    @property
+    def roundings(self) -> int:
+        """Rounded operations between a gradient and the change it makes."""
+        ...
 
     @property
     def conditioning(self) -> float:
@@ -83,8 +87,11 @@ class Rule(Protocol):
 
         Returns:
             The new value less the old one, freshly allocated.
+
+        Raises:
+            Unavailable: The rule does not offer it.
         """
-        ...
+        raise Unavailable(f"{type(self).__name__} has no change out of place")
 
     def step_list(
         self,
@@ -100,8 +107,11 @@ class Rule(Protocol):
             gradients: A gradient for each parameter; only read.
             slots: For each name a tensor per parameter; written.
             count: Number of this update, from 1.
+
+        Raises:
+            Unavailable: The rule does not offer it.
         """
-        ...
+        raise Unavailable(f"{type(self).__name__} has no list step")
 
     def step_fused(
         self,

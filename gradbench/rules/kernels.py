@@ -50,12 +50,11 @@ def adam(
     slots: Mapping[str, list[Tensor]],
     counts: list[Tensor],
     *,
-    decoupled: bool,
     lr: float,
     beta1: float,
     beta2: float,
     eps: float,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
 ) -> None:
     """Call the kernel of ``Adam(fused=True)`` or ``AdamW(fused=True)``.
 
@@ -64,15 +63,14 @@ def adam(
         gradients: Only read.
         slots: ``exp_avg`` and ``exp_avg_sq``, a tensor per parameter; written.
         counts: Number of updates so far, for each parameter: 0-dim float32; advanced.
-        decoupled: Whether weight decay is AdamW's.
         lr: Learning rate.
         beta1: Decay of the mean.
         beta2: Decay of the mean square.
         eps: ε.
-        weight_decay: λ.
+        weight_decay: λ of AdamW; None for Adam.
     """
     torch._foreach_add_(counts, 1)
-    kernel = torch._fused_adamw_ if decoupled else torch._fused_adam_
+    kernel = torch._fused_adam_ if weight_decay is None else torch._fused_adamw_
     kernel(
         parameters,
         gradients,
@@ -83,7 +81,7 @@ def adam(
         lr=lr,
         beta1=beta1,
         beta2=beta2,
-        weight_decay=weight_decay,
+        weight_decay=weight_decay or 0.0,
         eps=eps,
         amsgrad=False,
         maximize=False,

@@ -1,4 +1,4 @@
-"""Gradient descent with momentum."""
+"""Gradient descent with momentum, Polyak's or Nesterov's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,42 +13,54 @@ from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_posit
 
 @dataclass(frozen=True)
 class Momentum(Rule):
-    """Heavy ball: b ← μ·b + g, p ← p − lr·b.
+    """Momentum: b ← μ·b + g, then p ← p − lr·b, or Nesterov's p ← p − lr·(g + μ·b).
 
     Args:
         lr: Learning rate.
         momentum: Decay μ of the buffer, in (0, 1).
+        nesterov: Whether to look ahead, as Nesterov's momentum does.
 
     Raises:
         ValueError: An option lies outside its bounds.
 
-    Source: Polyak, Some methods of speeding up the convergence of iteration methods, 1964, in
+    Source: Polyak, Some methods of speeding up the convergence of iteration methods, 1964, and
+    Sutskever et al., On the importance of initialization and momentum in deep learning, 2013, in
     PyTorch's form (documentation of torch.optim.SGD): lr multiplies the buffer, not the gradient.
     """
 
     lr: float
     momentum: float
+    nesterov: bool = False
 
     slots: ClassVar[tuple[str, ...]] = ("momentum_buffer",)
     accesses: ClassVar[int] = 5
-    roundings: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, momentum=self.momentum)
         check_fraction(momentum=self.momentum)
 
+    @property
+    def roundings(self) -> int:
+        return 5 if self.nesterov else 3  # product, sum, lr; Nesterov's has both once more
+
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         buffer = self.momentum * slots["momentum_buffer"] + gradient
-        return parameter - self.lr * buffer, {"momentum_buffer": buffer}
+        direction = gradient + self.momentum * buffer if self.nesterov else buffer
+        return parameter - self.lr * direction, {"momentum_buffer": buffer}
 
     def step(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> None:
         buffer = slots["momentum_buffer"].mul_(self.momentum).add_(gradient)
-        parameter.sub_(buffer, alpha=self.lr)
+        if self.nesterov:  # two in-place passes instead of a temporary for g + μ·b
+            parameter.sub_(gradient, alpha=self.lr)
+        parameter.sub_(buffer, alpha=self._buffer_lr)
 
     def change(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> Tensor:
-        return slots["momentum_buffer"].mul_(self.momentum).add_(gradient) * -self.lr
+        buffer = slots["momentum_buffer"].mul_(self.momentum).add_(gradient)
+        if self.nesterov:
+            return gradient.add(buffer, alpha=self.momentum).mul_(-self.lr)
+        return buffer * -self.lr
 
     def step_list(
         self,
@@ -60,7 +72,14 @@ class Momentum(Rule):
         buffers = slots["momentum_buffer"]
         torch._foreach_mul_(buffers, self.momentum)
         torch._foreach_add_(buffers, gradients)
-        torch._foreach_sub_(parameters, buffers, alpha=self.lr)
+        if self.nesterov:
+            torch._foreach_sub_(parameters, gradients, alpha=self.lr)
+        torch._foreach_sub_(parameters, buffers, alpha=self._buffer_lr)
+
+    @property
+    def _buffer_lr(self) -> float:
+        """Factor of the buffer in what is subtracted."""
+        return self.lr * self.momentum if self.nesterov else self.lr
 
     def step_fused(
         self,
@@ -69,8 +88,14 @@ class Momentum(Rule):
         slots: Mapping[str, list[Tensor]],
         counts: list[Tensor],
     ) -> None:
-        buffers = slots["momentum_buffer"]
-        kernels.sgd(parameters, gradients, buffers, lr=self.lr, momentum=self.momentum)
+        buffers, options = slots["momentum_buffer"], {"lr": self.lr, "momentum": self.momentum}
+        kernels.sgd(parameters, gradients, buffers, **options, nesterov=self.nesterov)
 
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.SGD:
-        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, **implementation)
+        return torch.optim.SGD(
+            parameters,
+            lr=self.lr,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+            **implementation,
+        )

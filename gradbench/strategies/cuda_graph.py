@@ -13,6 +13,7 @@ from torch.nn import Parameter
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
 from gradbench.strategies.gathering import gather
+from gradbench.strategies.probe import list_refusal
 
 
 class CudaGraph(Strategy):
@@ -30,7 +31,9 @@ class CudaGraph(Strategy):
         return 2  # the gradients it reads, and what the captured step allocates
 
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
-        return None if device.type == "cuda" else f"needs CUDA, the device is {device.type}"
+        if device.type != "cuda":
+            return f"needs CUDA, the device is {device.type}"
+        return list_refusal(rule)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         static = [torch.zeros_like(parameter) for parameter in parameters]

@@ -2,16 +2,21 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Count, Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.by_hand import loop
+from gradbench.strategies.probe import change_refusal
 
 
 class DataRebind(Strategy):
     """``p.data = p.data - lr * g``: the parameter keeps its identity and loses its storage."""
+
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        return change_refusal(rule)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         storages = [parameter.data for parameter in parameters]

@@ -8,10 +8,14 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
+from gradbench.strategies.probe import list_refusal
 
 
 class Foreach(Strategy):
     """The rule's list step under ``torch.no_grad()``; every parameter must have a gradient."""
+
+    def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
+        return list_refusal(rule)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         written: list[Tensor] = list(parameters)

@@ -1,8 +1,8 @@
 """One step of a small matrix, to learn whether it runs, and if not, why.
 
-Only what PyTorch refuses counts; whether a step is right is for verification to say. Where a
-device is not there, as a block's cells say by themselves, the matrix lies on the CPU and tells
-what PyTorch has on no device.
+Only what PyTorch refuses and what a rule lacks counts; whether a step is right is for verification
+to say. Where a device is not there, as a block's cells say by themselves, the matrix lies on the
+CPU and tells what PyTorch has on no device.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.rules.base import Rule, Unavailable
+from gradbench.rules.base import Rule, Slots, Unavailable
 from gradbench.strategies.base import columns
 
 
@@ -45,6 +45,34 @@ def optimizer_refusal(
     return _refusal(optimizer.step, there=there)
 
 
+def change_refusal(rule: Rule) -> str | None:
+    """Say why a rule's change out of place is not to be had.
+
+    Args:
+        rule: Would give it.
+
+    Returns:
+        The reason, or None where the rule offers it.
+    """
+    value, state = _tensors(rule, torch.device("cpu"), torch.float32)
+    change = partial(rule.change, value, torch.ones_like(value), state, 1)
+    return _refusal(change, there=False)
+
+
+def list_refusal(rule: Rule) -> str | None:
+    """Say why a rule's list step is not to be had.
+
+    Args:
+        rule: Would give it.
+
+    Returns:
+        The reason, or None where the rule offers it.
+    """
+    value, state = _tensors(rule, torch.device("cpu"), torch.float32)
+    step = partial(rule.step_list, [value], [torch.ones_like(value)], columns(rule, [state]), 1)
+    return _refusal(step, there=False)
+
+
 def fused_refusal(rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
     """Say why a rule's fused step cannot run.
 
@@ -57,10 +85,10 @@ def fused_refusal(rule: Rule, device: torch.device, dtype: torch.dtype) -> str |
         The reason, in PyTorch's words where it has some; None where the step runs.
     """
     there = _is_there(device)
-    value = _matrix(device if there else torch.device("cpu"), dtype).detach()
-    state = columns(rule, [{name: torch.zeros_like(value) for name in rule.slots}])
+    value, state = _tensors(rule, device if there else torch.device("cpu"), dtype)
     count = torch.zeros((), dtype=torch.float32, device=value.device)
-    step = partial(rule.step_fused, [value], [torch.ones_like(value)], state, [count])
+    gradients, slots = [torch.ones_like(value)], columns(rule, [state])
+    step = partial(rule.step_fused, [value], gradients, slots, [count])
     return _refusal(step, there=there)
 
 
@@ -76,6 +104,12 @@ def _matrix(device: torch.device, dtype: torch.dtype) -> Tensor:
     matrix = Parameter(torch.zeros(2, 2, dtype=dtype, device=device))
     matrix.grad = torch.ones_like(matrix)
     return matrix
+
+
+def _tensors(rule: Rule, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Slots]:
+    """Make the matrix's values and its state, to be updated by hand."""
+    value = _matrix(device, dtype).detach()
+    return value, {name: torch.zeros_like(value) for name in rule.slots}
 
 
 def _refusal(step: Callable[[], object], *, there: bool) -> str | None:

@@ -1,6 +1,8 @@
+import re
 import shutil
 import subprocess
 import sys
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,26 @@ LONG = {"coverage", "instruments"}
 def test_all_lists_every_option(group: str) -> None:
     listed = OmegaConf.load(configuration_folder() / group / "all.yaml")["defaults"]
     assert sorted(listed) == sorted(set(options(group)) - LONG)
+
+
+@pytest.mark.parametrize(("group", "name"), EVERY)
+def test_an_option_says_what_it_is(group: str, name: str) -> None:
+    """In its first lines: no page repeats it."""
+    lines = (configuration_folder() / group / f"{name}.yaml").read_text("utf-8").splitlines()
+    said = " ".join(line[2:] for line in takewhile(lambda line: line.startswith("# "), lines))
+    assert said.endswith(".")
+
+
+def test_the_readme_names_options_that_there_are() -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    rows = re.findall(
+        r"^\| `(\w+)` \|(?:[^|]*)\|([^|]*)\|$", readme.read_text("utf-8"), re.MULTILINE
+    )
+    named = {group: set(re.findall(r"`(\w+)`", names)) for group, names in rows}
+    assert named.keys() == groups().keys() - {"sweep"}
+    assert [
+        group for group, names in named.items() if not names or names - {*groups()[group]}
+    ] == []
 
 
 def test_options_share_no_name() -> None:

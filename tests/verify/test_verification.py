@@ -34,10 +34,13 @@ def right(rule: Rule, parameters: Parameters, slots: Sequence[Slots]) -> Binding
 
 
 def wrong_sign(rule: Rule, parameters: Parameters, slots: Sequence[Slots]) -> Binding:
+    inner = right(rule, parameters, slots)
+
     def step() -> None:
-        with torch.no_grad():
-            for p, s in zip(parameters, slots, strict=True):
-                p.sub_(rule.change(p, p.grad, s, 1))  # type: ignore[arg-type]
+        before = [p.detach().clone() for p in parameters]
+        inner.step()
+        for p, old in zip(parameters, before, strict=True):
+            p.data.neg_().add_(old, alpha=2)
 
     return Binding(step)
 
@@ -161,6 +164,9 @@ def test_broken_strategy_is_wrong(
         ("sgd", {"lr": 0.0101}),
         ("adagrad", {"lr": 0.0101}),
         ("adagrad", {"eps": 1e-3}),
+        ("rmsprop", {"lr": 0.0101}),
+        ("rmsprop", {"alpha": 0.991}),
+        ("rmsprop", {"eps": 1e-3}),
         ("lion", {"lr": 0.000101}),
         ("lion", {"weight_decay": 0.2}),
     ],
