@@ -66,7 +66,8 @@ lint: $(VENV)/.dev ## Check style, formatting and types
 	$(python) -m ruff format --check .
 	$(python) -m mypy --strict
 
-format: $(VENV)/.dev ## Mend what the linter can, and format
+format: $(VENV)/.dev ## Mend what the linter can, format, and write conf/README.md, the page of all options
+	$(python) tools/options.py
 	$(python) -m ruff check --fix .
 	$(python) -m ruff format .
 

@@ -2,7 +2,6 @@ import re
 import shutil
 import subprocess
 import sys
-from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from gradbench.block.axes import instantiate_axes
 from gradbench.request.plan import plan_block
 from gradbench.request.schema import configuration_folder, groups
 from tests.conftest import Compose, options
+from tools.options import CONFIGURATION, options_page
 
 AXES = ("model", "rule", "strategy", "zeroing", "device", "experiment")
 LISTED = ("strategy", "zeroing", "experiment")
@@ -41,12 +41,19 @@ def test_all_lists_every_option(group: str) -> None:
     assert sorted(listed) == sorted(set(options(group)) - LONG)
 
 
-@pytest.mark.parametrize(("group", "name"), EVERY)
-def test_an_option_says_what_it_is(group: str, name: str) -> None:
-    """In its first lines: no page repeats it."""
-    lines = (configuration_folder() / group / f"{name}.yaml").read_text("utf-8").splitlines()
-    said = " ".join(line[2:] for line in takewhile(lambda line: line.startswith("# "), lines))
-    assert said.endswith(".")
+def test_the_page_of_options_is_written_from_them() -> None:
+    page = (CONFIGURATION / "README.md").read_text("utf-8")
+    assert page == options_page(CONFIGURATION), "make format writes conf/README.md anew"
+
+
+def test_an_option_says_what_it_is(tmp_path: Path) -> None:
+    silent = tmp_path / "rule" / "mine.yaml"
+    silent.parent.mkdir()
+    silent.write_text("# @package _global_\nname: mine\n")
+    with pytest.raises(ValueError, match="does not begin with a comment"):
+        options_page(tmp_path)
+    silent.write_text("# @package _global_\n# This | that,\n# and more.\nname: mine\n# no\n")
+    assert "| `mine` | This \\| that, and more. |" in options_page(tmp_path)
 
 
 def test_the_readme_names_options_that_there_are() -> None:
