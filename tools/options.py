@@ -10,8 +10,8 @@ _HEAD = """\
 # Options
 
 One option is one file, and here stands the comment that it begins with: `make format` writes this
-page. `python -m gradbench GROUP=NAME` chooses one; `strategy`, `zeroing` and `experiment` are lists;
-a sweep is `+sweep=NAME`.
+page. `python -m gradbench GROUP=NAME` chooses one; `strategy`, `zeroing`, `experiment` are lists,
+and a sweep is `+sweep=NAME`.
 """
 
 
