@@ -33,11 +33,11 @@ quick: $(VENV)/.runtime ## Measure a little of everything, in a few minutes
 findings: $(VENV)/.runtime ## Run every experiment and write experiments/README.md; RUN=results/NAME takes a stored run
 	run="$(RUN)"; test -n "$$run" || { run=results/$$(date +%Y-%m-%d_%H-%M-%S)-findings && \
 		$(python) -m gradbench experiment=all run=$${run#results/} $(ARGS); } && \
-	$(python) -m gradbench.report.findings "$$run" > experiments/README.md.new && \
+	$(python) tools/findings.py "$$run" > experiments/README.md.new && \
 	mv experiments/README.md.new experiments/README.md
 
 reference: $(VENV)/.runtime ## Write the README's tables and figure; ARGS=results/NAME keeps that run first
-	$(python) -m gradbench.report.reference $(ARGS)
+	$(python) tools/reference_runs.py $(ARGS)
 
 report: $(VENV)/.runtime ## Write a page, tables and figures of what is in results/ into report/
 	$(python) -m gradbench report $(ARGS)
