@@ -48,8 +48,8 @@ calibrate: $(VENV)/.runtime ## See whether the intervals hold here, and write ex
 	mv experiments/coverage.md.new experiments/coverage.md
 
 instruments: $(VENV)/.dev ## Compare with Timer, pytest-benchmark and pyperf, and write experiments/instruments.md
-	run=$$(date +%Y-%m-%d_%H-%M-%S)-instruments && $(python) -m gradbench.instruments --run $$run $(ARGS) && \
-	$(python) -m gradbench.report.instruments results/$$run > experiments/instruments.md.new && \
+	run=$$(date +%Y-%m-%d_%H-%M-%S)-instruments && $(python) -m gradbench +experiment=instruments run=$$run $(ARGS) && \
+	$(python) tools/instruments_page.py results/$$run > experiments/instruments.md.new && \
 	mv experiments/instruments.md.new experiments/instruments.md
 
 test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd", ARGS=-n0 for one after the other
