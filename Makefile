@@ -44,7 +44,8 @@ report: $(VENV)/.runtime ## Write a page, tables and figures of what is in resul
 
 calibrate: $(VENV)/.runtime ## See whether the intervals hold here, and write experiments/coverage.md; ARGS="--runs 10 --seconds 10"
 	run=$$(date +%Y-%m-%d_%H-%M-%S)-calibration && $(python) -m gradbench calibrate --run $$run $(ARGS) && \
-	$(python) -m gradbench.report.calibration results/$$run > experiments/coverage.md.new && \
+	{ $(python) tools/coverage_page.py results/$$run && echo && \
+		$(python) experiments/estimators.py results/$$run; } > experiments/coverage.md.new && \
 	mv experiments/coverage.md.new experiments/coverage.md
 
 instruments: $(VENV)/.dev ## Compare with Timer, pytest-benchmark and pyperf, and write experiments/instruments.md
