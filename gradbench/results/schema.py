@@ -308,21 +308,3 @@ def arrow_schema(table: str) -> pa.Schema:
         for c in TABLES[table]
     ]
     return pa.schema(fields, metadata={"gradbench.schema": VERSION, "gradbench.table": table})
-
-
-def column_dictionary() -> str:
-    """Write the column dictionary in Markdown.
-
-    Returns:
-        A section with a table of columns for each table.
-    """
-    sections = []
-    for table, columns in TABLES.items():
-        rows = [f"| `{c.name}` | {c.type} | {c.unit} | {c.description} |" for c in columns]
-        head = f"## `{table}`\n\n| column | type | unit | meaning |\n|---|---|---|---|"
-        sections.append("\n".join([head, *rows]))
-    return "\n\n".join(sections) + "\n"
-
-
-if __name__ == "__main__":
-    print(column_dictionary(), end="")
