@@ -35,6 +35,7 @@ from gradbench.calibration.block import IDENTICAL, PLANTED
 from gradbench.calibration.judgement import figures
 from gradbench.calibration.replay import Rerun, reruns_of
 from gradbench.calibration.table import ESTIMATOR, INTERVAL
+from gradbench.errors import BadRequest
 from gradbench.report.calibration import found_text, load_of, percent
 from gradbench.report.markdown import markdown_table
 from gradbench.results.load import load
@@ -264,15 +265,20 @@ interval, *spread* the standard deviation over re-runs of the log ratio (median 
 def page(folder: Path, baseline: str) -> Iterator[str]:
     """Write what every method says of each calibration below a folder, load by load."""
     yield HEAD.strip()
-    for file in sorted(folder.rglob("calibrations/*.parquet")):
+    files = sorted(folder.rglob("calibrations/*.parquet"))
+    if not files:
+        raise BadRequest(f"no calibrations below {folder}")
+    for file in files:
         rows, run = load(file, "calibrations"), Store(file.parents[1])
-        samples = pd.concat(
-            load(part, "calibration_samples")
-            for part in sorted(run.path("calibration_samples", "").parent.glob(f"{file.stem}-*"))
-        )
+        parts = sorted((run.folder / "calibration_samples").glob(f"{file.stem}-hogs*"))
+        if not parts:
+            raise BadRequest(f"no samples beside {file}")
+        samples = pd.concat(load(part, "calibration_samples") for part in parts)
         planted = load(run.path("planted_work", file.stem), "planted_work")
         sizes = dict(zip(planted["strategy"], map(float, planted["difference"]), strict=True))
         zeroing = next(c for c in samples["cell"] if c.startswith(IDENTICAL[0])).partition("/")[2]
+        if f"{baseline}/{zeroing}" not in set(samples["cell"]):
+            raise BadRequest(f"--baseline {baseline}: {file} has no such strategy")
         by_load: dict[int, list[Rerun]] = {}
         for hogs, _, rerun in reruns_of(samples, f"{baseline}/{zeroing}"):
             by_load.setdefault(hogs, []).append(rerun)
@@ -303,7 +309,11 @@ def main(
     baseline: Annotated[str, typer.Option(help="Strategy that speedups refer to.")] = "no_grad",
 ) -> None:
     """Judge other estimators and intervals on the samples of a stored calibration."""
-    sys.stdout.write("\n\n".join(page(folder, baseline)) + "\n")
+    try:
+        sys.stdout.write("\n\n".join(page(folder, baseline)) + "\n")
+    except BadRequest as error:
+        typer.echo(f"gradbench: {error}", err=True)
+        raise typer.Exit(2) from error
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ from gradbench.cli.commands.calibrate import MOST_HOGS
 from gradbench.errors import BadRequest
 from gradbench.observing.cases import claim
 from gradbench.observing.observation import Observation, Verdict
+from gradbench.observing.paired import Paired
 from gradbench.observing.script import main
 from gradbench.report.calibration import load_name, percent
 from gradbench.request.block import Block, Cell
@@ -78,10 +79,11 @@ def by_gradbench(block: Block, seconds: float) -> Times:
         if outcome.status != "ok":
             raise RuntimeError(f"{outcome.cell.name} is {outcome.status}: {outcome.reason}")
     assert measured.isolated is not None
-    assert measured.isolated.estimates is not None
-    speedups = measured.isolated.estimates.speedups
-    others = [cell for cell in block.cells if cell.role in ARMS[1:]]
-    return {ARMS[0]: 1.0, **{cell.role: 1 / speedups[cell.name].estimate for cell in others}}
+    names = {str(cell.role): cell.name for cell in block.cells}
+    paired = Paired(measured.isolated.samples, names[ARMS[0]])
+    return {arm: paired.ratio(names[arm], names[ARMS[0]]).estimate for arm in ARMS[1:]} | {
+        ARMS[0]: 1.0
+    }
 
 
 def calls(block: Block) -> dict[str, Callable[[], object]]:

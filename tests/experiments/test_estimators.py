@@ -6,6 +6,7 @@ import pytest
 
 from gradbench.calibration.block import IDENTICAL, PLANTED
 from gradbench.calibration.replay import Rerun, reruns_of
+from gradbench.errors import BadRequest
 from gradbench.results.store import Store
 from tests.calibration.simulated import BASELINE, samples
 from tests.experiments.loading import load_experiment
@@ -68,6 +69,8 @@ def test_the_page_has_every_method_on_the_same_samples(tmp_path: Path) -> None:
     known = {"run": "r", "hogs": 0, "model": "mlp", "rule": "sgd", "device": "cpu"}
     stated = {**known, "stated": True, "estimator": "as stored", "replicates": 7.5}
     store.write("calibrations", "c", [stated, {**stated, "stated": False, "estimator": "old"}])
+    with pytest.raises(BadRequest, match="no such strategy"):
+        list(ESTIMATORS.page(tmp_path, "foreach"))
     page = "\n".join(ESTIMATORS.page(tmp_path, "no_grad"))
     assert "### mlp · sgd · cpu, quiet" in page
     assert "| as stored |" in page
@@ -77,3 +80,11 @@ def test_the_page_has_every_method_on_the_same_samples(tmp_path: Path) -> None:
         assert "| 16.0 |" in line
     assert "| 0.8 %, 6 replicates at least |" in page
     assert page.count("| as long, 16 replicates |") == page.count("| 8 replicates |") > 5
+
+
+def test_nothing_to_judge_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="no calibrations"):
+        list(ESTIMATORS.page(tmp_path, "no_grad"))
+    Store(tmp_path / "r").write("calibrations", "c", [{"run": "r", "stated": True}])
+    with pytest.raises(BadRequest, match="no samples"):
+        list(ESTIMATORS.page(tmp_path, "no_grad"))

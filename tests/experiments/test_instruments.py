@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 
 import gradbench
 from gradbench.errors import BadRequest
+from gradbench.statistics.sample import Sample
 from tests.experiments.loading import load_experiment
 
 CPU = torch.device("cpu")
@@ -27,6 +29,33 @@ def test_instruments_agree_on_a_large_speedup(name: str) -> None:
     assert set(times) == set(EXPERIMENT.ARMS)
     # 200 tensors: one list step is several times as fast as a Python loop.
     assert times["candidate"] < times["twin"] / 1.2
+
+
+def test_gradbench_has_a_ratio_where_no_pair_of_samples_is_clean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    block = EXPERIMENT.plan(CPU, 0.1, "linear", "sgd")
+    seconds = {"baseline": 2e-3, "candidate": 1e-3, "twin": 2e-3, "bandwidth": 1e-3}
+    samples = [
+        Sample(
+            cell=cell.name,
+            protocol="isolated",
+            replicate=0,
+            round=round_,
+            phase="update",
+            calls=1,
+            seconds=seconds[cell.role],
+            host_s=seconds[cell.role],
+            device_s=None,
+            switched=(cell.role, round_) in (("baseline", 0), ("candidate", 1)),
+        )
+        for round_ in range(2)
+        for cell in block.cells
+    ]
+    measured = SimpleNamespace(outcomes=[], isolated=SimpleNamespace(samples=samples))
+    monkeypatch.setattr(EXPERIMENT, "measure_block", lambda *_: measured)
+    times = EXPERIMENT.by_gradbench(block, 0.1)
+    assert times == {"baseline": 1.0, "candidate": pytest.approx(0.5), "twin": 1.0}
 
 
 @pytest.mark.parametrize(
