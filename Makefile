@@ -33,23 +33,24 @@ quick: $(VENV)/.runtime ## Measure a little of everything, in a few minutes
 findings: $(VENV)/.runtime ## Run every experiment and write experiments/README.md; RUN=results/NAME takes a stored run
 	run="$(RUN)"; test -n "$$run" || { run=results/$$(date +%Y-%m-%d_%H-%M-%S)-findings && \
 		$(python) -m gradbench experiment=all run=$${run#results/} $(ARGS); } && \
-	$(python) -m gradbench.report.findings "$$run" > experiments/README.md.new && \
+	$(python) tools/findings.py "$$run" > experiments/README.md.new && \
 	mv experiments/README.md.new experiments/README.md
 
 reference: $(VENV)/.runtime ## Write the README's tables and figure; ARGS=results/NAME keeps that run first
-	$(python) -m gradbench.report.reference $(ARGS)
+	$(python) tools/reference_runs.py $(ARGS)
 
 report: $(VENV)/.runtime ## Write a page, tables and figures of what is in results/ into report/
 	$(python) -m gradbench report $(ARGS)
 
 calibrate: $(VENV)/.runtime ## See whether the intervals hold here, and write experiments/coverage.md; ARGS="--runs 10 --seconds 10"
 	run=$$(date +%Y-%m-%d_%H-%M-%S)-calibration && $(python) -m gradbench calibrate --run $$run $(ARGS) && \
-	$(python) -m gradbench.report.calibration results/$$run > experiments/coverage.md.new && \
+	{ $(python) tools/coverage_page.py results/$$run && echo && \
+		$(python) experiments/estimators.py results/$$run; } > experiments/coverage.md.new && \
 	mv experiments/coverage.md.new experiments/coverage.md
 
 instruments: $(VENV)/.dev ## Compare with Timer, pytest-benchmark and pyperf, and write experiments/instruments.md
-	run=$$(date +%Y-%m-%d_%H-%M-%S)-instruments && $(python) -m gradbench.instruments --run $$run $(ARGS) && \
-	$(python) -m gradbench.report.instruments results/$$run > experiments/instruments.md.new && \
+	run=$$(date +%Y-%m-%d_%H-%M-%S)-instruments && $(python) -m gradbench +experiment=instruments run=$$run $(ARGS) && \
+	$(python) tools/instruments_page.py results/$$run > experiments/instruments.md.new && \
 	mv experiments/instruments.md.new experiments/instruments.md
 
 test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd", ARGS=-n0 for one after the other

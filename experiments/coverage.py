@@ -10,8 +10,9 @@ machine and with busy processes beside it, and three things are counted:
   scratch tensors, are slower by that share of real work. The smallest that is found in four of
   five re-runs is what one measurement can tell from nothing.
 
-`python -m gradbench calibrate` does it and stores every sample; estimators and intervals that
-gradbench might use instead are judged on the same samples, which experiments/coverage.md shows.
+`python -m gradbench calibrate` does it and stores every sample. experiments/coverage.md shows what
+it found, and what other estimators and intervals say of the same samples
+(experiments/estimators.py).
 
 Sources: Georges, Buytaert and Eeckhout, Statistically Rigorous Java Performance Evaluation, 2007
 (fresh processes, intervals); Kalibera and Jones, Rigorous Benchmarking in Reasonable Time, 2013
@@ -32,8 +33,11 @@ import torch
 from gradbench.observing.cases import claim
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.script import main
-from gradbench.report.calibration import AIMS, load_name, percent
+from gradbench.report.calibration import found_text, load_of, percent
 from gradbench.results.load import load
+
+AIMS = {"coverage": 0.93, "false_alarms": 0.05, "detectable_difference": 0.02}
+"""What gradbench wants: at least, at most, and at most on a quiet machine."""
 
 
 def observe(
@@ -57,7 +61,7 @@ def observe(
 def judge(rows: pd.DataFrame) -> Iterator[Observation]:
     """Hold the stated method's figures against the aims, for each load."""
     for row in rows[rows["stated"]].to_dict("records"):
-        load_ = load_name(row["hogs"])
+        load_ = load_of(row)
         source = f"gradbench's own aim; {row['model']} · {row['rule']}"
         yield Observation(
             case=f"{load_}: intervals hold the median of the re-runs",
@@ -84,7 +88,7 @@ def judge(rows: pd.DataFrame) -> Iterator[Observation]:
         yield Observation(
             case=f"{load_}: the smallest difference found",
             expected=f"{percent(AIMS['detectable_difference'])} or less" if aimed else "no aim",
-            outcome=percent(found) if found == found else "none",
+            outcome=found_text(found),
             verdict=claim(met) if aimed else Verdict.skipped,
             message=f"in {row['seconds']:g} s, in four of five re-runs or more"
             + ("" if aimed else "; only the quiet machine has an aim"),

@@ -79,7 +79,7 @@ class Calibration:
                 )
 
     def judge(self) -> pd.DataFrame:
-        """Judge every method on what is stored, and store the figures.
+        """Judge the intervals of what is stored, and store the figures.
 
         Returns:
             Rows of ``calibrations``; none before any load has two re-runs.

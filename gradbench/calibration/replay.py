@@ -1,4 +1,4 @@
-"""A re-run's samples as the engine saw them, to be judged by any method, at any length."""
+"""A re-run's samples as the engine saw them, at any length."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gradbench.calibration.methods import STATED, Method
-from gradbench.statistics.intervals import Interval, Times, slow_rounds
+from gradbench.statistics.intervals import Interval, Times, ratio_interval, slow_rounds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,27 +52,11 @@ class Rerun:
             self.busy,
         )
 
-    def thinned(self, share: float) -> Rerun:
-        """Return what shorter replicates had sampled.
-
-        Args:
-            share: Of the rounds of each replicate, its first ones; one at least.
-
-        Returns:
-            As many replicates, of fewer rounds.
-        """
-        there = np.isfinite(self.times[self.baseline])
-        last = np.maximum(np.ceil(share * there.sum(axis=1)), 1)[:, None]
-        early = np.arange(there.shape[1])[None, :] < last
-        times = {cell: np.where(early, values, np.nan) for cell, values in self.times.items()}
-        return Rerun(self.baseline, times, self.switched, self.busy)
-
-    def kept(self) -> tuple[dict[str, Times], bool]:
+    def kept(self) -> dict[str, Times]:
         """Leave out disturbed samples as :func:`gradbench.statistics.estimates.estimate` does.
 
         Returns:
-            Seconds by cell, NaN where a sample does not count; and whether so few were clean
-            that all count.
+            Seconds by cell, NaN where a sample does not count; all, where few were clean.
         """
         slow = slow_rounds(self.times[CONTROL])
         there = {cell: np.isfinite(times) for cell, times in self.times.items()}
@@ -82,22 +65,18 @@ class Rerun:
         taken = {cell: int(t.sum()) for cell, t in there.items()}
         spoilt = any(0 < taken[cell] == marked[cell] for cell in taken)
         if spoilt or 2 * sum(marked.values()) > sum(taken.values()):
-            return self.times, True
-        return {c: np.where(bad[c], np.nan, times) for c, times in self.times.items()}, False
+            return self.times
+        return {c: np.where(bad[c], np.nan, times) for c, times in self.times.items()}
 
-    def intervals(self, method: Method) -> dict[str, Interval]:
-        """Estimate every cell's speedup.
-
-        Args:
-            method: How.
+    def intervals(self) -> dict[str, Interval]:
+        """Estimate every cell's speedup as gradbench states it.
 
         Returns:
             Intervals by cell, of those that have one.
         """
-        kept, _ = self.kept()
+        kept = self.kept()
         base = kept[self.baseline]
-        apply = method.busy if self.busy and method.busy is not None else method.apply
-        found = {cell: apply(base, kept[cell]) for cell in self.cells}
+        found = {cell: ratio_interval(base, kept[cell], busy=self.busy) for cell in self.cells}
         return {cell: interval for cell, interval in found.items() if interval is not None}
 
     def stopped(self, precision: float, least: int) -> Rerun:
@@ -114,7 +93,7 @@ class Rerun:
         """
         for replicates in range(self.replicates if self.busy else least, self.replicates):
             shorter = self.first(replicates)
-            known = shorter.intervals(STATED)
+            known = shorter.intervals()
             if len(known) == len(self.cells) and all(
                 interval.half_width <= precision for interval in known.values()
             ):

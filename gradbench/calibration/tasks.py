@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from gradbench.calibration.block import PLANTED
 from gradbench.errors import BadRequest
@@ -15,27 +14,47 @@ from gradbench.results.store import Store, now
 
 
 @dataclass(frozen=True)
-class RerunTask:
-    """A re-run of a block.
+class _Calibrating:
+    """What the two tasks share: a block, and the file that what is seen goes to.
 
     Args:
         block: What to measure.
-        store: Where its samples go.
+        store: Where the rows go.
         name: Name of their file.
-        hogs: Busy processes beside it.
-        rerun: Number of the re-run.
     """
 
     block: Block
     store: Store
     name: str
-    hogs: int
-    rerun: int
 
     @property
     def limit_s(self) -> float:
         """Seconds after which the worker is ended."""
         return float(self.block.options["measurement"]["time_limit_s"])
+
+    def lost(self, reason: str) -> Finished:
+        """Store nothing: what was lost is done again.
+
+        Args:
+            reason: How the worker was lost.
+
+        Returns:
+            What became of it.
+        """
+        return Finished(Counter(failed=1), [reason])
+
+
+@dataclass(frozen=True)
+class RerunTask(_Calibrating):
+    """A re-run of a block.
+
+    Args:
+        hogs: Busy processes beside it.
+        rerun: Number of the re-run.
+    """
+
+    hogs: int
+    rerun: int
 
     def do(self, progress: Progress) -> Finished:
         """Measure the block and store its update samples.
@@ -61,7 +80,7 @@ class RerunTask:
         samples = measured.isolated.samples
         seen = measured.isolated.contention
         contention = None if seen is None else seen.reason
-        rows: list[dict[str, Any]] = [
+        rows = [
             {
                 **shared,
                 "cell": sample.cell,
@@ -83,38 +102,16 @@ class RerunTask:
             contention=contention,
         )
 
-    def lost(self, reason: str) -> Finished:
-        """Store nothing: a re-run that was lost is done again.
-
-        Args:
-            reason: How the worker was lost.
-
-        Returns:
-            What became of it.
-        """
-        return Finished(Counter(failed=1), [reason])
-
 
 @dataclass(frozen=True)
-class PlantedWorkTask:
+class PlantedWorkTask(_Calibrating):
     """Measures what the planted work is of the whole, by itself.
 
     Args:
-        block: The block it is planted in.
-        store: Where the sizes go.
-        name: Name of their file.
         seconds: How long it may take.
     """
 
-    block: Block
-    store: Store
-    name: str
     seconds: float
-
-    @property
-    def limit_s(self) -> float:
-        """Seconds after which the worker is ended."""
-        return float(self.block.options["measurement"]["time_limit_s"])
 
     def do(self, progress: Progress) -> Finished:
         """Measure and store the planted work.
@@ -150,14 +147,3 @@ class PlantedWorkTask:
         ]
         self.store.write(PLANTED_WORK, self.name, rows)
         return Finished(Counter(ok=len(rows)), torch_version=str(torch.__version__))
-
-    def lost(self, reason: str) -> Finished:
-        """Store nothing.
-
-        Args:
-            reason: How the worker was lost.
-
-        Returns:
-            What became of it.
-        """
-        return Finished(Counter(failed=1), [reason])

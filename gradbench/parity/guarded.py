@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradbench.parity.cases import Case, Member, gradient_values, starting_values
-from gradbench.parity.placement import GRADIENT_ONLY, GUARD, View, place
+from gradbench.parity.placement import GUARD, View, view_of
 
 
 class Place:
@@ -16,7 +16,7 @@ class Place:
 
     def __init__(self, case: Case, member: Member, device: torch.device):
         self.member, self.dtype, self.device = member, case.dtype_of(member), device
-        self.view = _view(member.shape, member.parameter)
+        self.view = view_of(member.shape, member.parameter)
         self.storage = torch.full((self.view.span,), GUARD, dtype=self.dtype, device=device)
         tensor = _of(self.storage, self.view)
         put(tensor, starting_on(member, self.dtype, device))
@@ -37,7 +37,7 @@ class Place:
             self.bits = values.conj().resolve_conj()
             self.gradient = self.bits.conj()
         else:
-            view = _view(self.member.shape, self.member.gradient)
+            view = view_of(self.member.shape, self.member.gradient)
             self.bits = torch.full((view.span,), torch.nan, dtype=self.dtype, device=self.device)
             self.gradient = _of(self.bits, view)
             put(self.gradient, values)
@@ -77,13 +77,6 @@ def raw(storage: Tensor) -> Tensor:
 def same(one: Tensor, other: Tensor) -> bool:
     """Say whether two storages hold the same bytes."""
     return torch.equal(raw(one), raw(other))
-
-
-def _view(shape: tuple[int, ...], placement: str) -> View:
-    name = "contiguous" if placement in GRADIENT_ONLY else placement
-    view = place(shape, name) or place(shape, "contiguous")
-    assert view is not None
-    return view
 
 
 def put(tensor: Tensor, values: Tensor) -> None:

@@ -93,6 +93,14 @@ def place(shape: tuple[int, ...], placement: str) -> View | None:
     return View(shape, stride, offset, 2 * offset + max(reach, elements) + guard)
 
 
+def view_of(shape: tuple[int, ...], placement: str) -> View:
+    """Lay out a shape, contiguous where it has no such placement."""
+    name = "contiguous" if placement in GRADIENT_ONLY else placement
+    view = place(shape, name) or place(shape, "contiguous")
+    assert view is not None
+    return view
+
+
 def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
     steps = [1]
     for size in reversed(shape[1:]):

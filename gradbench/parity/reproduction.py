@@ -13,7 +13,7 @@ from gradbench.parity.cases import Case, Member
 from gradbench.parity.catalogue import COMPILED, FOR_LOOP, Entry
 from gradbench.parity.checks import Failure
 from gradbench.parity.options import RATE, TensorValue
-from gradbench.parity.placement import GRADIENT_ONLY, GUARD, View, place
+from gradbench.parity.placement import GUARD, view_of
 from gradbench.parity.trial import BACKEND
 
 _COMPARING = ("values", "state", "unwritten", "state_kind")
@@ -126,7 +126,7 @@ def shows(text: str, failure: Failure) -> bool:
 def _make(case: Case, number: int, member: Member, check: str, wide: bool) -> list[str]:
     """Return the lines that make a parameter."""
     dtype = case.dtype_of(member)
-    view = _view(member.shape, member.parameter)
+    view = view_of(member.shape, member.parameter)
     name = f"p{number}"
     lines = [f"{name} = {_values('torch.cos(k)', member, dtype, member.parameter)}"]
     if check == "outside" or member.parameter != "contiguous":
@@ -168,7 +168,7 @@ def _give(case: Case, number: int, member: Member, wide: bool, closure: bool) ->
     elif kind == "expanded":
         lines.append(f"g = g[:1].expand({member.shape})")
     elif kind != "contiguous":
-        view = _view(member.shape, kind)
+        view = view_of(member.shape, kind)
         place_ = f"torch.full(({view.span},), torch.nan, dtype={dtype}).as_strided"
         keep = "g if wide else " if wide else ""
         lines.append(
@@ -214,7 +214,7 @@ def _look(case: Case, failure: Failure) -> tuple[list[str], list[str]]:
             ],
         )
     if failure.check == "outside":
-        view = _view(case.members[failure.member].shape, case.members[failure.member].parameter)
+        view = view_of(case.members[failure.member].shape, case.members[failure.member].parameter)
         return (
             [],
             [
@@ -310,10 +310,3 @@ def _values(formula: str, member: Member, dtype: torch.dtype, placement: str) ->
 
 def _wide(dtype: torch.dtype) -> torch.dtype:
     return torch.complex128 if dtype.is_complex else torch.float64
-
-
-def _view(shape: tuple[int, ...], placement: str) -> View:
-    name = "contiguous" if placement in GRADIENT_ONLY else placement
-    view = place(shape, name) or place(shape, "contiguous")
-    assert view is not None
-    return view

@@ -68,12 +68,11 @@ def atlas_page(rows: Iterable[Row]) -> str:
     return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 
 
-def atlas_table(rows: Iterable[Row], page: str = "") -> str:
+def atlas_table(rows: Iterable[Row]) -> str:
     """Write one line for each mode: what goes wrong, what becomes of it, and how it shows.
 
     Args:
         rows: Rows of ``observations``.
-        page: Where the whole atlas is, for links; empty for the same page.
 
     Returns:
         A Markdown table, by topic, the most urgent verdicts of each first.
@@ -89,7 +88,7 @@ def atlas_table(rows: Iterable[Row], page: str = "") -> str:
         shown = _words(topic)
         for mode in modes:
             row = mode["broken"]
-            link = f"[{_prose(row['title'])}]({page}#{row['case']})"
+            link = f"[{_prose(row['title'])}](#{row['case']})"
             cells = (shown, link, _state(row), _manner(row), _verdict(mode), _source(row))
             lines.append(f"| {' | '.join(cells)} |")
             shown = ""

@@ -1,4 +1,4 @@
-"""The project's one cost model, :mod:`gradbench.cost`, of the blocks that a report shows."""
+"""The project's one cost model, :mod:`gradbench.predict`, of the blocks that a report shows."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from gradbench.report.matrices import matrices
-from gradbench.report.observations import rows_of
-from gradbench.report.tables.observations import URGENCY, draw
+from gradbench.report.observations import NOTABLE, STYLES, rows_of
+from gradbench.report.tables.observations import draw
 from gradbench.report.tables.table import ReportTable
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _PLACED = {"operation", "placement", "strategy", "mode", "input_requires_grad"}
 _CLEARED = {"zeroing", "gradient_kind"}
 """Columns that an experiment on placement, or on zeroing, fills."""
 
-NOTABLE = ("failed", "defect", "refuted")
 MOST_NOTABLE = 60
 LONG = 30
 """Cases above which only the notable ones are shown at once."""
@@ -103,7 +102,7 @@ def _section(name: str, table: ReportTable, rows: pd.DataFrame) -> Section:
     return Section(
         name,
         TITLES.get(name, name),
-        {verdict: counted[verdict] for verdict in [*URGENCY, *counted] if counted[verdict]},
+        {verdict: counted[verdict] for verdict in [*STYLES, *counted] if counted[verdict]},
         table,
         notable,
         tuple(_matrices(filled)),

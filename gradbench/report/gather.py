@@ -23,7 +23,6 @@ class Gathered:
     """The rows that a report is made of.
 
     Args:
-        paths: Where they were read from.
         cells: Table ``cells``; of blocks alike, those of the latest run.
         samples: Counts and spread of samples by cell and phase.
         gradients: Gradients by cell and step, over all tensors.
@@ -36,7 +35,6 @@ class Gathered:
             tables beside it are of the machines that stand for their like.
     """
 
-    paths: tuple[Path, ...]
     cells: pd.DataFrame
     samples: pd.DataFrame
     gradients: pd.DataFrame
@@ -100,7 +98,6 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
         runs, no_runs = load_readable(folders, "runs") if folders else (pd.DataFrame(), [])
     calibrations, no_calibrations = readable_calibrations(folders)
     return Gathered(
-        roots,
         kept,
         _with_hosts(sample_counts(samples.each_once()), cells),
         _with_hosts(gradient_steps(gradients.each_once()), cells),

@@ -24,8 +24,8 @@ def recommend(cells: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The row of the recommended cell of each block with ``ties``, ``baseline``,
-        ``baseline_update_s``, ``baseline_step_s``, ``wrong`` (strategies that are wrong) and
-        ``right`` (number of right strategies); no row for a block without a right cell.
+        ``baseline_update_s``, ``baseline_step_s`` and ``wrong`` (strategies that are wrong); no
+        row for a block without a right cell.
     """
     import pandas as pd
 
@@ -62,7 +62,6 @@ def _choose(block: pd.DataFrame) -> dict[str, Any] | None:
         "baseline_update_s": baseline["update_s"].iloc[0] if len(baseline) else None,
         "baseline_step_s": baseline["step_s"].iloc[0] if len(baseline) else None,
         "wrong": sorted(set(wrong["strategy"])),
-        "right": len(right),
     }
 
 

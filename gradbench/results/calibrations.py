@@ -39,7 +39,12 @@ CALIBRATIONS = (
     Column("estimator", TEXT, "", "What a replicate's rounds say of a ratio."),
     Column("interval", TEXT, "", "How the 95 % interval is made of that."),
     Column("stopping", TEXT, "", "When sampling ends: the budget, or a precision before it."),
-    Column("stated", FLAG, "", "This is the method of gradbench's own figures."),
+    Column(
+        "stated",
+        FLAG,
+        "",
+        "This is the method of gradbench's own figures; older files have others beside it.",
+    ),
     *_binomial("coverage", "Share of intervals that hold the median of the re-runs' estimates."),
     Column("intervals", INT, "", "Intervals judged: cells times re-runs."),
     *_binomial("false_alarms", "Share of intervals of identical cells that leave out 1."),

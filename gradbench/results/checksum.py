@@ -33,19 +33,6 @@ def seal(content: bytes) -> bytes:
     return content[: place[0]] + _digest(content, place).encode() + content[place[1] :]
 
 
-def is_intact(content: bytes) -> bool | None:
-    """Say whether a file is as it was sealed.
-
-    Args:
-        content: The file.
-
-    Returns:
-        Whether the checksum holds; None if the file carries none.
-    """
-    found = checksum(content)
-    return None if found is None else found == computed(content)
-
-
 def checksum(content: bytes) -> str | None:
     """Read the checksum that a file carries.
 

@@ -127,7 +127,17 @@ _PARITY = (
     Column("consequence", TEXT, "", "What follows from a finding."),
 )
 
-ADDED = (*_OBSERVER_COST, *_PLACEMENT, *_ZEROING, *_FAILURE_MODES, *_PARITY)
+_INSTRUMENTS = (
+    Column(
+        "repeats",
+        TEXT,
+        "",
+        "JSON: by instrument, for each repeat, the ratio that it said and the seconds it took.",
+        added=True,
+    ),
+)
+
+ADDED = (*_OBSERVER_COST, *_PLACEMENT, *_ZEROING, *_FAILURE_MODES, *_PARITY, *_INSTRUMENTS)
 """Columns that one experiment or a few add; null in the rows of the others."""
 
 _RECORD = (

@@ -6,14 +6,13 @@ import pyarrow as pa
 
 from gradbench.results.calibrations import CALIBRATION_SAMPLES, CALIBRATIONS, PLANTED_WORKS
 from gradbench.results.column import FLAG, INT, REAL, TEXT, Column, interval
-from gradbench.results.instruments import INSTRUMENTS
 from gradbench.results.observations import OBSERVATIONS
 
 VERSION = "1"
 """Version of the layout.
 
-1: tables cells, samples, gradients, observations, runs, calibrations, calibration_samples,
-planted_work, instruments.
+1: tables cells, samples, gradients, observations, runs, calibrations, calibration_samples and
+planted_work.
 """
 
 CELL = "cells"
@@ -24,7 +23,6 @@ RUN = "runs"
 CALIBRATION = "calibrations"
 CALIBRATION_SAMPLE = "calibration_samples"
 PLANTED_WORK = "planted_work"
-INSTRUMENT = "instruments"
 
 
 _IDENTITY = (
@@ -293,7 +291,6 @@ TABLES: dict[str, tuple[Column, ...]] = {
     CALIBRATION: CALIBRATIONS,
     CALIBRATION_SAMPLE: CALIBRATION_SAMPLES,
     PLANTED_WORK: PLANTED_WORKS,
-    INSTRUMENT: INSTRUMENTS,
 }
 
 
@@ -311,21 +308,3 @@ def arrow_schema(table: str) -> pa.Schema:
         for c in TABLES[table]
     ]
     return pa.schema(fields, metadata={"gradbench.schema": VERSION, "gradbench.table": table})
-
-
-def column_dictionary() -> str:
-    """Write the column dictionary in Markdown.
-
-    Returns:
-        A section with a table of columns for each table.
-    """
-    sections = []
-    for table, columns in TABLES.items():
-        rows = [f"| `{c.name}` | {c.type} | {c.unit} | {c.description} |" for c in columns]
-        head = f"## `{table}`\n\n| column | type | unit | meaning |\n|---|---|---|---|"
-        sections.append("\n".join([head, *rows]))
-    return "\n\n".join(sections) + "\n"
-
-
-if __name__ == "__main__":
-    print(column_dictionary(), end="")

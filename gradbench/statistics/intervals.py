@@ -110,7 +110,7 @@ def signed_ranks(logarithms: Logarithms) -> Interval:
 
     With the Walsh averages (xᵢ + xⱼ)/2, i ≤ j: their median, and those that a signed-rank test at
     5 % does not refuse as the centre, then exp. One replicate gone wrong moves it little, as it
-    moves Student's much: ``python -m gradbench calibrate`` compares them.
+    moves Student's much: experiments/estimators.py compares them.
 
     Args:
         logarithms: One for each replicate, finite.

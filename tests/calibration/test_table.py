@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -6,15 +7,10 @@ import pytest
 from gradbench.calibration.block import IDENTICAL, PLANTED, Calibrated, plan_calibration
 from gradbench.calibration.table import calibration_rows, cell_of
 from gradbench.errors import BadRequest
-from gradbench.report.calibration import (
-    calibration_lines,
-    calibration_page,
-    calibration_table,
-    percent,
-)
+from gradbench.report.calibration import calibration_lines, calibration_table, percent
 from gradbench.results.latest import latest_calibrations
 from gradbench.results.load import load
-from gradbench.results.schema import CALIBRATION, PLANTED_WORK
+from gradbench.results.schema import CALIBRATION
 from gradbench.results.store import Store
 from tests.calibration.simulated import BASELINE, samples
 
@@ -75,17 +71,17 @@ def test_early_stopping_is_replayed(rows: list[dict[str, object]]) -> None:
     assert stated(rows, 0)["replicates"] < 16  # type: ignore[operator]
     assert stated(rows, 2)["replicates"] == 16
     assert "1 %" in str(stated(rows, 0)["stopping"])
-    assert {row["stopping"] for row in rows} >= {"budget", "8 replicates"}
 
 
 def test_rows_are_stored_and_the_last_are_found(
-    rows: list[dict[str, object]], planted: pd.DataFrame, tmp_path: Path
+    rows: list[dict[str, object]], tmp_path: Path
 ) -> None:
     old = [{**row, "recorded_at": "2020-01-01T00:00:00+00:00", "coverage": 0.1} for row in rows]
+    # Older files judge other methods beside the stated one, and say so.
+    old += [{**row, "recorded_at": "9", "estimator": "mean", "stated": False} for row in rows]
     store = Store(tmp_path / "results" / "r")
     store.write(CALIBRATION, "old", old)
     store.write(CALIBRATION, "new", rows)
-    store.write(PLANTED_WORK, "new", planted.to_dict("records"))
     latest = latest_calibrations(tmp_path / "results")
     assert list(latest["hogs"]) == [0, 2]
     assert (latest["coverage"] > 0.5).all()
@@ -101,11 +97,6 @@ def test_rows_are_stored_and_the_last_are_found(
     assert "not calibrated: run python -m gradbench calibrate device=cuda" in never
     stored = load(tmp_path / "results", CALIBRATION)
     assert calibration_table(stored).row_count == 4
-    page = calibration_page(load(store.path(CALIBRATION, "new"), CALIBRATION), planted)
-    assert page.count("### Candidates") == 2
-    assert "Hodges-Lehmann of pairs" in page
-    assert "| `slowed_020` | 2.0 % | 2.0 % |" in page
-    assert page.count("**median of pairs**") == 2
 
 
 def test_the_block_holds_the_baseline_under_other_names(calibrated: Calibrated) -> None:
@@ -131,7 +122,16 @@ def test_wrong_overrides_are_refused(override: str, named: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.95, "95 %"), (0.018, "1.8 %"), (0.00123, "0.12 %"), (0.0, "0 %"), (1.0, "100 %")],
+    [
+        (math.inf, "∞"),
+        (None, "–"),
+        (math.nan, "–"),
+        (0.95, "95 %"),
+        (0.018, "1.8 %"),
+        (0.00123, "0.12 %"),
+        (0.0, "0 %"),
+        (1.0, "100 %"),
+    ],
 )
-def test_percent(value: float, text: str) -> None:
+def test_percent(value: float | None, text: str) -> None:
     assert percent(value) == text

@@ -19,6 +19,7 @@ ROW = {
     "identical": 30,
     "detectable_difference": 0.018,
     "half_width": 0.01,
+    "contended": 0.0,
 }
 
 

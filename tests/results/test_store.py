@@ -7,8 +7,9 @@ import pytest
 import gradbench
 from gradbench.errors import Unwritable
 from gradbench.results.load import UnreadableResults
-from gradbench.results.schema import TABLES, VERSION, arrow_schema, column_dictionary
+from gradbench.results.schema import TABLES, VERSION, arrow_schema
 from gradbench.results.store import Store
+from tools.column_dictionary import column_dictionary
 
 README = Path(__file__).parents[2] / "results" / "README.md"
 

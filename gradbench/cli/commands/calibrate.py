@@ -62,7 +62,6 @@ def calibrate(
     if len(rows):
         console.print(calibration_table(rows))
         say(f"written: {store.folder}")
-        say(f"page:    python -m gradbench.report.calibration {store.folder}")
     if state:
         options = ["--runs", f"{runs}", "--seconds", f"{seconds:g}", "--hogs", hogs]
         given = [*(overrides or []), *options, "--output", str(output), "--run", name]

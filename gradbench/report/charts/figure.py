@@ -50,7 +50,6 @@ class Figure:
         chart: The definition.
         panel: Least width of one panel in pixels; a facet gets as many columns as fit.
         filters: Filters that it obeys.
-        legend: Names by colour, drawn as a legend by the page.
     """
 
     name: str

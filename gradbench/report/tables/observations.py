@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from gradbench.report.observations import STYLES
 from gradbench.report.tables.table import ReportTable, slug
 from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content
-
-URGENCY = ("failed", "defect", "refuted", "confirmed", "as_documented", "skipped")
-"""Verdicts, the most urgent first."""
 
 MOST = 500
 """Cases shown to people; a spreadsheet gets them all."""
@@ -39,7 +37,7 @@ def draw(content: Content) -> list[ReportTable]:
     if observations.empty:
         return []
     tables = []
-    place = {verdict: number for number, verdict in enumerate(URGENCY)}
+    place = {verdict: number for number, verdict in enumerate(STYLES)}
     for experiment, rows in observations.groupby("experiment", sort=False):
         urgency = rows["verdict"].map(place).fillna(len(place))
         ordered = rows.assign(urgency=urgency).sort_values("urgency", kind="stable")

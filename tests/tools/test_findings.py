@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from gradbench.report.findings import LONG, escape, findings_page
+from gradbench.report.markdown import escape
+from gradbench.report.observations import LONG
 from gradbench.results.store import Store
 from tests.report.test_observations import row as bare
+from tools.findings import findings_page
 
 Row = dict[str, Any]
 
@@ -86,10 +88,10 @@ def test_of_repeated_trials_the_latest_counts() -> None:
 
 
 def page_of(*paths: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "gradbench.report.findings", *map(str, paths)]
-    root = str(Path(__file__).parents[2])
+    root = Path(__file__).parents[2]
+    command = [sys.executable, str(root / "tools" / "findings.py"), *map(str, paths)]
     return subprocess.run(
-        command, cwd=cwd, env={"PYTHONPATH": root}, capture_output=True, text=True, timeout=60
+        command, cwd=cwd, env={"PYTHONPATH": str(root)}, capture_output=True, text=True, timeout=60
     )
 
 

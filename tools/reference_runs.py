@@ -1,4 +1,4 @@
-"""README table and figure of the committed runs: ``python -m gradbench.report.reference``."""
+"""README table and figure of the committed runs: ``python tools/reference_runs.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What experiments found, as a Markdown page: ``python -m gradbench.report.findings RUN``."""
+"""What experiments found, as a Markdown page: ``python tools/findings.py results/RUN``."""
 
 from __future__ import annotations
 

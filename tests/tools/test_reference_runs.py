@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from gradbench.errors import BadRequest
-from gradbench.report.reference import BEGIN, END, keep_run, write_reference
 from tests.report.stored import write_run
+from tools.reference_runs import BEGIN, END, keep_run, write_reference
 
 
 def test_a_run_is_kept_without_its_samples_in_place_of_its_like(tmp_path: Path) -> None:
