@@ -76,6 +76,13 @@ _CELLS = (
     Column("parameters", INT, "", "Elements that an update writes."),
     Column("tensors", INT, "", "Tensors that an update writes."),
     *interval("update_s", "s", "Time of one update, isolated: median of clean samples."),
+    Column(
+        "update_replicates",
+        INT,
+        "",
+        "Replicates in the interval of `update_s`: those with a clean sample.",
+        added=True,
+    ),
     Column("update_host_s", REAL, "s", "Time until the update's calls have returned."),
     Column("update_device_s", REAL, "s", "Time of the update between CUDA events; null on CPU."),
     *interval("zero_s", "s", "Time of one zeroing, isolated, measured once per zeroing."),
@@ -85,6 +92,13 @@ _CELLS = (
     Column("training_zero_s", REAL, "s", "Time of the zeroing in a training step, median."),
     Column("step_s", REAL, "s", "Time of a training step, its four phases together, median."),
     *interval("speedup", "", "Baseline's update time over this cell's, paired by round."),
+    Column(
+        "speedup_replicates",
+        INT,
+        "",
+        "Replicates in the interval of `speedup`: those with a clean pair; null for the baseline.",
+        added=True,
+    ),
     Column(
         "noise_floor",
         REAL,
