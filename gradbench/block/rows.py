@@ -221,6 +221,7 @@ def _samples(block: Block, samples: Iterable[tuple[Sample, bool]]) -> list[Row]:
             "seconds": sample.seconds,
             "host_s": sample.host_s,
             "device_s": sample.device_s,
+            "empty_call_s": sample.empty_call_s,
             "disturbed": disturbed,
         }
         for sample, disturbed in samples
