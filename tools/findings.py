@@ -67,9 +67,9 @@ def findings_page(rows: Sequence[Row]) -> str:
 
 
 def _latest(rows: Sequence[Row]) -> list[list[Row]]:
-    """Keep, of trials that differ in nothing but their run, the one recorded last."""
+    """Keep, of trials that differ in run and gradbench alone, the one recorded last."""
     latest: dict[tuple[str, ...], list[Row]] = {}
-    for (*names, _), trial in by_trial(rows).items():
+    for (*names, _, _), trial in by_trial(rows).items():
         known = latest.get(tuple(names))
         if known is None or _recorded(trial) >= _recorded(known):
             latest[tuple(names)] = trial

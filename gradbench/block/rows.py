@@ -96,6 +96,7 @@ class _Figures:
         update = estimates.times.get((cell.name, "update"))
         if update is None:
             return row
+        speedup = estimates.speedups.get(cell.name)
         precision = self._block.options["measurement"]["precision"]
         moved = self._moved(cell)
         ceiling = self._ceiling()
@@ -106,7 +107,9 @@ class _Figures:
         return {
             **row,
             **_interval("update_s", update),
-            **_interval("speedup", estimates.speedups.get(cell.name)),
+            "update_replicates": update.replicates,
+            **_interval("speedup", speedup),
+            "speedup_replicates": None if speedup is None else speedup.replicates,
             "update_host_s": estimates.host_s.get(key),
             "update_device_s": estimates.device_s.get(key),
             "disturbed": estimates.disturbed.get(cell.name),
@@ -218,6 +221,7 @@ def _samples(block: Block, samples: Iterable[tuple[Sample, bool]]) -> list[Row]:
             "seconds": sample.seconds,
             "host_s": sample.host_s,
             "device_s": sample.device_s,
+            "empty_call_s": sample.empty_call_s,
             "disturbed": disturbed,
         }
         for sample, disturbed in samples

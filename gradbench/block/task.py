@@ -11,6 +11,7 @@ from gradbench.errors import BadRequest
 from gradbench.machine.occupancy import others_on_device, sharing_columns
 from gradbench.request.block import Block
 from gradbench.request.task import Finished, Progress
+from gradbench.request.versions import Versions
 from gradbench.results.schema import CELL, GRADIENT, SAMPLE
 from gradbench.results.store import Store
 
@@ -43,13 +44,19 @@ class BlockTask:
         """Its device's name and index."""
         return self.block.device, int(self.block.options["device"].get("index", 0))
 
-    def at(self, host: str) -> BlockTask:
+    @property
+    def versions(self) -> Versions:
+        """What it is measured with."""
+        return self.block.versions
+
+    def at(self, host: str, versions: Versions) -> BlockTask:
         """Return the same block of another host.
 
         Args:
             host: Name of the host.
+            versions: Those there.
         """
-        return replace(self, block=replace(self.block, host=host))
+        return replace(self, block=replace(self.block, host=host, versions=versions))
 
     @property
     def limit_s(self) -> float:

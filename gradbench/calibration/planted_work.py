@@ -17,6 +17,7 @@ from gradbench.errors import BadRequest
 from gradbench.models.base import UnavailableModel
 from gradbench.request.block import Block
 from gradbench.request.task import Progress
+from gradbench.timing.empty_call import time_empty_call
 from gradbench.timing.isolated import bind_with_gradients
 from gradbench.timing.sampling import Arm, calibrate, quiet_interpreter
 from gradbench.verify.float64_run import trained_parameters
@@ -86,10 +87,11 @@ def measure_planted_work(
 def _fastest(device: Device, calls: list[Callable[[], None]], seconds: float) -> list[float]:
     """Take the shortest seconds per call of each, sampled by turns."""
     counts = [calibrate(device, Arm("", "update", call), _SAMPLE_S).calls for call in calls]
-    fastest = [float("inf")] * len(calls)
+    fastest, empty = [float("inf")] * len(calls), time_empty_call(device, grouped=True)
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or not np.isfinite(fastest).all():
         for i, (call, count) in enumerate(zip(calls, counts, strict=True)):
             device.time(call, 1)  # what its predecessor evicted
-            fastest[i] = min(fastest[i], device.time(call, count).wall_s / count)
+            timing = empty.taken_off(device.time(call, count), count)
+            fastest[i] = min(fastest[i], timing.wall_s / count)
     return fastest

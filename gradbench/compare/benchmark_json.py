@@ -45,7 +45,7 @@ def read_benchmarks(file: Path) -> pd.DataFrame:
 
 def _row(file: Path, content: dict[str, Any], benchmark: dict[str, Any]) -> dict[str, Any]:
     stats = benchmark["stats"]
-    interval, replicates = _interval(stats)
+    interval = _interval(stats)
     named = {**(benchmark.get("params") or {}), **(benchmark.get("extra_info") or {})}
     machine = content.get("machine_info") or {}
     is_cell = all(isinstance(named.get(key), str) for key in ("model", "rule", "strategy"))
@@ -60,13 +60,13 @@ def _row(file: Path, content: dict[str, Any], benchmark: dict[str, Any]) -> dict
         "update_s": interval.estimate,
         "update_s_low": interval.low,
         "update_s_high": interval.high,
-        "replicates": replicates,
+        "replicates": interval.replicates,
         **({key: named.get(key) for key in _CELL} if is_cell else dict.fromkeys(_CELL)),
     }
 
 
-def _interval(stats: dict[str, Any]) -> tuple[Interval, int]:
-    """Find a benchmark's time and interval, and the number of estimates that it rests on.
+def _interval(stats: dict[str, Any]) -> Interval:
+    """Find a benchmark's time and interval; batches, or else rounds, are its replicates.
 
     With the data of each round (``--benchmark-save-data``): consecutive rounds in batches, and
     Student's interval over the batches' medians, since neighbouring rounds resemble each other
@@ -82,15 +82,15 @@ def _interval(stats: dict[str, Any]) -> tuple[Interval, int]:
     if not median > 0:
         raise ValueError(f"a median of {median:g} s is no time")
     if rounds < 2:
-        return Interval(median, 0.0, math.inf), rounds
+        return Interval(median, 0.0, math.inf, rounds)
     error = math.sqrt(math.pi / 2) * float(stats["iqr"]) / 1.349 / math.sqrt(rounds) / median
     from scipy.stats import t
 
     reach = float(t.ppf((1 + CONFIDENCE) / 2, rounds - 1)) * error
-    return Interval(median, median * math.exp(-reach), median * math.exp(reach)), rounds
+    return Interval(median, median * math.exp(-reach), median * math.exp(reach), rounds)
 
 
-def _batches(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[Interval, int]:
+def _batches(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> Interval:
     if not (seconds > 0).all():
         raise ValueError("a round of no time")
     batches = np.array_split(seconds, min(BATCHES, len(seconds)))
@@ -99,4 +99,4 @@ def _batches(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> tuple[Interval, 
         row[: len(batch)] = batch
     interval = time_interval(grid)
     assert interval is not None  # every batch has a round
-    return interval, len(batches)
+    return interval

@@ -23,6 +23,13 @@ COUNTS = ("launches", "peak_extra_bytes")
 
 _ONE = Interval(1.0, 1.0, 1.0)
 
+_REPLICATES = {
+    "update_s": "update_replicates",
+    "control_s": "control_replicates",
+    "speedup": "speedup_replicates",
+}
+"""Column of the replicates that are in a figure's interval."""
+
 
 def compare_sides(
     base: str | Path | pd.DataFrame,
@@ -144,9 +151,12 @@ def _relative(row: Row) -> Logarithm | None:
 
 def _logarithm(row: Row, figure: str) -> Logarithm:
     low, high = row[f"{figure}_low"], row[f"{figure}_high"]
-    known = low is not None and high is not None and row["replicates"] is not None
-    interval = Interval(row[figure], low, high) if known else Interval(row[figure], 0.0, math.inf)
-    return Logarithm.of(interval, row["replicates"] or 1)
+    counted = row[_REPLICATES[figure]]
+    # Files older than that column have the replicates taken alone.
+    replicates = row["replicates"] if counted is None else counted
+    if low is None or high is None:
+        low, high = 0.0, math.inf
+    return Logarithm.of(Interval(row[figure], low, high, replicates))
 
 
 def _measurements(rows: list[Row]) -> set[tuple[Any, ...]]:

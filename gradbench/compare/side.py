@@ -74,12 +74,14 @@ def with_controls(cells: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The cells with ``control_s``, its interval ``control_s_low`` and ``control_s_high`` (time
-        the bandwidth control took), ``baseline`` (name of the baseline's cell) and ``baseline_s``.
+        the bandwidth control took), ``control_replicates`` (those in it), ``baseline`` (name of
+        the baseline's cell) and ``baseline_s``.
     """
     block = ["run", "host", "block"]
     controls = cells[cells["role"] == "bandwidth"].drop_duplicates(block)
     baselines = cells[cells["role"] == "baseline"].drop_duplicates(block)
     figures = {f"update_s{end}": f"control_s{end}" for end in ("", "_low", "_high")}
+    figures["update_replicates"] = "control_replicates"
     controls = controls[[*block, *figures]].rename(columns=figures)
     baselines = baselines[[*block, "cell", "update_s"]]
     baselines = baselines.rename(columns={"cell": "baseline", "update_s": "baseline_s"})

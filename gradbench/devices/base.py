@@ -11,7 +11,7 @@ import torch
 
 @dataclass(frozen=True)
 class Timing:
-    """Duration of a group of back-to-back calls.
+    """Duration of a group of back-to-back calls, what the clock itself takes included.
 
     Args:
         wall_s: Until the work was done, in seconds.

@@ -16,7 +16,14 @@ from gradbench.statistics.estimates import Estimates, estimate
 from gradbench.statistics.intervals import Interval
 from gradbench.statistics.sample import Sample
 from gradbench.timing.bandwidth import BandwidthControl
-from gradbench.timing.sampling import Arm, Calibration, Rounds, calibrate, quiet_interpreter
+from gradbench.timing.sampling import (
+    Arm,
+    Calibration,
+    Rounds,
+    calibrate,
+    empty_calls,
+    quiet_interpreter,
+)
 
 Calls = dict[str, Callable[[], object]]
 _CONTROL, _TWIN = "bandwidth", "twin"
@@ -108,7 +115,8 @@ def time_paired(
             arms = [Arm(name, "update", call) for name, call in calls.items()]
             if not calibrations:
                 calibrations = [calibrate(clock, arm, sample_s) for arm in arms]
-            rounds, round_ = Rounds(clock, arms, calibrations, order), 0
+            empty = empty_calls(clock, arms, calibrations)
+            rounds, round_ = Rounds(clock, arms, calibrations, order, empty=empty), 0
             ends = start + budget_s * (replicate + 1) / replicates
             while round_ == 0 or time.perf_counter() < ends:
                 samples += rounds.take(replicate, round_)

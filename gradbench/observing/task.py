@@ -12,6 +12,7 @@ from gradbench.errors import BadRequest
 from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.trial import Trial
 from gradbench.request.task import Finished, Progress
+from gradbench.request.versions import Versions
 from gradbench.results.schema import OBSERVATION
 from gradbench.results.store import Store, now
 from gradbench.version import __version__
@@ -49,13 +50,19 @@ class TrialTask:
         """Its device's name and index."""
         return self.trial.device, int(self.trial.options["device"].get("index", 0))
 
-    def at(self, host: str) -> TrialTask:
+    @property
+    def versions(self) -> Versions:
+        """What it is measured with."""
+        return self.trial.versions
+
+    def at(self, host: str, versions: Versions) -> TrialTask:
         """Return the same trial of another host.
 
         Args:
             host: Name of the host.
+            versions: Those there.
         """
-        return replace(self, trial=replace(self.trial, host=host))
+        return replace(self, trial=replace(self.trial, host=host, versions=versions))
 
     @property
     def limit_s(self) -> float:

@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from gradbench.request.block import file_name, host_name
 from gradbench.request.plan import resolve
+from gradbench.request.versions import Versions, versions_here
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Trial:
         threads: Threads of CPU operators; None is PyTorch's own choice.
         options: Resolved nodes ``experiment`` and ``device``.
         time_limit_s: Seconds after which its worker is ended.
+        versions: What it is observed with.
     """
 
     run: str
@@ -32,11 +34,12 @@ class Trial:
     threads: int | None
     options: dict[str, Any]
     time_limit_s: float
+    versions: Versions
 
     @property
     def name(self) -> str:
         """File-system name: readable parts, then a digest of all that would change the rows."""
-        parts = (self.host, self.device, self.experiment)
+        parts = (self.host, self.device, self.experiment, *self.versions.parts)
         return file_name(parts, [self.threads, self.options])
 
 
@@ -63,6 +66,7 @@ def plan_trials(config: DictConfig) -> list[Trial]:
             threads=options["threads"],
             options={"experiment": experiment, "device": device},
             time_limit_s=float(options["measurement"]["time_limit_s"]),
+            versions=versions_here(),
         )
         for name, experiment in options["experiment"].items()
     ]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gradbench.request.versions import without_versions
 from gradbench.statistics.verdicts import difference, known
 from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 _ALIKE = (
     *("device", "device_name", "host", "driver", "clock_hz", "torch_version"),
@@ -28,7 +31,8 @@ WIDEST = 10.0
 def latest_blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """Keep, of blocks alike in all but the run, those of the run recorded last.
 
-    A run in which anything was measured goes before one in which all was skipped.
+    A run in which anything was measured goes before one in which all was skipped. In one run,
+    the same block measured anew with another gradbench goes before the one that was there.
 
     Args:
         cells: Rows of ``cells``.
@@ -42,16 +46,24 @@ def latest_blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     names = ["run", *_ALIKE]
     # A missing value would drop the block from the groups.
     by = cells[names].astype("string").fillna("")
+    by["block"] = cells["block"].astype("string").fillna("")
+    by["request"] = by["block"].map(without_versions)
     by["measured"] = cells["status"].ne("skipped")
     by["recorded_at"] = cells["recorded_at"].astype("string").fillna("")
-    ranks = by.groupby(names, as_index=False)[["measured", "recorded_at"]].max()
-    newest = ranks.sort_values(["measured", "recorded_at"]).drop_duplicates(
-        list(_ALIKE), keep="last"
-    )
-    chosen = by[names].merge(newest[names].assign(kept=True), on=names, how="left")
-    mask = chosen["kept"].notna().to_numpy()
+    mask = _newest(by, _ALIKE, "run") & _newest(by, [*names, "request"], "block")
     superseded = cells.loc[~mask, ["run", "host", "block"]].drop_duplicates()
     return cells[mask].reset_index(drop=True), len(superseded)
+
+
+def _newest(rows: pd.DataFrame, alike: Sequence[str], which: str) -> NDArray[np.bool_]:
+    """Say of each row whether, of those alike, its ``which`` was recorded last."""
+    names = [*alike, which]
+    ranks = rows.groupby(names, as_index=False)[["measured", "recorded_at"]].max()
+    ranks = ranks.sort_values(["measured", "recorded_at"])
+    newest = ranks.drop_duplicates(list(alike), keep="last")[names].assign(kept=True)
+    chosen = rows[names].merge(newest, on=names, how="left")
+    kept: NDArray[np.bool_] = chosen["kept"].notna().to_numpy()
+    return kept
 
 
 def describe_cells(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:

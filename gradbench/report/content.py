@@ -80,7 +80,7 @@ def derive(gathered: Gathered) -> Content:
 
 
 def _latest_trials(observations: pd.DataFrame) -> pd.DataFrame:
-    """Keep, of an experiment's trials that differ in nothing but the run, the latest."""
+    """Keep, of an experiment's trials that differ in run and gradbench alone, the latest."""
     if observations.empty:
         return observations
     named = [
@@ -92,8 +92,10 @@ def _latest_trials(observations: pd.DataFrame) -> pd.DataFrame:
     if "recorded_at" in observations:
         ordered = observations.sort_values("recorded_at", kind="stable")
     keys = ordered[named].astype("string").fillna("")
-    latest = ordered["run"].groupby([keys[name] for name in named]).transform("last")
-    return ordered[ordered["run"] == latest].sort_index()
+    told = [name for name in ("run", "gradbench_version") if name in ordered]
+    trial = ordered[told].astype("string").fillna("").agg("\n".join, axis=1)
+    latest = trial.groupby([keys[name] for name in named]).transform("last")
+    return ordered[trial == latest].sort_index()
 
 
 def _latest_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -111,7 +113,7 @@ def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
         notes += gathered.fleet.notes()
     if gathered.superseded:
         notes.append(
-            f"{gathered.superseded} blocks are not shown, because a later run measured the same; "
+            f"{gathered.superseded} blocks are not shown, because the same was measured later; "
             "`gradbench compare` sets runs side by side."
         )
     for run in _latest_runs(gathered.runs).to_dict("records"):

@@ -60,7 +60,7 @@ class Fleet:
     Args:
         blocks: A row for each block of the latest runs, with ``shown``, whether it is drawn.
         spread: A row for each cell of machines alike: how many, and quantiles over them.
-        superseded: Blocks left out because a later run measured them again.
+        superseded: Blocks left out because they were measured again later.
     """
 
     blocks: pd.DataFrame

@@ -29,7 +29,7 @@ class Gathered:
         observations: Table ``observations``; empty where there is none.
         runs: Table ``runs``.
         calibrations: Table ``calibrations``, of the stated method, the last of each machine.
-        superseded: Blocks left out because a later run measured them again.
+        superseded: Blocks left out because they were measured again later.
         left_out: Files left out, with the reason of each.
         fleet: All cells summed up, where they are too many to be drawn; then ``cells`` and the
             tables beside it are of the machines that stand for their like.

@@ -51,16 +51,16 @@ def rows_of(observations: pd.DataFrame) -> list[Row]:
 
 
 def by_trial(rows: Iterable[Row]) -> dict[tuple[str, ...], list[Row]]:
-    """Group rows by experiment, then device, machine, PyTorch and run.
+    """Group rows by experiment, then device, machine, PyTorch, run and gradbench.
 
     Args:
         rows: Rows of ``observations``.
 
     Returns:
-        Rows by these five names, in order of first appearance; unknown names are empty.
+        Rows by these six names, in order of first appearance; unknown names are empty.
     """
     groups: dict[tuple[str, ...], list[Row]] = {}
-    names = ("experiment", "device", "host", "torch_version", "run")
+    names = ("experiment", "device", "host", "torch_version", "run", "gradbench_version")
     for row in rows:
         groups.setdefault(tuple(row.get(name) or "" for name in names), []).append(row)
     return groups

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+from gradbench.request.versions import Versions
+
 Role = Literal["candidate", "baseline", "twin", "bandwidth"]
 
 
@@ -52,6 +54,7 @@ class Block:
         asked: Names of the strategies asked for; the baseline's is there only if it was.
         options: Resolved nodes ``model``, ``rule``, ``strategy``, ``zeroing``, ``device`` and
             ``measurement``; the strategies include the baseline's.
+        versions: What it is measured with.
     """
 
     run: str
@@ -65,13 +68,14 @@ class Block:
     cells: tuple[Cell, ...]
     asked: tuple[str, ...]
     options: dict[str, Any]
+    versions: Versions
 
     @cached_property  # thousands of rows ask for it
     def name(self) -> str:
         """File-system name: readable parts, then a digest of all that would change the figures."""
         resolved = [self.threads, self.seed, [cell.name for cell in self.cells], self.options]
         parts = (self.host, self.device, self.model, self.rule, self.dtype)
-        return file_name(parts, resolved)
+        return file_name((*parts, *self.versions.parts), resolved)
 
     @property
     def default_zeroing(self) -> str:
@@ -95,4 +99,9 @@ def file_name(parts: Sequence[str], resolved: object) -> str:
         The parts, safe for any file system, and eight hexadecimal digits, joined by hyphens.
     """
     digest = hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()[:8]
-    return "-".join(re.sub(r"[^\w.]+", "_", part) for part in (*parts, digest))
+    return "-".join(map(safe, (*parts, digest)))
+
+
+def safe(part: str) -> str:
+    """Replace what some file system does not like, and hyphens, which stand between parts."""
+    return re.sub(r"[^\w.]+", "_", part)

@@ -7,8 +7,12 @@ import re
 import traceback
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import NoReturn
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from gradbench.errors import BadRequest
 from gradbench.request.schema import Config, groups
@@ -102,8 +106,8 @@ def check_command(arguments: Sequence[str]) -> None:
         arguments: Flags and overrides.
 
     Raises:
-        BadRequest: A flag is unknown, a group is deleted or set to nothing, or one that takes a
-            single option to several.
+        BadRequest: A flag is unknown, a group or the run is deleted or set to nothing, a group
+            that takes a single option is set to several, or the place of the run is swept.
     """
     for argument in arguments:
         launcher = re.match(r"\+?hydra/launcher=(.*)$", argument, re.DOTALL)
@@ -116,6 +120,7 @@ def check_command(arguments: Sequence[str]) -> None:
         if found is None:
             continue
         sign, key, value = found.groups()
+        _check_place(argument, sign, key, value)
         group = key.partition("@")[0]
         if group not in groups():
             continue
@@ -132,6 +137,16 @@ def check_command(arguments: Sequence[str]) -> None:
             sweep = f"sweep several with -m {key}=A,B"
             raise BadRequest(f"{argument}: {key} takes one of {options}; {sweep}")
     _check_flags([argument for argument in arguments if argument.startswith("-")], arguments)
+
+
+def _check_place(argument: str, sign: str, key: str, value: str | None) -> None:
+    """Check what says where the results go: a command has one run, in one folder."""
+    if key == "run" and (sign == "~" or (value or "").strip().lower() in ("", "null")):
+        raise BadRequest(f"{argument}: choose a folder name, such as run=first, or leave it out")
+    if key in ("run", "output") and sign != "~":
+        with suppress(HydraException):  # which Hydra raises again, and is explained then
+            if OverridesParser.create().parse_override(argument).is_sweep_override():
+                raise BadRequest(f"{argument}: a command has one {key}; repeat it for each")
 
 
 def _check_flags(flags: Sequence[str], arguments: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from gradbench.errors import BadRequest
 from gradbench.request.block import Block, Cell, host_name
 from gradbench.request.messages import explain, unknown_key
 from gradbench.request.schema import Config, check_measurement, groups
+from gradbench.request.versions import versions_here
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
@@ -111,6 +112,7 @@ def plan_block(config: DictConfig) -> Block:
             "device": options["device"],
             "measurement": options["measurement"],
         },
+        versions=versions_here(),
         **names,
     )
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gradbench.request.block import safe
+from gradbench.request.versions import Versions, without_versions
 from gradbench.results.files import LeftOut, UnreadableFile, check_file, find_files, read_file
 from gradbench.results.schema import CELL, OBSERVATION, RUN, TABLES
 
@@ -21,7 +23,7 @@ class RunOverview:
     Args:
         folder: Its folder.
         state: ``complete``, ``complete, N cells failed`` or ``incomplete`` with the reason.
-        blocks: Blocks that have finished.
+        blocks: Blocks that have finished, each counted once whatever the versions.
         asked: Blocks asked for; None where the run keeps no record of it.
         experiments: Experiments that have finished, once for each device.
         experiments_asked: Experiments asked for; None where the run keeps no record of it.
@@ -113,9 +115,9 @@ def _sum_up(folder: Path, run: _Found) -> RunOverview:
     return RunOverview(
         folder=folder,
         state=_state(run, commands, statuses),
-        blocks=len(finished),
+        blocks=len(set(map(without_versions, finished))),
         asked=_most(commands, "blocks"),
-        experiments=len(run.blocks.get(OBSERVATION, set())),
+        experiments=len(set(map(without_versions, run.blocks.get(OBSERVATION, set())))),
         experiments_asked=_most(commands, "experiments"),
         cells=statuses,
         rows=run.rows,
@@ -140,8 +142,9 @@ def _state(run: _Found, commands: list[dict[str, Any]], statuses: Counter[str]) 
     if not commands:
         reasons.append("no record")
     elif commands[-1]["state"] != "done" and (
-        len(finished) < (commands[-1]["blocks"] or 0)
-        or len(run.blocks.get(OBSERVATION, set())) < (commands[-1]["experiments"] or 0)
+        _of_versions(commands[-1], finished) < (commands[-1]["blocks"] or 0)
+        or _of_versions(commands[-1], run.blocks.get(OBSERVATION, set()))
+        < (commands[-1]["experiments"] or 0)
     ):
         reasons.append(_WHY.get(commands[-1]["state"], str(commands[-1]["state"])))
     elif commands[-1]["state"] == "running":
@@ -154,6 +157,13 @@ def _state(run: _Found, commands: list[dict[str, Any]], statuses: Counter[str]) 
         return f"incomplete: {', '.join(reasons)}"
     failed = statuses["failed"]
     return f"complete, {failed} cells failed" if failed else "complete"
+
+
+def _of_versions(command: Mapping[str, Any], names: set[str]) -> int:
+    """Count the files of a command's versions; all where none, or no name, says which."""
+    versions = Versions(str(command["torch_version"]), str(command["gradbench_version"]))
+    own = f"-{'-'.join(map(safe, versions.parts))}-"
+    return sum(own in name for name in names) or len(names)
 
 
 def _most(commands: list[dict[str, Any]], column: str) -> int | None:

@@ -73,16 +73,40 @@ _CELLS = (
     Column("reason", TEXT, "", "Why the status is not ok; null where it is."),
     Column("parameters", INT, "", "Elements that an update writes."),
     Column("tensors", INT, "", "Tensors that an update writes."),
-    *interval("update_s", "s", "Time of one update, isolated: median of clean samples."),
+    *interval(
+        "update_s",
+        "s",
+        "Time of one update, isolated: median of clean samples, less that of "
+        "an empty call (`samples.empty_call_s`).",
+    ),
+    Column(
+        "update_replicates",
+        INT,
+        "",
+        "Replicates in the interval of `update_s`: those with a clean sample.",
+        added=True,
+    ),
     Column("update_host_s", REAL, "s", "Time until the update's calls have returned."),
     Column("update_device_s", REAL, "s", "Time of the update between CUDA events; null on CPU."),
-    *interval("zero_s", "s", "Time of one zeroing, isolated, measured once per zeroing."),
+    *interval(
+        "zero_s",
+        "s",
+        "Time of one zeroing, isolated, measured once per zeroing, less that "
+        "of an empty call (`samples.empty_call_s`).",
+    ),
     Column("forward_s", REAL, "s", "Time of the forward pass in a training step, median."),
     Column("backward_s", REAL, "s", "Time of the backward pass in a training step, median."),
     Column("training_update_s", REAL, "s", "Time of the update in a training step, median."),
     Column("training_zero_s", REAL, "s", "Time of the zeroing in a training step, median."),
     Column("step_s", REAL, "s", "Time of a training step, its four phases together, median."),
     *interval("speedup", "", "Baseline's update time over this cell's, paired by round."),
+    Column(
+        "speedup_replicates",
+        INT,
+        "",
+        "Replicates in the interval of `speedup`: those with a clean pair; null for the baseline.",
+        added=True,
+    ),
     Column(
         "noise_floor",
         REAL,
@@ -230,9 +254,32 @@ _SAMPLES = (
     Column("round", INT, "", "Number of the round in the replicate, or of the training step."),
     Column("phase", TEXT, "", "update, zero; in training also forward, backward, step."),
     Column("calls", INT, "", "Back-to-back calls in the sample."),
-    Column("seconds", REAL, "s", "Wall time per call, until the work was done."),
-    Column("host_s", REAL, "s", "Time per call until the calls had returned."),
-    Column("device_s", REAL, "s", "Time per call between CUDA events; null on CPU."),
+    Column(
+        "seconds",
+        REAL,
+        "s",
+        "Wall time per call, until the work was done, less `empty_call_s`; 1 ns at least.",
+    ),
+    Column(
+        "host_s",
+        REAL,
+        "s",
+        "Time per call until the calls had returned, less that of empty calls; 1 ns at least.",
+    ),
+    Column(
+        "device_s",
+        REAL,
+        "s",
+        "Time per call between CUDA events, of which nothing is taken off; null on CPU.",
+    ),
+    Column(
+        "empty_call_s",
+        REAL,
+        "s",
+        "What as many calls that do nothing took by the same clock in the same replicate, median, "
+        "per call; taken off `seconds`. Null in files that took nothing off.",
+        added=True,
+    ),
     Column("disturbed", FLAG, "", "Switched out meanwhile, or in a round of little bandwidth."),
     _HOST,
 )

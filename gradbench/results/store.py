@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from gradbench.errors import Unwritable
 from gradbench.machine.held_file import held
+from gradbench.request.versions import without_versions
 from gradbench.results.checksum import BLANK, KEY, seal
 from gradbench.results.files import UnreadableFile, read_file
 from gradbench.results.schema import CELL, arrow_schema
@@ -85,7 +86,8 @@ class Store:
         """Say whether a block, or an experiment, need not run again.
 
         It is finished when its rows are there, none failed, and not every one was skipped: a
-        device or an optional dependency may have come since.
+        device or an optional dependency may have come since. Other versions of torch or gradbench
+        are another name.
 
         Args:
             name: Name of the file, without its suffix.
@@ -114,9 +116,30 @@ class Store:
         Returns:
             Names without suffix, sorted.
         """
-        shared = name.partition("-")[2]  # what precedes the first hyphen is the host
-        names = (file.stem for file in self.path(table, name).parent.glob("[!.]*.parquet"))
-        return sorted(each for each in names if each.partition("-")[2] == shared)
+        shared = _without_host(name)
+        return [each for each in self._names(table) if _without_host(each) == shared]
+
+    def of_other_versions(
+        self, name: str, table: str = CELL, *, any_host: bool = False
+    ) -> list[str]:
+        """List the files of the same block, or experiment, measured with other versions.
+
+        Args:
+            name: Name of one such file, without its suffix; it need not be there.
+            table: Name of the table.
+            any_host: Those of other hosts, too.
+
+        Returns:
+            Names without suffix, sorted; one that holds no versions is of others.
+        """
+        shared = _without_host if any_host else str
+        alike = without_versions(shared(name))
+        found = (each for each in self._names(table) if without_versions(shared(each)) == alike)
+        return [each for each in found if shared(each) != shared(name)]
+
+    def _names(self, table: str) -> list[str]:
+        """List the files of a table, without suffix, sorted."""
+        return sorted(file.stem for file in (self.folder / table).glob("[!.]*.parquet"))
 
     def done_on_any_host(self, name: str, table: str, column: str) -> str | None:
         """Find a block, or experiment, that need not run again, wherever it ran.
@@ -131,6 +154,11 @@ class Store:
         """
         names = self.on_any_host(name, table)
         return next((each for each in names if self.is_finished(each, table, column)), None)
+
+
+def _without_host(name: str) -> str:
+    """Take the host out of a file's name: what precedes the first hyphen."""
+    return name.partition("-")[2]
 
 
 def now() -> str:

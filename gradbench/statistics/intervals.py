@@ -41,11 +41,13 @@ class Interval:
         estimate: Best guess.
         low: Lower end.
         high: Upper end.
+        replicates: How many it was made from; None where from something else.
     """
 
     estimate: float
     low: float
     high: float
+    replicates: int | None = None
 
     @property
     def half_width(self) -> float:
@@ -123,10 +125,11 @@ def signed_ranks(logarithms: Logarithms) -> Interval:
     i, j = np.triu_indices(logarithms.size)
     walsh = np.sort((logarithms[i] + logarithms[j]) / 2)
     left_out = _refused_ranks(logarithms.size)
-    middle = float(np.median(walsh))
+    middle, count = float(np.median(walsh)), logarithms.size
     if left_out == 0:
-        return Interval(math.exp(middle), 0.0, math.inf)
-    return exponential(middle, float(walsh[left_out - 1]), float(walsh[walsh.size - left_out]))
+        return Interval(math.exp(middle), 0.0, math.inf, count)
+    low, high = float(walsh[left_out - 1]), float(walsh[walsh.size - left_out])
+    return exponential(middle, low, high, count)
 
 
 def correlated_signed_ranks(logarithms: Logarithms) -> Interval:
@@ -152,8 +155,9 @@ def correlated_signed_ranks(logarithms: Logarithms) -> Interval:
         return interval
     rho = neighbours_correlation(logarithms)
     factor = math.sqrt((1 + rho) / (1 - rho))
-    middle, low, high = map(math.log, (interval.estimate, interval.low, interval.high))
-    return exponential(middle, middle + factor * (low - middle), middle + factor * (high - middle))
+    middle, *ends = map(math.log, (interval.estimate, interval.low, interval.high))
+    low, high = (middle + factor * (end - middle) for end in ends)
+    return exponential(middle, low, high, interval.replicates)
 
 
 def neighbours_correlation(logarithms: Logarithms) -> float:
@@ -201,26 +205,28 @@ def student(logarithms: Logarithms) -> Interval:
     Returns:
         The interval; infinite for one replicate.
     """
-    middle = float(logarithms.mean())
-    if logarithms.size == 1:
-        return Interval(math.exp(middle), 0.0, math.inf)
+    middle, count = float(logarithms.mean()), logarithms.size
+    if count == 1:
+        return Interval(math.exp(middle), 0.0, math.inf, count)
     error = float(stats.sem(logarithms))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, logarithms.size - 1)) * error
-    return exponential(middle, middle - reach, middle + reach)
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
+    return exponential(middle, middle - reach, middle + reach, count)
 
 
-def exponential(middle: float, low: float, high: float) -> Interval:
+def exponential(middle: float, low: float, high: float, replicates: int | None = None) -> Interval:
     """Turn logarithms into an interval; the ends of a hopeless one are no error.
 
     Args:
         middle: Logarithm of the estimate.
         low: Logarithm of the lower end.
         high: Logarithm of the upper end.
+        replicates: How many it was made from.
 
     Returns:
         The interval.
     """
-    return Interval(math.exp(middle), math.exp(max(low, -700.0)), math.exp(min(high, 700.0)))
+    ends = math.exp(max(low, -700.0)), math.exp(min(high, 700.0))
+    return Interval(math.exp(middle), *ends, replicates)
 
 
 def noise_floor(twin: Interval | None) -> float | None:

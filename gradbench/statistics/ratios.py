@@ -27,21 +27,22 @@ class Logarithm:
     parts: tuple[tuple[float, float], ...] = ()
 
     @staticmethod
-    def of(interval: Interval, replicates: float) -> Logarithm:
+    def of(interval: Interval) -> Logarithm:
         """Take back a figure's interval to the standard error it was made from.
 
         The interval is exp(m ± t(R−1)·s) for R replicates, so s = ln(high/low) / (2·t(R−1)). Of
-        six replicates or more it is that of signed ranks (``measure.statistics``), about as wide
-        where Student's holds, and s then the standard error of that estimate, by its width.
+        six replicates or more it is that of signed ranks
+        (:func:`gradbench.statistics.intervals.signed_ranks`), about as wide where Student's holds,
+        and s then the standard error of that estimate, by its width.
 
         Args:
-            interval: The figure with its 95 % interval.
-            replicates: R; below two nothing is known of the error.
+            interval: The figure with its 95 % interval and the replicates that are in it; of
+                fewer than two, nothing is known of the error.
 
         Returns:
             The logarithm with its error; of infinite variance where the interval is unknown.
         """
-        freedom = replicates - 1
+        freedom = (interval.replicates or 1) - 1.0
         middle = math.log(interval.estimate)
         if not (freedom >= 1 and interval.low > 0 and math.isfinite(interval.high)):
             return Logarithm(middle, ((math.inf, 1.0),))

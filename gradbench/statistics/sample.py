@@ -20,11 +20,12 @@ class Sample:
         round: Number of the round within it, or of the training step.
         phase: What was timed.
         calls: Back-to-back calls.
-        seconds: Wall time per call, in seconds.
-        host_s: Time per call until the calls had returned, in seconds.
+        seconds: Wall time per call beyond that of an empty one, in seconds.
+        host_s: Time per call until the calls had returned, beyond that of an empty one, in seconds.
         device_s: Time per call between events on the device, in seconds; None on CPU.
         switched: Whether the process was switched out more than an idle machine does, stood still,
             or had its clock set back.
+        empty_call_s: What was taken off ``seconds`` for the clock's own calls, in seconds.
     """
 
     cell: str
@@ -37,3 +38,4 @@ class Sample:
     host_s: float
     device_s: float | None
     switched: bool
+    empty_call_s: float = 0.0

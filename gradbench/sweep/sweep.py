@@ -27,6 +27,7 @@ from gradbench.request.task import Finished, Task
 from gradbench.results.lock import claim, remove_abandoned
 from gradbench.results.schema import CELL, OBSERVATION, RUN
 from gradbench.results.store import Store, now
+from gradbench.sweep.anew import why_anew
 from gradbench.sweep.cluster.base import Cluster
 from gradbench.sweep.cluster.follow import follow
 from gradbench.sweep.cluster.job import Job, Message, Movable
@@ -140,7 +141,8 @@ class Sweep:
             file = self.store.path(table, name)
             with claim(file, lambda: self.screen.waits(label)):
                 if not self.store.is_finished(name, table, column):
-                    self._measure(key, label, task)
+                    anew = why_anew(self.store, name, task.versions, table, column)
+                    self._measure(key, label, task, anew)
                     return
         self.screen.kept(label)
 
@@ -177,17 +179,18 @@ class Sweep:
             self.screen.kept(job.label)
             return
         self.finished[key] = message.finished
-        self.screen.ends(f"{job.label} on {message.host}", message.finished, message.seconds)
+        label = f"{job.label} on {message.host}"
+        self.screen.ends(label, message.finished, message.seconds, message.anew)
         self.record("running")
 
-    def _measure(self, key: Key, label: str, task: Task) -> None:
+    def _measure(self, key: Key, label: str, task: Task, anew: str | None) -> None:
         """Have a worker do a task."""
         self._workers = self._workers or Workers()
-        self.screen.begins(label)
+        self.screen.begins(label, anew)
         begun = time.perf_counter()
         result = self._workers.run(task, self._advances)
         self.finished[key] = result
-        self.screen.ends(label, result, time.perf_counter() - begun)
+        self.screen.ends(label, result, time.perf_counter() - begun, anew)
         self.record("running")
 
     def ahead(self, launcher: DictConfig) -> None:

@@ -55,13 +55,15 @@ class Screen:
             self._inside = self._progress.add_task("", total=1.0, note="")
             self._progress.start()
 
-    def begins(self, label: str) -> None:
+    def begins(self, label: str, anew: str | None = None) -> None:
         """Show which task begins.
 
         Args:
             label: Names the task.
+            anew: What has changed since it was done before; None where it was not.
         """
         if self._progress is not None and self._inside is not None:
+            label = label if anew is None else escape(f"{label} · anew: {anew}")
             self._progress.reset(self._inside, description=label, completed=0, note="starting")
 
     def advances(self, fraction: float, text: str) -> None:
@@ -99,19 +101,21 @@ class Screen:
             self._tasks, completed=self._done + fraction, note=self._eta(fraction)
         )
 
-    def ends(self, label: str, result: Finished, seconds: float) -> None:
+    def ends(self, label: str, result: Finished, seconds: float, anew: str | None = None) -> None:
         """Show what became of a task.
 
         Args:
             label: Names the task.
             result: What the worker said.
             seconds: How long it took.
+            anew: What has changed since it was done before; None where it was not.
         """
         self._measured += 1
         counts = ", ".join(f"{n} {status}" for status, n in sorted(result.statuses.items()))
         why = result.contention
         busy = f"  [yellow]the machine was busy: {escape(why)}[/]" if why else ""
-        self._over(f"{label}: {counts}; {seconds:.1f} s{busy}")
+        again = "" if anew is None else f"measured anew: {escape(anew)}; "
+        self._over(f"{label}: {again}{counts}; {seconds:.1f} s{busy}")
         for reason in result.reasons[:3]:
             self._console.print(f"    {reason}", markup=False, highlight=False)
 

@@ -41,22 +41,24 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
         ):
             table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
         names = ["model", "rule", "run", "host", "block"]
-        several = rows["dtype"].nunique() > 1
+        told = {"dtype": "", "torch_version": "torch ", "gradbench_version": "gradbench "}
+        told = {column: word for column, word in told.items() if rows[column].nunique() > 1}
         for _, block in rows.groupby(names, sort=True, dropna=False):
-            _add_block(table, block, f" · {block['dtype'].iloc[0]}" if several else "")
+            parts = [f" · {word}{block[column].iloc[0]}" for column, word in told.items()]
+            _add_block(table, block, "".join(parts))
             table.add_section()
         tables.append(table)
     return tables
 
 
-def _add_block(table: Table, block: pd.DataFrame, dtype: str) -> None:
+def _add_block(table: Table, block: pd.DataFrame, told: str) -> None:
     """Add a block's strategies, fastest first, wrong ones last and unranked."""
     baseline = block[block["role"] == "baseline"]
     zeroing = baseline["zeroing"].iloc[0] if len(baseline) else block["zeroing"].iloc[0]
     shown = block[block["role"].isin(["baseline", "candidate"]) & (block["zeroing"] == zeroing)]
     shown = shown.assign(ranked=shown["status"] == "ok")
     shown = shown.sort_values(["ranked", "update_s"], ascending=[False, True], na_position="last")
-    heading = f"{block['model'].iloc[0]} · {block['rule'].iloc[0]}{dtype}"
+    heading = f"{block['model'].iloc[0]} · {block['rule'].iloc[0]}{told}"
     heading += " · cold cache" if block["cache"].iloc[0] == "cold" else ""
     for row in shown.to_dict("records"):
         table.add_row(heading, *_figures(row))

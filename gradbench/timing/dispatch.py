@@ -11,6 +11,7 @@ import torch
 from gradbench.devices.base import Device
 from gradbench.rules.base import Rule
 from gradbench.timing.contender import Contender
+from gradbench.timing.empty_call import EmptyCall, time_empty_call
 from gradbench.timing.isolated import bind_with_gradients
 from gradbench.verify.tensors import Tensors
 
@@ -40,11 +41,12 @@ def dispatch_seconds(
         most_calls: Most calls in a sample.
 
     Returns:
-        Seconds of one update by cell, the median of five samples, taken once for each strategy
-        and fate of the gradients.
+        Seconds of one update by cell, the median of five samples less that of empty calls, taken
+        once for each strategy and fate of the gradients.
     """
     small = [torch.Size([_ELEMENTS, *[1] * (len(shape) - 1)]) for shape in shapes]
     tensors = Tensors.allocate(small, dtype, device.torch_device, rule)
+    empty = time_empty_call(device, grouped=most_calls > 1)
     known: dict[tuple[str, bool], float] = {}
     by_cell = {}
     for contender in contenders:
@@ -54,15 +56,18 @@ def dispatch_seconds(
                 contender.strategy, contender.zeroing, rule, tensors
             )
             try:
-                known[key] = _median_seconds(device, step, most_calls)
+                known[key] = _median_seconds(device, step, most_calls, empty)
             finally:
                 release()
         by_cell[contender.cell.name] = known[key]
     return by_cell
 
 
-def _median_seconds(device: Device, call: Callable[[], object], most_calls: int) -> float:
+def _median_seconds(
+    device: Device, call: Callable[[], object], most_calls: int, empty: EmptyCall
+) -> float:
     device.time(call, 1)  # sets up
     once_s = device.time(call, 1).wall_s
     calls = min(max(math.ceil(_SAMPLE_S / max(once_s, 1e-9)), 1), most_calls)
-    return statistics.median(device.time(call, calls).wall_s / calls for _ in range(_SAMPLES))
+    timings = [empty.taken_off(device.time(call, calls), calls) for _ in range(_SAMPLES)]
+    return statistics.median(timing.wall_s / calls for timing in timings)

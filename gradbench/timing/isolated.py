@@ -21,7 +21,14 @@ from gradbench.statistics.sample import Sample
 from gradbench.strategies.base import Strategy
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.contender import Contender
-from gradbench.timing.sampling import Arm, Calibration, Rounds, calibrate, quiet_interpreter
+from gradbench.timing.sampling import (
+    Arm,
+    Calibration,
+    Rounds,
+    calibrate,
+    empty_calls,
+    quiet_interpreter,
+)
 from gradbench.verify.tensors import Tensors
 from gradbench.zeroing.base import Zeroing
 
@@ -117,7 +124,8 @@ def measure_isolated(
                 ]
                 result.sampling_s += sum(calibration.spent_s for calibration in calibrations)
             touched = result.replicates == 0 and not settings.cold
-            rounds = Rounds(device, arms, calibrations, order, touched)
+            empty = empty_calls(device, arms, calibrations)
+            rounds = Rounds(device, arms, calibrations, order, touched, empty)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             round_ = 0
             while round_ < settings.min_rounds or time.perf_counter() - start < slot_end:

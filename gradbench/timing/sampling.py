@@ -12,6 +12,7 @@ import numpy as np
 
 from gradbench.devices.base import Device, Timing
 from gradbench.statistics.sample import Phase, Protocol, Sample
+from gradbench.timing.empty_call import FREE, EmptyCall, time_empty_call
 
 SWITCH_PERIOD_S = 0.010
 """A sample may be switched out once per so many seconds: an idle kernel does that by itself."""
@@ -53,8 +54,10 @@ def sample_of(
     round_: int,
     phase: Phase,
     calls: int,
+    empty: EmptyCall = FREE,
 ) -> Sample:
-    """Divide a group's timing by its calls."""
+    """Take the clock's own time off a group's timing, and divide the rest by its calls."""
+    net = empty.taken_off(timing, calls)
     return Sample(
         cell=cell,
         protocol=protocol,
@@ -62,10 +65,11 @@ def sample_of(
         round=round_,
         phase=phase,
         calls=calls,
-        seconds=timing.wall_s / calls,
-        host_s=timing.host_s / calls,
-        device_s=None if timing.device_s is None else timing.device_s / calls,
+        seconds=net.wall_s / calls,
+        host_s=net.host_s / calls,
+        device_s=None if net.device_s is None else net.device_s / calls,
         switched=_interrupted(timing),
+        empty_call_s=(timing.wall_s - net.wall_s) / calls,
     )
 
 
@@ -140,6 +144,26 @@ def calibrate(device: Device, arm: Arm, shortest_s: float) -> Calibration:
     return Calibration(calls, warm_up=wall_s < COLD_S * calls, spent_s=spent)
 
 
+def empty_calls(
+    device: Device, arms: Sequence[Arm], calibrations: Sequence[Calibration]
+) -> list[EmptyCall]:
+    """Time empty calls as each arm is sampled, anew in each replicate, beside its samples.
+
+    Args:
+        device: Its clock is used.
+        arms: What will be timed.
+        calibrations: How each arm is sampled.
+
+    Returns:
+        One for each arm.
+    """
+    shared = time_empty_call(device, grouped=any(each.calls > 1 for each in calibrations))
+    return [
+        shared if arm.restore is None else time_empty_call(device, restore=arm.restore)
+        for arm in arms
+    ]
+
+
 @dataclass
 class Rounds:
     """Takes rounds of samples over a set of arms.
@@ -152,6 +176,7 @@ class Rounds:
         touched: Whether every arm has been called on this replicate's memory already; if not, the
             first round has an untimed call before each sample, however long: the first call pays
             for the pages it is the first to touch.
+        empty: What is taken off each arm's samples for the clock's own calls; none if empty.
         sampling_s: Seconds spent inside timed and untimed calls so far.
     """
 
@@ -160,6 +185,7 @@ class Rounds:
     calibrations: Sequence[Calibration]
     order: np.random.Generator
     touched: bool = True
+    empty: Sequence[EmptyCall] = ()
     sampling_s: float = 0.0
 
     def take(self, replicate: int, round_: int) -> list[Sample]:
@@ -190,6 +216,7 @@ class Rounds:
                     round_=round_,
                     phase=arm.phase,
                     calls=calls,
+                    empty=self.empty[index] if self.empty else FREE,
                 )
             )
         return samples

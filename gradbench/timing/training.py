@@ -16,6 +16,7 @@ from gradbench.models.base import Batch, loss
 from gradbench.rules.base import Rule
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.timing.contender import Contender
+from gradbench.timing.empty_call import EmptyCall, time_empty_call
 from gradbench.timing.sampling import quiet_interpreter, sample_of
 from gradbench.verify.float64_run import Gradients
 from gradbench.verify.gradients import SeenGradients
@@ -106,8 +107,9 @@ class Training:
         pass_, steps = 0, self.steps
         with quiet_interpreter():
             while steps > 0:
+                empty = time_empty_call(self.device)
                 for done, index in enumerate(order.permutation(len(contenders))):
-                    self._train(contenders[index], pass_, steps, result, seen)
+                    self._train(contenders[index], pass_, steps, result, seen, empty)
                     spent = (time.perf_counter() - start) / max(budget_s, 1e-9)
                     progress(min(max(done / len(contenders) if pass_ == 0 else 0, spent), 1.0))
                 pass_ += 1
@@ -132,6 +134,7 @@ class Training:
         steps: int,
         result: TrainingResult,
         seen: SeenGradients,
+        empty: EmptyCall,
     ) -> None:
         """Take one pass of steps with one contender."""
         self._reset()
@@ -167,6 +170,7 @@ class Training:
                             round_=step,
                             phase=phase,
                             calls=1,
+                            empty=empty,
                         )
                     )
                     if phase == "backward" and pass_ == 0:
@@ -250,4 +254,5 @@ def _whole(phases: Sequence[Sample]) -> Sample:
         host_s=sum(s.host_s for s in phases),
         device_s=sum(device_s) if device_s else None,
         switched=any(s.switched for s in phases),
+        empty_call_s=sum(s.empty_call_s for s in phases),
     )

@@ -17,6 +17,7 @@ from gradbench.observing.observation import Observation, Verdict
 from gradbench.observing.symptom import State
 from gradbench.observing.task import TrialTask
 from gradbench.observing.trial import Trial
+from gradbench.request.versions import versions_here
 from gradbench.results.store import Store
 
 CUDA = torch.device("cuda", 0)
@@ -120,7 +121,7 @@ def test_no_file_follows_a_lost_device(tmp_path: Path, error: str, left: list[st
         "experiment": {"_target_": target, "file": str(tmp_path / "mine")},
         "device": {"_target_": "gradbench.devices.cpu.Cpu"},
     }
-    trial = Trial("r", "h", "mine", "cpu", None, options, 60.0)
+    trial = Trial("r", "h", "mine", "cpu", None, options, 60.0, versions_here())
     finished = TrialTask(trial, Store(tmp_path / "r")).do(lambda *_: None)
     assert finished.statuses["failed"] == len(left) // 2
     rows = gradbench.load(tmp_path / "r", "observations")

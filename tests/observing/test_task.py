@@ -11,6 +11,7 @@ from gradbench.errors import BadRequest
 from gradbench.observing.task import WHOLE, TrialTask
 from gradbench.observing.trial import Trial
 from gradbench.request.task import Finished
+from gradbench.request.versions import versions_here
 from gradbench.results.store import Store
 from gradbench.sweep.worker import Workers
 
@@ -65,6 +66,7 @@ def run(workers: Workers, tmp_path: Path) -> Run:
                 | ({"index": 99} if device == "cuda" else {}),
             },
             time_limit_s=limit_s,
+            versions=versions_here(),
         )
         return workers.run(TrialTask(trial, Store(tmp_path / "r"), alone), lambda *_: None)
 

@@ -2,11 +2,13 @@ from pathlib import Path
 
 import pytest
 
+import gradbench
 from gradbench.errors import BadRequest
 from gradbench.report.content import derive
 from gradbench.report.gather import gather
 from gradbench.report.scan import gradient_steps, sample_counts
 from gradbench.results.files import TableFiles, readable_files
+from gradbench.results.store import Store
 from tests.report.stored import write_run
 
 
@@ -50,6 +52,30 @@ def test_of_blocks_alike_the_latest_run_is_shown(tmp_path: Path) -> None:
     content = derive(gather([tmp_path]))
     assert set(content.cells["run"]) == {"new"}
     assert any("4 blocks are not shown" in note for note in content.notes)
+
+
+def test_in_one_run_a_block_is_shown_as_it_was_measured_last(tmp_path: Path) -> None:
+    """A name without versions, one of each gradbench, and one of another torch, all of one run."""
+    digest = "-1a2b3c4d"
+    whole = write_run(tmp_path / "whole", models=("mlp",), rules=("sgd",))
+    rows = gradbench.load(whole.folder).astype(object)
+    rows = rows.where(rows.notna(), None)
+    store = Store(tmp_path / "first")
+    pairs = (("2.13.0", "0.1.0"), ("2.12.0", "0.2.0"), ("2.13.0", "0.2.0"))
+    named = [(f"h-cpu-torch{torch}-gradbench{own}", torch, own) for torch, own in pairs]
+    for day, (name, torch, own) in enumerate([("h-cpu", *pairs[0]), *named], start=1):
+        told = {"torch_version": torch, "gradbench_version": own, "block": name + digest}
+        told["recorded_at"] = f"2026-01-0{day}T00:00:00+00:00"
+        store.write("cells", name + digest, rows.assign(**told).to_dict("records"))
+    gathered = gather([store.folder])
+    assert set(gathered.cells["block"]) == {
+        f"h-cpu-torch{torch}-gradbench0.2.0{digest}" for torch in ("2.12.0", "2.13.0")
+    }
+    assert gathered.superseded == 2
+    assert set(derive(gathered).cells["model_label"]) == {"mlp"}
+    other = store.path("cells", f"h-cpu-torch2.13.0-gradbench0.3.0{digest[:-1]}e")
+    store.write("cells", other.stem, rows.assign(block=other.stem).to_dict("records"))
+    assert other.stem in set(gather([store.folder]).cells["block"])  # another request
 
 
 def test_devices_of_one_name_are_told_apart_by_torch_version(tmp_path: Path) -> None:

@@ -47,13 +47,14 @@ def test_pairing_removes_what_a_round_shares() -> None:
     alone = time_interval(numerator)
     assert interval is not None
     assert alone is not None
+    assert interval.replicates == alone.replicates == 5
     assert interval.half_width < 0.01 < alone.half_width
     assert interval.estimate == pytest.approx(2.0, rel=0.01)
 
 
 def test_missing_samples_are_left_out() -> None:
     times = np.array([[1.0, np.nan, 1.0], [np.nan, np.nan, np.nan], [1.0, 1.0, np.nan]])
-    assert time_interval(times) == Interval(1.0, 1.0, 1.0)
+    assert time_interval(times) == Interval(1.0, 1.0, 1.0, replicates=2)
     assert time_interval(np.full((2, 2), np.nan)) is None
     assert time_interval(np.empty((0, 0))) is None
 

@@ -10,6 +10,7 @@ from gradbench.block.task import BlockTask
 from gradbench.errors import BadRequest
 from gradbench.request.block import Block
 from gradbench.request.task import Finished
+from gradbench.request.versions import Versions, versions_here
 from gradbench.results.load import load
 from gradbench.results.store import Store
 from gradbench.sweep.cluster import follow as module
@@ -61,7 +62,7 @@ def screen() -> Screen:
 
 def done(job: Job) -> Message:
     finished = Finished(Counter(ok=3, wrong=1), ["why"], 0.5, torch_version="2")
-    return Message("node1", job.task.at("node1").name, finished=finished)
+    return Message("node1", job.task.at("node1", versions_here()).name, finished=finished)
 
 
 def test_a_message_survives_its_file(jobs: list[Job]) -> None:
@@ -77,7 +78,8 @@ def test_a_message_survives_its_file(jobs: list[Job]) -> None:
 def test_a_lost_job_takes_no_other_with_it(jobs: list[Job], screen: Screen, tmp_path: Path) -> None:
     cancelled = State("gone", "Slurm job 1 is CANCELLED")
     looks: list[dict[str, State] | None] = [{"0": RUNNING, "1": cancelled, "2": RUNNING}]
-    working = Message("node2", jobs[1].task.at("node2").name, 0.5, "timing")
+    there = jobs[1].task.at("node2", Versions("2.9.0+cu130", "0.1.0"))
+    working = Message("node2", there.name, 0.5, "timing", versions=there.versions)
     messages = {"0": done(jobs[0]), "1": working, "2": done(jobs[2])}
     cluster = Pretended(jobs[0].folder, looks, messages)
     cluster.folder.mkdir(parents=True)
@@ -90,6 +92,7 @@ def test_a_lost_job_takes_no_other_with_it(jobs: list[Job], screen: Screen, tmp_
     assert set(cells["rule"]) == {"adam"}
     assert set(cells["status"]) == {"failed"}
     assert set(cells["host"]) == {"node2"}
+    assert set(cells["block"]) == {there.name}  # under the versions of the node
     reason = cells["reason"].iloc[0]
     assert reason.startswith("Slurm job 1 is CANCELLED before it was done")
     assert "slurmstepd: error: killed" in reason

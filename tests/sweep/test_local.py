@@ -12,6 +12,7 @@ from rich.console import Console
 
 from gradbench.errors import BadRequest
 from gradbench.request.task import Finished, Progress
+from gradbench.request.versions import Versions, versions_here
 from gradbench.results.store import Store
 from gradbench.sweep.cluster.base import State
 from gradbench.sweep.cluster.follow import follow
@@ -33,8 +34,9 @@ class Nap:
     store: Store
     device: tuple[str, int] = ("cuda", 0)
     limit_s: float = field(default=60.0)
+    versions: Versions = field(default_factory=versions_here)
 
-    def at(self, host: str) -> "Nap":
+    def at(self, host: str, versions: Versions) -> "Nap":
         return replace(self, name=f"{host}-{self.name.partition('-')[2]}")
 
     def do(self, progress: Progress) -> Finished:

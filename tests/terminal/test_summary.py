@@ -82,6 +82,16 @@ def test_unknown_intervals_are_said_to_be_unknown() -> None:
     assert "unknown" in text
 
 
+def test_versions_are_named_where_there_are_several() -> None:
+    base = timed("base", 4e-5, 1.0, role="baseline", gradbench_version="0.1.0")
+    blocks = [{**base, "block": torch, "torch_version": torch} for torch in ("2.12.0", "2.13.0")]
+    text = text_of(blocks)
+    assert "mlp · sgd · torch 2.12.0" in text
+    assert "mlp · sgd · torch 2.13.0" in text
+    assert "gradbench" not in text
+    assert "torch" not in text_of(blocks[:1])
+
+
 def test_failed_block_without_a_single_figure() -> None:
     failed = [row("base", role="baseline", status="failed", device_name=None)]
     assert "failed" in text_of(failed)

@@ -75,6 +75,8 @@ def test_hot_calls_share_one_span(clock: FakeClock) -> None:
 def test_a_cold_block_times_single_calls(monkeypatch: pytest.MonkeyPatch, hardware: Device) -> None:
     evicted: list[int] = []
     monkeypatch.setattr(type(hardware), "evictor", lambda self: lambda: evicted.append(1))
+    # What they take is of no interest here.
+    monkeypatch.setattr("gradbench.timing.isolated.empty_calls", lambda *_: ())
     rule, shapes = make("rule", "sgd"), [torch.Size([8]), torch.Size([4])]
     cells = [Cell("no_grad", "set_to_none", role) for role in ("baseline", "twin")]
     contenders = [

@@ -53,6 +53,14 @@ def test_defects_come_first_then_refuted_claims() -> None:
     assert "chip with torch 2, on 2026-01-02" in page.replace("\n", " ")
 
 
+def test_a_trial_that_was_repeated_with_another_gradbench_counts_as_it_was_last() -> None:
+    old = {"gradbench_version": "0.1.0", "recorded_at": "2026-01-01T00:00:00"}
+    new = {"gradbench_version": "0.2.0", "recorded_at": "2026-01-03T00:00:00"}
+    page = findings_page([row("again", "defect") | old, row("again") | new])
+    assert "## Defects" not in page
+    assert page.count("| again |") == 1
+
+
 def test_a_page_without_defects_has_no_such_heading() -> None:
     assert "## Defects" not in findings_page([row("fine")])
 

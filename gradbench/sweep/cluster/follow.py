@@ -114,7 +114,7 @@ class _Followed:
         """Store the rows of a job that ended without a last message."""
         self.lost += 1
         job = self.submitted[name]
-        task = job.task if last is None else job.task.at(last.host)
+        task = job.task if last is None else job.task.at(last.host, last.versions)
         logs = sorted(self.cluster.folder.glob(f"{name}_*_log.err"))
         lines = [line for log in logs for line in log.read_text(errors="replace").splitlines()]
         words = next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -18,9 +18,11 @@ from gradbench.errors import BadRequest, Unwritable
 from gradbench.machine.device_lock import device_to_itself
 from gradbench.request.block import host_name
 from gradbench.request.task import Finished, Progress, Task
+from gradbench.request.versions import Versions, versions_here
 from gradbench.results.lock import claim
 from gradbench.results.schema import GRADIENT, SAMPLE
 from gradbench.results.store import Store
+from gradbench.sweep.anew import why_anew
 from gradbench.sweep.worker import Workers
 
 _TELLING_S = 1.0
@@ -37,7 +39,12 @@ class Movable(Task, Protocol):
 
     @property
     def name(self) -> str:
-        """Name of its files, which begins with the host's."""
+        """Name of its files, which begins with the host's and holds the versions."""
+        ...
+
+    @property
+    def versions(self) -> Versions:
+        """What it is measured with."""
         ...
 
     @property
@@ -45,11 +52,12 @@ class Movable(Task, Protocol):
         """Its device's name and index."""
         ...
 
-    def at(self, host: str) -> Movable:
+    def at(self, host: str, versions: Versions) -> Movable:
         """Return the same task of another host.
 
         Args:
             host: Name of the host.
+            versions: Those there, which need not be those of the host that asks for it.
         """
         ...
 
@@ -68,6 +76,8 @@ class Message:
         bad_request: What is wrong with the request.
         unwritable: Why nothing can be stored.
         seconds: How long the task took.
+        anew: What has changed since the task was done before; None where it was not.
+        versions: Those of the host.
     """
 
     host: str
@@ -79,6 +89,8 @@ class Message:
     bad_request: str | None = None
     unwritable: str | None = None
     seconds: float = 0.0
+    anew: str | None = None
+    versions: Versions = field(default_factory=versions_here)
 
     @classmethod
     def read(cls, text: str) -> Message:
@@ -87,11 +99,12 @@ class Message:
         if said["finished"] is not None:
             statuses = Counter(said["finished"]["statuses"])
             said["finished"] = Finished(**{**said["finished"], "statuses": statuses})
-        return cls(**said)
+        return cls(**{**said, "versions": Versions(**said["versions"])})
 
     def write(self) -> str:
         """Return it as JSON: pickled, it could run what others put into the folder."""
-        return json.dumps({**vars(self), "finished": self.finished and vars(self.finished)})
+        finished = self.finished and vars(self.finished)
+        return json.dumps({**vars(self), "finished": finished, "versions": vars(self.versions)})
 
     @property
     def is_last(self) -> bool:
@@ -154,8 +167,10 @@ class Job:
     def __call__(self) -> None:
         """Do the task here, where the device is to itself, unless it was done meanwhile."""
         self._settle()
-        task = self.task.at(host_name())
-        say = _Speaker(self.file, Message(host_name(), task.name, text="waiting for the device"))
+        task = self.task.at(host_name(), versions_here())
+        waits = "waiting for the device"
+        first = Message(host_name(), task.name, text=waits, versions=task.versions)
+        say = _Speaker(self.file, first)
         store = task.store
         # By the name without its host: the same task must not be done by two.
         file = store.path(self.table, task.name.partition("-")[2])
@@ -165,10 +180,14 @@ class Job:
                 if done is not None:
                     say.now(name=done, kept=True)
                     return
-                waits = "waiting for the device"
+                # Earlier attempts with versions that the host which asked did not know of.
+                replace(self, task=task).forget()
+                anew = why_anew(
+                    store, task.name, task.versions, self.table, self.column, any_host=True
+                )
                 held.enter_context(device_to_itself(*task.device, lambda: say.now(text=waits)))
                 begun = time.monotonic()
-                say.now(text="starting")
+                say.now(text="starting", anew=anew)
                 # For one task a server that forks workers would import more than it saves.
                 finished = Workers("spawn").run(task, say.progress)
                 say.now(finished=finished, seconds=time.monotonic() - begun)
