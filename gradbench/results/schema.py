@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 
 from gradbench.results.calibrations import CALIBRATION_SAMPLES, CALIBRATIONS, PLANTED_WORKS
-from gradbench.results.column import FLAG, INT, REAL, TEXT, Column, interval
+from gradbench.results.cells import CELLS, HOST, IDENTITY
+from gradbench.results.column import FLAG, INT, REAL, TEXT, Column
 from gradbench.results.observations import OBSERVATIONS
 
 VERSION = "1"
@@ -25,230 +26,8 @@ CALIBRATION_SAMPLE = "calibration_samples"
 PLANTED_WORK = "planted_work"
 
 
-_IDENTITY = (
-    Column("run", TEXT, "", "Name of the run."),
-    Column("block", TEXT, "", "Name of the block, also the file's name."),
-    Column("cell", TEXT, "", "Name of the cell within the block: `strategy/zeroing` or a control."),
-)
-
-_HOST = Column(
-    "host",
-    TEXT,
-    "",
-    "Name of the machine: with run and block it tells machines apart that share both.",
-    added=True,
-)
-
-_CELLS = (
-    *_IDENTITY,
-    Column("role", TEXT, "", "candidate, baseline, twin (the baseline again) or bandwidth."),
-    Column("model", TEXT, "", "Name of the model."),
-    Column("device", TEXT, "", "Name of the device option: cpu or cuda."),
-    Column("device_name", TEXT, "", "Name of the hardware; null where there is none."),
-    Column(
-        "driver",
-        TEXT,
-        "",
-        "Version of the hardware's driver; null if unknown.",
-        added=True,
-    ),
-    Column("clock_hz", REAL, "Hz", "Highest clock of the hardware; null if unknown.", added=True),
-    Column("dtype", TEXT, "", "Floating type of parameters, gradients and state."),
-    Column("threads", INT, "", "Threads of CPU operators."),
-    Column("seed", INT, "", "Seed of weights, batch, gradients and order."),
-    Column(
-        "cache",
-        TEXT,
-        "",
-        "What the isolated calls found in the caches: hot, what the last call left, or cold, "
-        "nothing of theirs (`measurement.cache`).",
-        added=True,
-        before="hot",
-    ),
-    Column("rule", TEXT, "", "Name of the rule."),
-    Column("strategy", TEXT, "", "Name of the strategy; empty for the bandwidth control."),
-    Column("zeroing", TEXT, "", "Name of the zeroing; empty for the bandwidth control."),
-    Column("design", TEXT, "", "product, star, or null where nothing was measured."),
-    Column("status", TEXT, "", "ok, wrong, skipped or failed."),
-    Column("reason", TEXT, "", "Why the status is not ok; null where it is."),
-    Column("parameters", INT, "", "Elements that an update writes."),
-    Column("tensors", INT, "", "Tensors that an update writes."),
-    *interval(
-        "update_s",
-        "s",
-        "Time of one update, isolated: median of clean samples, less that of "
-        "an empty call (`samples.empty_call_s`).",
-    ),
-    Column(
-        "update_replicates",
-        INT,
-        "",
-        "Replicates in the interval of `update_s`: those with a clean sample.",
-        added=True,
-    ),
-    Column("update_host_s", REAL, "s", "Time until the update's calls have returned."),
-    Column("update_device_s", REAL, "s", "Time of the update between CUDA events; null on CPU."),
-    *interval(
-        "zero_s",
-        "s",
-        "Time of one zeroing, isolated, measured once per zeroing, less that "
-        "of an empty call (`samples.empty_call_s`).",
-    ),
-    Column("forward_s", REAL, "s", "Time of the forward pass in a training step, median."),
-    Column("backward_s", REAL, "s", "Time of the backward pass in a training step, median."),
-    Column("training_update_s", REAL, "s", "Time of the update in a training step, median."),
-    Column("training_zero_s", REAL, "s", "Time of the zeroing in a training step, median."),
-    Column("step_s", REAL, "s", "Time of a training step, its four phases together, median."),
-    *interval("speedup", "", "Baseline's update time over this cell's, paired by round."),
-    Column(
-        "speedup_replicates",
-        INT,
-        "",
-        "Replicates in the interval of `speedup`: those with a clean pair; null for the baseline.",
-        added=True,
-    ),
-    Column(
-        "noise_floor",
-        REAL,
-        "",
-        "Largest departure from 1 that the interval of twin over baseline admits: a speedup "
-        "closer to 1 than this is not a difference. The same for all cells of a block.",
-    ),
-    Column("rounds", INT, "", "Rounds measured, over all replicates."),
-    Column("replicates", INT, "", "Replicates measured, each on fresh allocations."),
-    Column("disturbed", INT, "", "Update samples marked disturbed, left out of the figures."),
-    Column(
-        "contended",
-        FLAG,
-        "",
-        "Fewer than half of the block's samples were clean, or none of a cell, so that its "
-        "figures use all of them.",
-    ),
-    Column(
-        "contention",
-        TEXT,
-        "",
-        "Why the block was measured on a busy machine, in words; null where it was quiet.",
-        added=True,
-    ),
-    Column(
-        "elsewhere_processors",
-        REAL,
-        "",
-        "Processors that other processes kept busy during the block, of those it may use.",
-        added=True,
-    ),
-    Column(
-        "steal_fraction",
-        REAL,
-        "",
-        "Share of the processors' time that a hypervisor took during the block.",
-        added=True,
-    ),
-    Column(
-        "waiting_fraction",
-        REAL,
-        "",
-        "Share of their time that the block's threads could have run and waited for a processor; "
-        "null where the system does not tell.",
-        added=True,
-    ),
-    Column(
-        "switches_per_s",
-        REAL,
-        "1/s",
-        "Involuntary context switches of the block's process per second.",
-        added=True,
-    ),
-    Column(
-        "slow_fraction",
-        REAL,
-        "",
-        "Share of rounds whose bandwidth control took 1.25 times its first decile or more.",
-        added=True,
-    ),
-    Column(
-        "gpu_clock_low_hz",
-        REAL,
-        "Hz",
-        "Lowest clock of the GPU after a replicate; null if unknown.",
-        added=True,
-    ),
-    Column(
-        "gpu_clock_high_hz",
-        REAL,
-        "Hz",
-        "Highest clock of the GPU after a replicate; null if unknown.",
-        added=True,
-    ),
-    Column(
-        "exclusive",
-        FLAG,
-        "",
-        "The block had its device to itself: as it began and ended, no other process was on the "
-        "GPU, and on a cluster no other job on the CPU's node; null where nobody could tell.",
-        added=True,
-    ),
-    Column("shared_with", TEXT, "", "What else was on the device then.", added=True),
-    Column("converged", FLAG, "", "The speedup's interval is within the precision asked for."),
-    Column("stopped_by", TEXT, "", "What ended the block's sampling: precision or budget."),
-    Column("max_ulp_error", REAL, "ulp", "Largest error of the verified updates."),
-    Column("tolerance_ulps", REAL, "ulp", "Largest error that a right strategy may have."),
-    Column("verified_elements", INT, "", "Elements verified, fewer than `parameters` if cut."),
-    Column(
-        "launches", INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."
-    ),
-    Column("peak_extra_bytes", INT, "bytes", "Peak memory an update allocates beyond its own."),
-    Column(
-        "instructions",
-        INT,
-        "",
-        "Instructions per update, in one thread, counted by callgrind; null unless "
-        "`measurement.callgrind` asks for it, and for what compiles.",
-        added=True,
-    ),
-    Column("traffic_bytes", INT, "bytes", "Memory traffic no implementation can avoid."),
-    Column("bandwidth_bytes_per_s", REAL, "bytes/s", "`traffic_bytes` over `update_s`."),
-    Column("ceiling_bytes_per_s", REAL, "bytes/s", "Bandwidth of the block's bandwidth control."),
-    Column("roofline_fraction", REAL, "", "`bandwidth_bytes_per_s` over `ceiling_bytes_per_s`."),
-    Column(
-        "dispatch_s",
-        REAL,
-        "s",
-        "Time of the same update on as many tensors of two elements each.",
-        added=True,
-    ),
-    Column(
-        "dispatch_fraction",
-        REAL,
-        "",
-        "`dispatch_s` over `update_s`: what is left of the time without the bytes.",
-        added=True,
-    ),
-    Column(
-        "bottleneck",
-        TEXT,
-        "",
-        "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), bandwidth (1/3 or "
-        "less; `roofline_fraction` says how well it is used) or mixed; null where unknown.",
-        added=True,
-    ),
-    Column(
-        "step_peak_extra_bytes",
-        INT,
-        "bytes",
-        "Peak memory of a training step, forward to zeroing, beyond parameters and state, with the "
-        "gradients that lie there from the step before; counted with the baseline's strategy.",
-        added=True,
-    ),
-    Column("torch_version", TEXT, "", "Version of PyTorch."),
-    Column("gradbench_version", TEXT, "", "Version of gradbench."),
-    Column("host", TEXT, "", "Name of the machine."),
-    Column("recorded_at", TEXT, "", "When the block ended, ISO 8601, UTC."),
-)
-
 _SAMPLES = (
-    *_IDENTITY,
+    *IDENTITY,
     Column("protocol", TEXT, "", "isolated or training."),
     Column("replicate", INT, "", "Number of the replicate (isolated) or pass (training)."),
     Column("round", INT, "", "Number of the round in the replicate, or of the training step."),
@@ -281,11 +60,11 @@ _SAMPLES = (
         added=True,
     ),
     Column("disturbed", FLAG, "", "Switched out meanwhile, or in a round of little bandwidth."),
-    _HOST,
+    HOST,
 )
 
 _GRADIENTS = (
-    *_IDENTITY,
+    *IDENTITY,
     Column("step", INT, "", "Training step, from 0."),
     Column("tensor", TEXT, "", "Name of the parameter in the module."),
     Column("present", FLAG, "", "Whether `.grad` is there after backward; if not, it is None."),
@@ -300,7 +79,7 @@ _GRADIENTS = (
     Column("inf_count", INT, "", "Number of infinities."),
     Column("relative_error", REAL, "", "Norm of the difference to the float64 run over its norm."),
     Column("cosine", REAL, "", "Cosine of the angle to the float64 run's gradient."),
-    _HOST,
+    HOST,
 )
 
 _RUNS = (
@@ -330,7 +109,7 @@ _RUNS = (
 )
 
 TABLES: dict[str, tuple[Column, ...]] = {
-    CELL: _CELLS,
+    CELL: CELLS,
     SAMPLE: _SAMPLES,
     GRADIENT: _GRADIENTS,
     OBSERVATION: OBSERVATIONS,

@@ -149,6 +149,8 @@ def empty_calls(
 ) -> list[EmptyCall]:
     """Time empty calls as each arm is sampled, anew in each replicate, beside its samples.
 
+    Where restoring takes long, the call does too, and the clock's time does not show in it.
+
     Args:
         device: Its clock is used.
         arms: What will be timed.
@@ -159,8 +161,8 @@ def empty_calls(
     """
     shared = time_empty_call(device, grouped=any(each.calls > 1 for each in calibrations))
     return [
-        shared if arm.restore is None else time_empty_call(device, restore=arm.restore)
-        for arm in arms
+        time_empty_call(device, restore=arm.restore) if arm.restore and each.warm_up else shared
+        for arm, each in zip(arms, calibrations, strict=True)
     ]
 
 
