@@ -19,7 +19,7 @@ from gradbench.request.block import Block
 from gradbench.request.task import Progress
 from gradbench.timing.empty_call import time_empty_call
 from gradbench.timing.isolated import bind_with_gradients
-from gradbench.timing.sampling import Arm, calibrate, quiet_interpreter
+from gradbench.timing.sampling import Arm, choose_calls, quiet_interpreter
 from gradbench.verify.float64_run import trained_parameters
 from gradbench.verify.tensors import Tensors
 
@@ -86,7 +86,7 @@ def measure_planted_work(
 
 def _fastest(device: Device, calls: list[Callable[[], None]], seconds: float) -> list[float]:
     """Take the shortest seconds per call of each, sampled by turns."""
-    counts = [calibrate(device, Arm("", "update", call), _SAMPLE_S).calls for call in calls]
+    counts = [choose_calls(device, Arm("", "update", call), _SAMPLE_S).calls for call in calls]
     fastest, empty = [float("inf")] * len(calls), time_empty_call(device, grouped=True)
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or not np.isfinite(fastest).all():

@@ -18,9 +18,9 @@ from gradbench.statistics.sample import Sample
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.sampling import (
     Arm,
-    Calibration,
+    Grouping,
     Rounds,
-    calibrate,
+    choose_calls,
     empty_calls,
     quiet_interpreter,
 )
@@ -103,7 +103,7 @@ def time_paired(
     clock = _clock(device)
     order = np.random.default_rng(seed)
     control = BandwidthControl(elements, torch.float32)
-    calibrations: list[Calibration] = []
+    groupings: list[Grouping] = []
     samples: list[Sample] = []
     first = ""
     start = time.perf_counter()
@@ -113,10 +113,10 @@ def time_paired(
             first = next(iter(calls))
             calls = {_CONTROL: control.allocate(device), **calls, _TWIN: calls[first]}
             arms = [Arm(name, "update", call) for name, call in calls.items()]
-            if not calibrations:
-                calibrations = [calibrate(clock, arm, sample_s) for arm in arms]
-            empty = empty_calls(clock, arms, calibrations)
-            rounds, round_ = Rounds(clock, arms, calibrations, order, empty=empty), 0
+            if not groupings:
+                groupings = [choose_calls(clock, arm, sample_s) for arm in arms]
+            empty = empty_calls(clock, arms, groupings)
+            rounds, round_ = Rounds(clock, arms, groupings, order, empty=empty), 0
             ends = start + budget_s * (replicate + 1) / replicates
             while round_ == 0 or time.perf_counter() < ends:
                 samples += rounds.take(replicate, round_)

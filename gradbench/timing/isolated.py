@@ -23,9 +23,9 @@ from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.sampling import (
     Arm,
-    Calibration,
+    Grouping,
     Rounds,
-    calibrate,
+    choose_calls,
     empty_calls,
     quiet_interpreter,
 )
@@ -109,23 +109,23 @@ def measure_isolated(
     """
     result = IsolatedResult()
     baseline = next(c.cell.name for c in contenders if c.cell.role == "baseline")
-    calibrations: list[Calibration] = []
+    groupings: list[Grouping] = []
     start = time.perf_counter()
     watch = Watch(device.torch_device)
     with quiet_interpreter():
         while True:
             arms, release = _arms(device, rule, allocate(), contenders, control)
-            if not calibrations:
-                calibrations = [
-                    Calibration(1, warm_up=False, spent_s=0.0)
+            if not groupings:
+                groupings = [
+                    Grouping(1, warm_up=False, spent_s=0.0)
                     if settings.cold
-                    else calibrate(device, arm, settings.sample_s)
+                    else choose_calls(device, arm, settings.sample_s)
                     for arm in arms
                 ]
-                result.sampling_s += sum(calibration.spent_s for calibration in calibrations)
+                result.sampling_s += sum(grouping.spent_s for grouping in groupings)
             touched = result.replicates == 0 and not settings.cold
-            empty = empty_calls(device, arms, calibrations)
-            rounds = Rounds(device, arms, calibrations, order, touched, empty)
+            empty = empty_calls(device, arms, groupings)
+            rounds = Rounds(device, arms, groupings, order, touched, empty)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             round_ = 0
             while round_ < settings.min_rounds or time.perf_counter() - start < slot_end:

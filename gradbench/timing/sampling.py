@@ -98,7 +98,7 @@ def quiet_interpreter() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Grouping:
     """How an arm is sampled.
 
     Args:
@@ -112,7 +112,7 @@ class Calibration:
     spent_s: float
 
 
-def calibrate(device: Device, arm: Arm, shortest_s: float) -> Calibration:
+def choose_calls(device: Device, arm: Arm, shortest_s: float) -> Grouping:
     """Find how many calls make a sample last long enough for the clock.
 
     Args:
@@ -128,7 +128,7 @@ def calibrate(device: Device, arm: Arm, shortest_s: float) -> Calibration:
         arm.restore()
         restored_s = time.perf_counter() - start
         # What takes so long to put back would leave nothing in the caches for a second call.
-        return Calibration(1, restored_s < COLD_S, device.time(arm.call, 1).wall_s)
+        return Grouping(1, restored_s < COLD_S, device.time(arm.call, 1).wall_s)
     calls, spent, first = 1, 0.0, True
     while calls < _MAX_CALLS:
         wall_s = device.time(arm.call, calls).wall_s
@@ -141,11 +141,11 @@ def calibrate(device: Device, arm: Arm, shortest_s: float) -> Calibration:
             wanted = 1.2 * calls * shortest_s / max(wall_s, 1e-9)
             calls = min(max(int(wanted), calls + 1), 10 * calls, _MAX_CALLS)
         first = False
-    return Calibration(calls, warm_up=wall_s < COLD_S * calls, spent_s=spent)
+    return Grouping(calls, warm_up=wall_s < COLD_S * calls, spent_s=spent)
 
 
 def empty_calls(
-    device: Device, arms: Sequence[Arm], calibrations: Sequence[Calibration]
+    device: Device, arms: Sequence[Arm], groupings: Sequence[Grouping]
 ) -> list[EmptyCall]:
     """Time empty calls as each arm is sampled, anew in each replicate, beside its samples.
 
@@ -154,15 +154,15 @@ def empty_calls(
     Args:
         device: Its clock is used.
         arms: What will be timed.
-        calibrations: How each arm is sampled.
+        groupings: How each arm is sampled.
 
     Returns:
         One for each arm.
     """
-    shared = time_empty_call(device, grouped=any(each.calls > 1 for each in calibrations))
+    shared = time_empty_call(device, grouped=any(each.calls > 1 for each in groupings))
     return [
         time_empty_call(device, restore=arm.restore) if arm.restore and each.warm_up else shared
-        for arm, each in zip(arms, calibrations, strict=True)
+        for arm, each in zip(arms, groupings, strict=True)
     ]
 
 
@@ -173,7 +173,7 @@ class Rounds:
     Args:
         device: Its clock is used.
         arms: What to time.
-        calibrations: How each arm is sampled.
+        groupings: How each arm is sampled.
         order: Source of the random order.
         touched: Whether every arm has been called on this replicate's memory already; if not, the
             first round has an untimed call before each sample, however long: the first call pays
@@ -184,7 +184,7 @@ class Rounds:
 
     device: Device
     arms: Sequence[Arm]
-    calibrations: Sequence[Calibration]
+    groupings: Sequence[Grouping]
     order: np.random.Generator
     touched: bool = True
     empty: Sequence[EmptyCall] = ()
@@ -202,10 +202,10 @@ class Rounds:
         """
         samples = []
         for index in self.order.permutation(len(self.arms)):
-            arm, calls = self.arms[index], self.calibrations[index].calls
+            arm, calls = self.arms[index], self.groupings[index].calls
             # For what the predecessor evicted from the caches, and for memory never touched before.
             untouched = not (self.touched or round_) and arm.restore is None
-            if self.calibrations[index].warm_up or untouched:
+            if self.groupings[index].warm_up or untouched:
                 self.sampling_s += self._group(arm, 1).wall_s
             timing = self._group(arm, calls)
             self.sampling_s += timing.wall_s

@@ -14,7 +14,7 @@ from gradbench.statistics.sample import Sample
 from gradbench.timing import empty_call as module
 from gradbench.timing.cold import ColdDevice
 from gradbench.timing.empty_call import SHORTEST_S, EmptyCall, time_empty_call
-from gradbench.timing.sampling import Arm, Calibration, Rounds, empty_calls
+from gradbench.timing.sampling import Arm, Grouping, Rounds, empty_calls
 
 READ_NS, CALL_NS, EVICTED_NS = 264, 29, 900
 """Of reading the clock, of the loop and a call, and of reading it with nothing in the caches."""
@@ -83,9 +83,9 @@ def sampled(
 ) -> Sample:
     """Take a round as the isolated protocol does."""
     arm = Arm("a", "zero", call, (lambda: None) if restore else None)
-    calibrations = [Calibration(calls, warm_up=False, spent_s=0.0)]
-    empty = empty_calls(device, [arm], calibrations)
-    rounds = Rounds(device, [arm], calibrations, np.random.default_rng(0), empty=empty)
+    groupings = [Grouping(calls, warm_up=False, spent_s=0.0)]
+    empty = empty_calls(device, [arm], groupings)
+    rounds = Rounds(device, [arm], groupings, np.random.default_rng(0), empty=empty)
     return rounds.take(0, 0)[0]
 
 

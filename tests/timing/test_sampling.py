@@ -9,7 +9,7 @@ import torch
 from gradbench.devices.base import Counts, Timing
 from gradbench.statistics.estimates import estimate, medians_by_phase
 from gradbench.statistics.sample import Phase, Sample
-from gradbench.timing.sampling import Arm, Calibration, Rounds, calibrate, sample_of
+from gradbench.timing.sampling import Arm, Grouping, Rounds, choose_calls, sample_of
 
 
 @dataclass
@@ -41,13 +41,13 @@ class FakeDevice:
         return Counts(0, 0, 0)
 
 
-def warm(calls: int) -> Calibration:
-    return Calibration(calls, warm_up=True, spent_s=0.0)
+def warm(calls: int) -> Grouping:
+    return Grouping(calls, warm_up=True, spent_s=0.0)
 
 
 def test_a_call_beyond_every_cache_goes_without_a_warm_up() -> None:
     device = FakeDevice()
-    cold = Calibration(1, warm_up=False, spent_s=0.0)
+    cold = Grouping(1, warm_up=False, spent_s=0.0)
     arm = Arm("a", "update", lambda: None)
     Rounds(device, [arm], [cold], np.random.default_rng(0)).take(0, 0)
     assert device.groups == [1]
@@ -57,7 +57,7 @@ def test_a_call_beyond_every_cache_goes_without_a_warm_up() -> None:
 def test_memory_never_touched_is_warmed_up_once(touched: bool, calls: int) -> None:
     seen: list[int] = []
     arm = Arm("a", "update", lambda: seen.append(1))
-    cold = Calibration(1, warm_up=False, spent_s=0.0)
+    cold = Grouping(1, warm_up=False, spent_s=0.0)
     rounds = Rounds(FakeDevice(), [arm], [cold], np.random.default_rng(0), touched=touched)
     rounds.take(0, 0)
     rounds.take(0, 1)
@@ -65,9 +65,9 @@ def test_memory_never_touched_is_warmed_up_once(touched: bool, calls: int) -> No
 
 
 @pytest.mark.parametrize("per_call_s", [1e-7, 3e-6, 1e-4, 0.1])
-def test_calibrated_sample_lasts_long_enough(per_call_s: float) -> None:
+def test_a_sample_lasts_long_enough(per_call_s: float) -> None:
     device = FakeDevice(per_call_s)
-    found = calibrate(device, Arm("a", "update", lambda: None), 200e-6)
+    found = choose_calls(device, Arm("a", "update", lambda: None), 200e-6)
     assert found.calls * per_call_s >= 200e-6
     assert found.calls * per_call_s <= max(3e-3, per_call_s)
     assert found.spent_s == pytest.approx(sum(device.groups) * per_call_s)
@@ -77,8 +77,8 @@ def test_calibrated_sample_lasts_long_enough(per_call_s: float) -> None:
 @pytest.mark.parametrize("restored_s", [0.0, 0.051])
 def test_what_consumes_is_sampled_one_call_at_a_time(restored_s: float) -> None:
     arm = Arm("a", "zero", lambda: None, restore=lambda: time.sleep(restored_s))
-    found = calibrate(FakeDevice(), arm, 200e-6)
-    assert found == Calibration(1, warm_up=restored_s == 0, spent_s=1.0)
+    found = choose_calls(FakeDevice(), arm, 200e-6)
+    assert found == Grouping(1, warm_up=restored_s == 0, spent_s=1.0)
 
 
 def test_a_round_samples_every_arm_once_after_an_untimed_call() -> None:
