@@ -27,7 +27,7 @@ help: ## List the targets
 sweep: $(VENV)/.runtime ## Measure everything; ARGS are further overrides, e.g. ARGS="model=gpt2 run=NAME"
 	$(python) -m gradbench +sweep=all $(ARGS)
 
-quick: $(VENV)/.runtime ## Measure a little of everything, in a few minutes
+quick: $(VENV)/.runtime ## Measure a little of everything, in a minute
 	$(python) -m gradbench +sweep=quick $(ARGS)
 
 findings: $(VENV)/.runtime ## Run every experiment and write experiments/README.md; RUN=results/NAME takes a stored run

@@ -1,8 +1,8 @@
-"""What a worker does with a block: build, verify, train, time, count."""
+"""The steps of a block: build, verify, train, time, count."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from gradbench.block.building import build_model
 from gradbench.block.measured import Measured, Outcome
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.request.block import Block, Cell
+from gradbench.request.task import Progress
 from gradbench.rules.base import Unavailable
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.cold import ColdDevice
@@ -30,16 +31,13 @@ from gradbench.verify.verification import verify
 _COMPILES_S = 2.0
 """A first update that takes longer compiles something."""
 
-Report = Callable[[float, str], None]
-"""Told the fraction of the block that is done, and what is being done."""
 
-
-def measure_block(block: Block, report: Report) -> Measured:
+def measure_block(block: Block, progress: Progress) -> Measured:
     """Measure a block in this process.
 
     Args:
         block: What to measure.
-        report: Told how far it is.
+        progress: Told how far it is.
 
     Returns:
         Everything seen; a block that cannot run at all has only skipped outcomes.
@@ -54,21 +52,21 @@ def measure_block(block: Block, report: Report) -> Measured:
     reason = axes.device.unavailable()
     if reason is not None:
         return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
-    report(0.0, "building the model")
+    progress(0.0, "building the model")
     try:
         module, batch = build_model(block, axes)
     except UnavailableModel as unavailable:
         return Measured([Outcome(cell, "skipped", str(unavailable)) for cell in block.cells])
-    return _Measurement(block, axes, module, batch, report).run()
+    return _Measurement(block, axes, module, batch, progress).run()
 
 
 class _Measurement:
     """The steps of a block on a device that is there and a model that fits."""
 
     def __init__(
-        self, block: Block, axes: Axes, module: nn.Module, batch: Batch, report: Report
+        self, block: Block, axes: Axes, module: nn.Module, batch: Batch, progress: Progress
     ) -> None:
-        self._block, self._axes, self._report = block, axes, report
+        self._block, self._axes, self._progress = block, axes, progress
         self._module, self._batch = module, batch
         self._settings = block.options["measurement"]
         self._order = np.random.default_rng(block.seed)
@@ -189,7 +187,7 @@ class _Measurement:
         """Verify cells; return the seconds that one round of samples of them would take."""
         round_s = 0.0
         for done, cell in enumerate(cells):
-            self._report(0.15 * done / len(cells), f"verifying {cell.name}")
+            self._progress(0.15 * done / len(cells), f"verifying {cell.name}")
             reason = self._unsupported(cell)
             if reason is not None:
                 self._outcomes[cell.name] = Outcome(cell, "skipped", reason)
@@ -248,7 +246,7 @@ class _Measurement:
             control,
             isolation,
             self._order,
-            lambda done: self._report(0.45 + 0.5 * done, "timing updates and zeroings"),
+            lambda done: self._progress(0.45 + 0.5 * done, "timing updates and zeroings"),
         )
 
     def _count_instructions(self, contenders: Sequence[Contender]) -> dict[str, int]:
@@ -262,7 +260,7 @@ class _Measurement:
         ]
         counted = {}
         for done, contender in enumerate(default):
-            self._report(0.95 + 0.05 * done / len(default), f"callgrind: {contender.cell.name}")
+            self._progress(0.95 + 0.05 * done / len(default), f"callgrind: {contender.cell.name}")
             counted[contender.cell.name] = instructions(
                 contender, self._axes.rule, self._shapes, self._dtype
             )
@@ -275,7 +273,7 @@ class _Measurement:
 
     def _train(self, contenders: Sequence[Contender]) -> TrainingResult:
         settings = self._settings
-        self._report(0.15, "training in float64")
+        self._progress(0.15, "training in float64")
         training = Training(
             self._axes.device,
             self._axes.rule,
@@ -291,7 +289,7 @@ class _Measurement:
             [c for c in contenders if c.cell.role != "twin"],
             settings["budget_s"] * settings["training_share"],
             self._order,
-            lambda done: self._report(0.2 + 0.25 * done, "training"),
+            lambda done: self._progress(0.2 + 0.25 * done, "training"),
         )
 
     def _float64_runs(self, accumulating: set[bool]) -> dict[bool, list[Gradients]]:

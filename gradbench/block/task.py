@@ -1,4 +1,4 @@
-"""What a worker does with a block: measure it and store its tables."""
+"""A block as a task: measured by a worker, and its tables stored."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ class Member:
     Args:
         shape: Of the parameter.
         seed: Where its values start in the sequence of values.
-        parameter: Placement of the parameter.
-        gradient: Placement of the gradient.
+        parameter: Position of the parameter.
+        gradient: Position of the gradient.
         dtype: Its own floating type; None for the case's.
         present: At which steps it has a gradient; the last goes on.
         values: ordinary, small, zero or nonfinite: what its gradients are like.
@@ -48,9 +48,9 @@ class Member:
         if self.dtype is not None:
             said.append(str(self.dtype).removeprefix("torch."))
         said += [
-            f"{placement} {side}"
-            for side, placement in (("itself", self.parameter), ("gradient", self.gradient))
-            if placement != "contiguous"
+            f"{position} {side}"
+            for side, position in (("itself", self.parameter), ("gradient", self.gradient))
+            if position != "contiguous"
         ]
         if self.values != "ordinary":
             said.append(f"{self.values} gradient")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradbench.parity.cases import Case, Member, gradient_values, starting_values
-from gradbench.parity.placement import GUARD, View, view_of
+from gradbench.parity.position import GUARD, View, view_of
 
 
 class Place:

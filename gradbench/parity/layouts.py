@@ -1,11 +1,11 @@
-"""Lists of parameters by name: shapes, placements, missing gradients, mixed types."""
+"""Lists of parameters by name: shapes, positions, missing gradients, mixed types."""
 
 from __future__ import annotations
 
 import torch
 
 from gradbench.parity.cases import STEPS, Member
-from gradbench.parity.placement import PLACEMENTS, place
+from gradbench.parity.position import POSITIONS, place
 
 MATRICES = ((1, 7), (10, 10), (33, 31))
 VECTORS = ((1,), (7,), (100,), (1023,))
@@ -39,16 +39,16 @@ def layouts(dtype: torch.dtype) -> dict[str, tuple[Member, ...]]:
     for kind in ("small", "zero", *(() if dtype.is_complex else ("nonfinite",))):
         found[f"{kind} gradients"] = _list(*MATRICES[:2], values=kind)
     shapes = (*MATRICES[:2], *VECTORS[1:3], *IMAGES)
-    for placement in PLACEMENTS[1:]:
-        here = tuple(shape for shape in shapes if place(shape, placement))
+    for position in POSITIONS[1:]:
+        here = tuple(shape for shape in shapes if place(shape, position))
         flat = tuple(shape for shape in here if len(shape) == 2) or here
         for which in ("parameter", "gradient", "both"):
             sides = ("parameter", "gradient") if which == "both" else (which,)
-            label = placement if which == "both" else f"{placement} {which}"
-            found[label] = _list(*flat, **dict.fromkeys(sides, placement))
+            label = position if which == "both" else f"{position} {which}"
+            found[label] = _list(*flat, **dict.fromkeys(sides, position))
             if len(here) > len(flat):
                 rest = tuple(shape for shape in here if shape not in flat)
-                found[f"{label}, other shapes"] = _list(*rest, **dict.fromkeys(sides, placement))
+                found[f"{label}, other shapes"] = _list(*rest, **dict.fromkeys(sides, position))
     found["sparse gradient"] = _list((10, 10), gradient="sparse")
     found["sparse gradient, misaligned parameter"] = _list(
         (10, 10), gradient="sparse", parameter="misaligned"

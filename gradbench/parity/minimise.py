@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 
 from gradbench.parity.cases import STEPS, Case, Member
-from gradbench.parity.placement import PLACEMENTS, place
+from gradbench.parity.position import POSITIONS, place
 
 TYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16, torch.complex64)
 """Every type that is tried, plainest first."""
@@ -23,7 +23,7 @@ def minimise(case: Case, fails: Callable[[Case], bool], retype: bool = True) -> 
     """Take away from a failing case what it does not need to fail.
 
     Greedy: of the simpler cases next to it the first that fails is taken, until none does; first
-    fewer parameters, steps and options, then plainer types, placements and gradients, then
+    fewer parameters, steps and options, then plainer types, positions and gradients, then
     smaller shapes.
 
     Args:
@@ -88,16 +88,16 @@ def _plainer(member: Member) -> Iterator[Member]:
         yield replace(member, seed=0)
     for side in ("parameter", "gradient"):
         now = getattr(member, side)
-        position = PLACEMENTS.index(now) if now in PLACEMENTS else 1
-        for simpler in PLACEMENTS[:position]:
+        rank = POSITIONS.index(now) if now in POSITIONS else 1
+        for simpler in POSITIONS[:rank]:
             if place(member.shape, simpler):
                 if side == "parameter":
                     yield replace(member, parameter=simpler)
                 else:
                     yield replace(member, gradient=simpler)
     for shape in _smaller(member.shape):
-        placements = (p for p in (member.parameter, member.gradient) if p in PLACEMENTS)
-        if all(place(shape, placement) for placement in placements):
+        positions = (p for p in (member.parameter, member.gradient) if p in POSITIONS)
+        if all(place(shape, position) for position in positions):
             yield replace(member, shape=shape)
 
 

@@ -13,7 +13,7 @@ from gradbench.parity.cases import Case, Member
 from gradbench.parity.catalogue import COMPILED, FOR_LOOP, Entry
 from gradbench.parity.checks import Failure
 from gradbench.parity.options import RATE, TensorValue
-from gradbench.parity.placement import GUARD, view_of
+from gradbench.parity.position import GUARD, view_of
 from gradbench.parity.trial import BACKEND
 
 _COMPARING = ("values", "state", "unwritten", "state_kind")
@@ -299,13 +299,13 @@ def _count(member: Member) -> str:
     return f"torch.arange({size}, dtype=torch.float64){shift}"
 
 
-def _values(formula: str, member: Member, dtype: torch.dtype, placement: str) -> str:
+def _values(formula: str, member: Member, dtype: torch.dtype, position: str) -> str:
     if dtype.is_complex:
         formula = f"torch.complex({formula}, ({formula}).flip(0))"
     elif " " in formula:
         formula = f"({formula})"
     text = f"{formula}.to({dtype}).reshape({member.shape})"
-    return f"{text}[:1].expand({member.shape})" if placement == "expanded" else text
+    return f"{text}[:1].expand({member.shape})" if position == "expanded" else text
 
 
 def _wide(dtype: torch.dtype) -> torch.dtype:

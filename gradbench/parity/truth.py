@@ -49,7 +49,7 @@ class Truth:
 
 
 class Truths:
-    """Truths worked out once each: implementations and placements share them.
+    """Truths worked out once each: implementations and positions share them.
 
     Args:
         entry: The optimizer.
@@ -93,7 +93,7 @@ def truth(entry: Entry, case: Case, members: Members) -> list[Truth]:
 
     Args:
         entry: The optimizer.
-        case: Options, types and steps; its implementation and placements do not matter.
+        case: Options, types and steps; its implementation and positions do not matter.
         members: The parameters to follow together.
 
     Returns:
@@ -320,7 +320,7 @@ def _epsilon(dtype: torch.dtype) -> float:
 
 
 def _plain(member: Member) -> Member:
-    """Return the member with the placements that do not change its values left out."""
+    """Return the member with the positions that do not change its values left out."""
     parameter = member.parameter if member.parameter == "expanded" else "contiguous"
     gradient = member.gradient if member.gradient in ("expanded", "sparse") else "contiguous"
     return replace(member, parameter=parameter, gradient=gradient)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from gradbench.errors import BadRequest
+from gradbench.errors import BadRequest, Unwritable
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -86,3 +87,28 @@ def address(path: Path) -> str:
 def filesystem(path: Path) -> AbstractFileSystem | None:
     """Return the file system of a URL; None for a path of this machine."""
     return cast("Any", path).fs if is_remote(path) else None
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse an output folder that cannot be made or written, before anything runs.
+
+    Args:
+        folder: Of a run.
+
+    Raises:
+        BadRequest: It cannot be a folder.
+        Unwritable: This user, or nobody, may write there.
+    """
+    existing = folder.absolute()
+    try:
+        while not existing.exists() and existing != existing.parent:
+            existing = existing.parent
+    except OSError as error:  # a name too long, a loop of links
+        raise BadRequest(f"output {folder} cannot be written: {error.strerror}") from error
+    choose = "choose another, output=FOLDER"
+    if not existing.is_dir():
+        raise BadRequest(f"output {folder} cannot be written ({existing}: not a folder): {choose}")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
+        why = "read-only file system" if read_only else "no permission"
+        raise Unwritable(f"output {folder} cannot be written ({existing}: {why}): {choose}")

@@ -24,6 +24,7 @@ from gradbench.request.block import host_name
 from gradbench.request.hydra_app import PrepareMultirun
 from gradbench.request.plan import plan_block
 from gradbench.request.task import Finished, Task
+from gradbench.results.location import check_writable
 from gradbench.results.lock import claim, remove_abandoned
 from gradbench.results.schema import CELL, OBSERVATION, RUN
 from gradbench.results.store import Store, now
@@ -268,31 +269,6 @@ class Sweep:
         finished = len(keys & set(self.finished))
         expected = max(len(keys), self._expected.get(table, 0))  # an interrupted sweep lacks some
         return {asked: expected, done: finished, f"{asked}_kept": len(keys) - finished}
-
-
-def check_writable(folder: Path) -> None:
-    """Refuse an output folder that cannot be made or written, before anything runs.
-
-    Args:
-        folder: Of a run.
-
-    Raises:
-        BadRequest: It cannot be a folder.
-        Unwritable: This user, or nobody, may write there.
-    """
-    existing = folder.absolute()
-    try:
-        while not existing.exists() and existing != existing.parent:
-            existing = existing.parent
-    except OSError as error:  # a name too long, a loop of links
-        raise BadRequest(f"output {folder} cannot be written: {error.strerror}") from error
-    choose = "choose another, output=FOLDER"
-    if not existing.is_dir():
-        raise BadRequest(f"output {folder} cannot be written ({existing}: not a folder): {choose}")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
-        why = "read-only file system" if read_only else "no permission"
-        raise Unwritable(f"output {folder} cannot be written ({existing}: {why}): {choose}")
 
 
 @lru_cache(maxsize=1)

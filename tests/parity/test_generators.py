@@ -8,7 +8,7 @@ from gradbench.parity.catalogue import COMPILED, catalogue, entry
 from gradbench.parity.layouts import layouts
 from gradbench.parity.minimise import minimise
 from gradbench.parity.options import base, build, full, pairwise, structural
-from gradbench.parity.placement import PLACEMENTS, place
+from gradbench.parity.position import POSITIONS, place
 from gradbench.parity.truth import Truths, error
 
 ENTRIES = {found.name: found for found in catalogue()}
@@ -38,26 +38,26 @@ def test_options_meet_in_every_way_that_the_constructor_takes() -> None:
     assert len(pairs) < len(sets)
 
 
-@pytest.mark.parametrize("placement", PLACEMENTS)
+@pytest.mark.parametrize("position", POSITIONS)
 @pytest.mark.parametrize("shape", [(), (7,), (3, 5), (2, 3, 4, 5), (0, 3)])
 def test_a_view_stays_inside_its_storage_whatever_a_kernel_takes_it_for(
-    shape: tuple[int, ...], placement: str
+    shape: tuple[int, ...], position: str
 ) -> None:
-    view = place(shape, placement)
+    view = place(shape, position)
     if view is None:
         return
     assert int(view.inside().sum()) <= math.prod(shape)
     assert view.offset + math.prod(shape) <= view.span  # as if contiguous
     assert 2 * view.offset + math.prod(shape) <= view.span  # its offset counted twice
-    if placement not in ("contiguous", "misaligned"):
+    if position not in ("contiguous", "misaligned"):
         tensor = torch.zeros(view.span).as_strided(view.shape, view.stride, view.offset)
         assert not tensor.is_contiguous()
 
 
-def test_every_placement_is_met() -> None:
+def test_every_position_is_met() -> None:
     lists = layouts(torch.float32).values()
     met = {(m.parameter, m.gradient) for members in lists for m in members}
-    assert {side for pair in met for side in pair} >= set(PLACEMENTS)
+    assert {side for pair in met for side in pair} >= set(POSITIONS)
 
 
 def test_the_truth_is_float64_and_its_tolerance_is_a_few_ulps() -> None:

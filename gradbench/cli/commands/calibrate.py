@@ -34,8 +34,8 @@ def calibrate(
     from gradbench.calibration.block import plan_calibration
     from gradbench.calibration.calibrate import Calibration
     from gradbench.report.calibration import calibration_table
+    from gradbench.results.location import check_writable
     from gradbench.results.store import Store
-    from gradbench.sweep.sweep import check_writable
 
     console = make_console()
     name = run or f"{datetime.now():%Y-%m-%d_%H-%M-%S}-calibration"

@@ -1,4 +1,4 @@
-"""``python -m gradbench compare``."""
+"""The verb ``compare``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m gradbench predict``."""
+"""The verb ``predict``."""
 
 from __future__ import annotations
 

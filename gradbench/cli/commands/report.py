@@ -1,4 +1,4 @@
-"""``python -m gradbench report``."""
+"""The verb ``report``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``python -m gradbench runs``."""
+"""The verb ``runs``."""
 
 from __future__ import annotations
 

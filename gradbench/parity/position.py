@@ -11,7 +11,7 @@ from torch import Tensor
 GUARD = 0.5
 """What surrounds a parameter; whatever else is found there was written by the optimizer."""
 
-PLACEMENTS = (
+POSITIONS = (
     "contiguous",
     "misaligned",
     "transposed",
@@ -20,10 +20,10 @@ PLACEMENTS = (
     "channels_last",
     "expanded",
 )
-"""Every placement, simplest first."""
+"""Every position, simplest first."""
 
 GRADIENT_ONLY = ("conjugated", "sparse")
-"""What only a gradient can be beside the placements."""
+"""What only a gradient can be beside the positions."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class View:
         return mask
 
 
-def place(shape: tuple[int, ...], placement: str) -> View | None:
+def place(shape: tuple[int, ...], position: str) -> View | None:
     """Lay out a shape in a storage.
 
     A kernel that takes the view for contiguous, or counts its offset twice, still stays inside
@@ -57,30 +57,30 @@ def place(shape: tuple[int, ...], placement: str) -> View | None:
 
     Args:
         shape: Of the tensor.
-        placement: One of ``PLACEMENTS``.
+        position: One of ``POSITIONS``.
 
     Returns:
-        The view, or None where the shape has no such placement that differs from contiguous.
+        The view, or None where the shape has no such position that differs from contiguous.
     """
     stride = _contiguous(shape)
-    if placement == "transposed":
+    if position == "transposed":
         stride = tuple(reversed(_contiguous(tuple(reversed(shape)))))
-    elif placement == "strided":
+    elif position == "strided":
         stride = tuple(2 * step for step in stride)
-    elif placement == "columns":
+    elif position == "columns":
         stride = (*(step // max(shape[-1], 1) * (shape[-1] + 3) for step in stride[:-1]), 1)
-    elif placement == "channels_last":
+    elif position == "channels_last":
         if len(shape) != 4:
             return None
         _, c, h, w = shape
         stride = (h * w * c, 1, w * c, c)
-    elif placement == "expanded":
+    elif position == "expanded":
         stride = (0, *stride[1:])
-    if placement not in ("contiguous", "misaligned"):
+    if position not in ("contiguous", "misaligned"):
         if (
             len(shape) < 1
             or 0 in shape
-            or (placement in ("transposed", "columns") and len(shape) < 2)
+            or (position in ("transposed", "columns") and len(shape) < 2)
         ):
             return None
         pairs = zip(shape, stride, _contiguous(shape), strict=True)
@@ -89,13 +89,13 @@ def place(shape: tuple[int, ...], placement: str) -> View | None:
     elements = math.prod(shape)
     reach = sum((n - 1) * step for n, step in zip(shape, stride, strict=True)) + 1
     guard = (elements // 64 + 1) * 64
-    offset = 0 if placement == "contiguous" else guard + (placement == "misaligned")
+    offset = 0 if position == "contiguous" else guard + (position == "misaligned")
     return View(shape, stride, offset, 2 * offset + max(reach, elements) + guard)
 
 
-def view_of(shape: tuple[int, ...], placement: str) -> View:
-    """Lay out a shape, contiguous where it has no such placement."""
-    name = "contiguous" if placement in GRADIENT_ONLY else placement
+def view_of(shape: tuple[int, ...], position: str) -> View:
+    """Lay out a shape, contiguous where it has no such position."""
+    name = "contiguous" if position in GRADIENT_ONLY else position
     view = place(shape, name) or place(shape, "contiguous")
     assert view is not None
     return view
