@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
 from gradbench.statistics.verdicts import known
-from gradbench.terminal.figures import format_seconds, percent
+from gradbench.terminal.figures import format_seconds, percent, threads
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_TOLD: dict[str, Callable[[Any], str]] = {
+    "dtype": str,
+    "threads": threads,
+    "torch_version": "torch {}".format,
+    "gradbench_version": "gradbench {}".format,
+}
+"""What blocks are told apart by, where a table shows several, and how it is said."""
 
 
 def summary_tables(cells: pd.DataFrame) -> list[Table]:
@@ -41,10 +51,9 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
         ):
             table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
         names = ["model", "rule", "run", "host", "block"]
-        told = {"dtype": "", "torch_version": "torch ", "gradbench_version": "gradbench "}
-        told = {column: word for column, word in told.items() if rows[column].nunique() > 1}
+        told = [column for column in _TOLD if rows[column].nunique() > 1]
         for _, block in rows.groupby(names, sort=True, dropna=False):
-            parts = [f" · {word}{block[column].iloc[0]}" for column, word in told.items()]
+            parts = [f" · {_TOLD[column](block[column].iloc[0])}" for column in told]
             _add_block(table, block, "".join(parts))
             table.add_section()
         tables.append(table)

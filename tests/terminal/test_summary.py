@@ -92,6 +92,15 @@ def test_versions_are_named_where_there_are_several() -> None:
     assert "torch" not in text_of(blocks[:1])
 
 
+def test_threads_are_named_where_there_are_several() -> None:
+    base = timed("base", 4e-5, 1.0, role="baseline")
+    blocks = [{**base, "block": str(threads), "threads": threads} for threads in (1, 2)]
+    text = text_of(blocks)
+    assert "mlp · sgd · 1 thread " in text
+    assert "mlp · sgd · 2 threads" in text
+    assert "thread" not in text_of(blocks[:1])
+
+
 def test_failed_block_without_a_single_figure() -> None:
     failed = [row("base", role="baseline", status="failed", device_name=None)]
     assert "failed" in text_of(failed)
