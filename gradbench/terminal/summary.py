@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from gradbench.statistics.verdicts import known
+from gradbench.statistics.verdicts import NO_DIFFERENCE, difference, known
 from gradbench.terminal.figures import format_seconds, percent, threads
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _figures(row: dict[Any, Any]) -> list[str | Text]:
     if row["role"] == "baseline":
         ratio, interval = Text("1"), Text("")
     else:
-        lost = not known(floor) or (low <= 1 + floor and high >= 1 / (1 + floor))
+        lost = difference(low, high, floor) == NO_DIFFERENCE
         ratio = Text(f"{speedup:.2f}", style="dim" if lost else "bold")
         interval = Text(f"{low:.2f} – {high:.2f}" if high < 1e3 else "unknown")
     update_s = row["update_s"]
