@@ -105,6 +105,9 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Pa
         (["model=bogus"], "mlp_small"),
         (["strategy@baseline=bogus"], "no_grad"),
         (["--output", "a_file/below"], "a_file"),
+        (["run=a"], "--run NAME"),
+        (["++output=x"], "--output FOLDER"),
+        (["measurement.budget_s=3"], "--seconds NUMBER"),
     ],
 )
 def test_bad_request_gets_one_message_and_leaves_nothing(

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
 
 MOST_HOGS = 1024
 
+_OPTIONS = {
+    "run": "--run NAME",
+    "output": "--output FOLDER",
+    "measurement.budget_s": "--seconds NUMBER",
+}
+"""What the verb sets itself, and by which option."""
+
 
 def calibrate(
     overrides: Annotated[
@@ -34,6 +41,7 @@ def calibrate(
     from gradbench.calibration.block import plan_calibration
     from gradbench.calibration.calibrate import Calibration
     from gradbench.report.calibration import calibration_table
+    from gradbench.request.hydra_app import sets
     from gradbench.results.store import Store
     from gradbench.sweep.sweep import check_writable
 
@@ -48,6 +56,9 @@ def calibrate(
         raise BadRequest(f"--runs {runs}: choose 2 or more, since one run tells nothing")
     if not 0 < seconds < 86_400:
         raise BadRequest(f"--seconds {seconds:g}: choose a number above 0, at most a day")
+    for key, option in _OPTIONS.items():
+        if sets(key, overrides or []):
+            raise BadRequest(f"{key} is no override of calibrate: choose it with {option}")
     calibrated = plan_calibration(overrides or [], seconds, name)
     store = Store(output / name)
     check_writable(store.folder)
