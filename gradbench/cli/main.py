@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import sys
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,14 @@ from gradbench.request.schema import groups
 from gradbench.terminal.console import complain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 _FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 """What a machine answers that cannot store anything, or may not for this user."""
+
+_SIGNS = ("-", "+", "~")
+"""What flags, additions and deletions begin with."""
 
 
 def _epilog() -> str:
@@ -77,6 +81,14 @@ def _verbs() -> None:
     pass
 
 
+def _no_verb(word: str, verbs: Iterable[str]) -> str:
+    """Say what could stand in place of a first word that is neither verb nor override."""
+    close = difflib.get_close_matches(word, verbs)
+    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    choices = ", ".join(sorted(verbs))
+    return f"{word!r} is no verb and no override KEY=VALUE: {meant}choose from {choices}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line.
 
@@ -92,6 +104,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         arguments = sys.argv[1:]
     first = arguments[0] if arguments else ""
+    if arguments and first not in verbs and "=" not in first and not first.startswith(_SIGNS):
+        complain([_no_verb(first, verbs)])
+        return BAD_REQUEST
     chosen = list(arguments) if first in {*verbs, "--help", "-h"} else ["run", *arguments]
     try:
         status = app(

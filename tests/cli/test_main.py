@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import gradbench
+from gradbench.cli.main import main
 from gradbench.request.schema import groups
 from tests.conftest import FACTORIES, TINY
 
@@ -149,6 +150,29 @@ def test_bad_request_gets_one_message_and_leaves_nothing(
     for word in named:
         assert word in answer.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["a_file"]
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("sumary", "did you mean summary?"), ("runn", "did you mean run or runs?"), ("model", "")],
+)
+def test_a_mistyped_verb_is_told_the_verbs(
+    word: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word, "results"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"gradbench: '{word}' is no verb and no override KEY=VALUE: {meant}")
+    assert "choose from calibrate, compare, predict, report, run, runs, summary" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--cfg", "job", "--package", "rule"], ["--package", "rule", "-c", "job"]]
+)
+def test_the_value_of_a_flag_is_no_verb(tmp_path: Path, arguments: list[str]) -> None:
+    answer = gradbench_command(*arguments, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "lr:" in answer.stdout
 
 
 def test_failed_cells_exit_1_and_the_sweep_goes_on(tmp_path: Path) -> None:
