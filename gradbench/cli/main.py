@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +77,25 @@ def usage_error() -> Any:
     return typer.BadParameter.__bases__[0]
 
 
+def plainly(message: str) -> str:
+    """Say what typer says of a wrong command line as everything else here is said.
+
+    Args:
+        message: Such as ``Invalid value for '--by': Value error, 'x' is not one of 'time', …``.
+
+    Returns:
+        Such as ``--by x: choose from time, …``; any other message as a sentence.
+    """
+    found = re.fullmatch(
+        r"Invalid value for '(.+?)': (?:Value error, )?'(.*)' is not one of (.+?)\.?",
+        message,
+        re.DOTALL,
+    )
+    if found:
+        message = f"{found[1]} {found[2]}: choose from {found[3].replace(chr(39), '')}"
+    return message if message.endswith(".") else f"{message}."
+
+
 @app.callback()
 def _verbs() -> None:
     pass
@@ -117,7 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain([error])
         return BAD_REQUEST
     except usage_error() as error:
-        complain([f"{error.format_message()} See python -m gradbench {chosen[0]} --help."])
+        said = plainly(error.format_message())
+        complain([f"{said} See python -m gradbench {chosen[0]} --help."])
         return BAD_REQUEST
     except Unwritable as error:
         complain([error])

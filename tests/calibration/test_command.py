@@ -12,6 +12,7 @@ import pytest
 
 import gradbench
 from gradbench.calibration.block import IDENTICAL, PLANTED
+from gradbench.cli.commands.calibrate import say_loads
 
 ROOT = str(Path(__file__).parents[2])
 COMMAND = [sys.executable, "-m", "gradbench", "calibrate"]
@@ -93,6 +94,19 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Pa
         )
         assert page.returncode == 0, page.stderr
         assert "## linear · sgd · cpu" in page.stdout
+
+
+@pytest.mark.parametrize(
+    ("loads", "said"),
+    [
+        ([0], "on the machine as it is"),
+        ([1], "beside 1 busy process"),
+        ([2], "beside 2 busy processes"),
+        ([0, 2], "beside each of 0, 2 busy processes"),
+    ],
+)
+def test_loads_are_said_in_words(loads: list[int], said: str) -> None:
+    assert say_loads(loads) == said
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,8 @@ def test_a_sweep_is_a_block_per_combination(tmp_path: Path) -> None:
     [
         (["model=bogus"], ["model=bogus", "mlp_small", "gpt2"]),
         (["strategy=[no_grad,bogus]"], ["strategy=bogus", "no_grad", "foreach"]),
+        (["sweep=quick"], ["a sweep is +sweep=quick", "choose from all, "]),
+        (["measurement.budget_s=-1"], ["measurement.budget_s=-1", "a number from 0.0 up"]),
         (["+sweep=bogus"], ["sweep=bogus", "quick", "all"]),
         (["-m", "rule=sgd,bogus"], ["rule=bogus", "adamw"]),
         (["dtype=int8"], ["int8", "float32", "bfloat16"]),
@@ -150,6 +152,21 @@ def test_bad_request_gets_one_message_and_leaves_nothing(
     for word in named:
         assert word in answer.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["a_file"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["strategy@baseline=bogus"],
+        ["strategy@baseline=null"],
+        ["-m", "strategy@baseline=no_grad,bogus"],
+    ],
+)
+def test_a_baseline_is_not_chosen_from_all(tmp_path: Path, arguments: list[str]) -> None:
+    answer = gradbench_command(*arguments, cwd=tmp_path)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("gradbench: strategy@baseline=")
+    assert "choose from compiled, " in answer.stderr
 
 
 @pytest.mark.parametrize(

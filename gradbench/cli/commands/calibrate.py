@@ -14,6 +14,8 @@ from gradbench.errors import BadRequest
 from gradbench.terminal.console import complain, make_console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gradbench.calibration.calibrate import Calibration
 
 MOST_HOGS = 1024
@@ -66,7 +68,7 @@ def calibrate(
     block = calibrated.block
     say(
         f"{block.model} · {block.rule} · {block.device}: {runs} re-runs of {seconds:g} s "
-        f"beside each of {', '.join(map(str, loads))} busy processes → {store.folder}"
+        f"{say_loads(loads)} → {store.folder}"
     )
     state = _measure(calibration)
     rows = calibration.judge()
@@ -89,6 +91,22 @@ def _measure(calibration: Calibration) -> int:
         except KeyboardInterrupt as end:
             return exit_status(end)
     return DONE
+
+
+def say_loads(loads: Sequence[int]) -> str:
+    """Say beside what the re-runs are done.
+
+    Args:
+        loads: Numbers of busy processes.
+
+    Returns:
+        Such as ``beside each of 0, 1, 2 busy processes``.
+    """
+    if len(loads) > 1:
+        return f"beside each of {', '.join(map(str, loads))} busy processes"
+    if loads[0] == 0:
+        return "on the machine as it is"
+    return f"beside {loads[0]} busy process{'' if loads[0] == 1 else 'es'}"
 
 
 def parse_loads(text: str) -> list[int]:
