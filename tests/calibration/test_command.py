@@ -96,6 +96,27 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Pa
         assert "## linear · sgd · cpu" in page.stdout
 
 
+@pytest.mark.parametrize(("sent", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_while_judging_says_how_to_continue(
+    tmp_path: Path, sent: str, status: int
+) -> None:
+    code = (
+        "import os, signal, time\n"
+        "from gradbench.calibration.calibrate import Calibration\n"
+        "from gradbench.cli.main import main\n"
+        "Calibration.measure = lambda self: None\n"
+        f"Calibration.judge = lambda self: os.kill(os.getpid(), signal.{sent}) or time.sleep(60)\n"
+        f"raise SystemExit(main({['calibrate', *TINY, *OPTIONS]!r}))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert answer.returncode == status, answer.stderr
+    [line] = answer.stderr.splitlines()
+    assert line.startswith("gradbench: interrupted: finished re-runs are kept; to continue: ")
+    assert line.endswith("--output results --run c")
+
+
 @pytest.mark.parametrize(
     ("loads", "said"),
     [

@@ -14,7 +14,7 @@ from gradbench.errors import BadRequest
 from gradbench.terminal.console import complain, make_console
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gradbench.calibration.calibrate import Calibration
 
@@ -70,11 +70,14 @@ def calibrate(
         f"{block.model} · {block.rule} · {block.device}: {runs} re-runs of {seconds:g} s "
         f"{say_loads(loads)} → {store.folder}"
     )
-    state = _measure(calibration)
-    rows = calibration.judge()
-    if len(rows):
-        console.print(calibration_table(rows))
-        say(f"written: {store.folder}")
+
+    def judge() -> None:
+        rows = calibration.judge()
+        if len(rows):
+            console.print(calibration_table(rows))
+            say(f"written: {store.folder}")
+
+    state = _measure(calibration, judge)
     if state:
         options = ["--runs", f"{runs}", "--seconds", f"{seconds:g}", "--hogs", hogs]
         given = [*(overrides or []), *options, "--output", str(output), "--run", name]
@@ -83,11 +86,16 @@ def calibrate(
     raise typer.Exit(state)
 
 
-def _measure(calibration: Calibration) -> int:
-    """Do the re-runs; return 130 or 143 if they were interrupted, else 0."""
+def _measure(calibration: Calibration, judge: Callable[[], None]) -> int:
+    """Do the re-runs and judge what there is; return 130 or 143 if interrupted, else 0."""
     with interruptible():
         try:
-            calibration.measure()
+            try:
+                calibration.measure()
+            except KeyboardInterrupt:
+                judge()
+                raise
+            judge()
         except KeyboardInterrupt as end:
             return exit_status(end)
     return DONE
