@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -51,23 +51,48 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
         ):
             table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
         names = ["model", "rule", "run", "host", "block"]
-        told = [column for column in _TOLD if rows[column].nunique() > 1]
+        told = told_by(rows)
         for _, block in rows.groupby(names, sort=True, dropna=False):
-            parts = [f" · {_TOLD[column](block[column].iloc[0])}" for column in told]
-            _add_block(table, block, "".join(parts))
+            _add_block(table, block, heading_of(block, told))
             table.add_section()
         tables.append(table)
     return tables
 
 
-def _add_block(table: Table, block: pd.DataFrame, told: str) -> None:
+def told_by(rows: pd.DataFrame) -> list[str]:
+    """Name the columns that a table's blocks are told apart by, beside model and rule.
+
+    Args:
+        rows: Rows of ``cells`` that the table shows.
+
+    Returns:
+        Those of several values.
+    """
+    return [column for column in _TOLD if rows[column].nunique() > 1]
+
+
+def heading_of(block: pd.DataFrame, told: Sequence[str]) -> str:
+    """Name a block in a table.
+
+    Args:
+        block: Its rows of ``cells``.
+        told: Columns that blocks are told apart by.
+
+    Returns:
+        Such as ``mlp_small · sgd · 2 threads``.
+    """
+    first = block.iloc[0]
+    parts = [first["model"], first["rule"], *(_TOLD[column](first[column]) for column in told)]
+    return " · ".join(map(str, parts))
+
+
+def _add_block(table: Table, block: pd.DataFrame, heading: str) -> None:
     """Add a block's strategies, fastest first, wrong ones last and unranked."""
     baseline = block[block["role"] == "baseline"]
     zeroing = baseline["zeroing"].iloc[0] if len(baseline) else block["zeroing"].iloc[0]
     shown = block[block["role"].isin(["baseline", "candidate"]) & (block["zeroing"] == zeroing)]
     shown = shown.assign(ranked=shown["status"] == "ok")
     shown = shown.sort_values(["ranked", "update_s"], ascending=[False, True], na_position="last")
-    heading = f"{block['model'].iloc[0]} · {block['rule'].iloc[0]}{told}"
     heading += " · cold cache" if block["cache"].iloc[0] == "cold" else ""
     for row in shown.to_dict("records"):
         table.add_row(heading, *_figures(row))
