@@ -49,6 +49,7 @@ from gradbench.statistics.intervals import (
     signed_ranks,
     student,
 )
+from gradbench.terminal.console import check_folders
 
 Reals = NDArray[np.float64]
 Method = Callable[[Times, Times], Interval | None]
@@ -305,14 +306,15 @@ def table(rows: Sequence[Mapping[Any, Any]]) -> str:
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Folder of a calibration.", exists=True)],
+    folder: Annotated[Path, typer.Argument(help="Folder of a calibration.")],
     baseline: Annotated[str, typer.Option(help="Strategy that speedups refer to.")] = "no_grad",
 ) -> None:
     """Judge other estimators and intervals on the samples of a stored calibration."""
+    check_folders([folder])
     try:
         sys.stdout.write("\n\n".join(page(folder, baseline)) + "\n")
     except BadRequest as error:
-        typer.echo(f"gradbench: {error}", err=True)
+        typer.echo(f"{error}", err=True)
         raise typer.Exit(2) from error
 
 

@@ -14,6 +14,7 @@ from gradbench.report.calibration import found_text, load_of, percent, share_of
 from gradbench.report.markdown import markdown_table
 from gradbench.request.schema import experiments_folder
 from gradbench.results.load import load
+from gradbench.terminal.console import check_folders
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -101,11 +102,12 @@ def _section(rows: pd.DataFrame, planted: pd.DataFrame) -> Iterator[str]:
 
 
 def main(
-    paths: Annotated[list[Path], typer.Argument(help="Folders of results.", exists=True)],
+    paths: Annotated[list[Path], typer.Argument(help="Folders of results.")],
 ) -> None:
     """Write the page of stored calibrations."""
     import pandas as pd
 
+    check_folders(paths)
     rows = pd.concat([load(path, "calibrations") for path in paths], ignore_index=True)
     if rows.empty:
         typer.echo(f"no calibrations below {', '.join(map(str, paths))}", err=True)

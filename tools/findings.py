@@ -28,6 +28,7 @@ from gradbench.report.observations import (
 from gradbench.request.schema import configuration_folder, experiments_folder
 from gradbench.results.load import load
 from gradbench.results.observations import ADDED
+from gradbench.terminal.console import check_folders
 
 _COLUMNS = {"case": "case", "expected": "expected", "outcome": "seen", "message": "evidence"}
 _HEAD = """\
@@ -237,12 +238,8 @@ def main(
     paths: Annotated[list[Path], typer.Argument(help="Folders of results.")],
 ) -> None:
     """Write the page of what stored experiments found."""
-    rows: list[Row] = []
-    for path in paths:
-        if not path.exists():
-            typer.echo(f"no such folder: {path}", err=True)
-            raise typer.Exit(2)
-        rows += rows_of(load(path, "observations"))
+    check_folders(paths)
+    rows = [row for path in paths for row in rows_of(load(path, "observations"))]
     if not rows:
         typer.echo(f"no observations below {', '.join(map(str, paths))}", err=True)
         raise typer.Exit(2)

@@ -15,6 +15,7 @@ from gradbench.report.calibration import percent
 from gradbench.report.markdown import markdown_table
 from gradbench.report.observations import Row, by_trial, rows_of
 from gradbench.results.load import load
+from gradbench.terminal.console import check_folders
 
 _HEAD = """\
 # Against what people use
@@ -86,9 +87,10 @@ def _table(trial: Sequence[Row]) -> str:
 
 
 def main(
-    paths: Annotated[list[Path], typer.Argument(help="Folders of results.", exists=True)],
+    paths: Annotated[list[Path], typer.Argument(help="Folders of results.")],
 ) -> None:
     """Write the page of stored comparisons."""
+    check_folders(paths)
     rows = [row for path in paths for row in rows_of(load(path, "observations"))]
     if not any(row["repeats"] for row in rows):
         typer.echo(f"no comparison of instruments below {', '.join(map(str, paths))}", err=True)

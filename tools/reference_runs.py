@@ -151,7 +151,7 @@ def _main(
             keep_run(run, reference)
         write_reference(reference, readme)
     except BadRequest as error:
-        typer.echo(f"gradbench: {error}", err=True)
+        typer.echo(f"{error}", err=True)
         raise typer.Exit(2) from None
 
 

@@ -162,10 +162,20 @@ def main(
     svg: Annotated[Path | None, typer.Option(help="Also draw it into this file.")] = None,
 ) -> None:
     """Show the rooms of the package and who imports whom; exit 1 if an import goes upward."""
+    if svg is not None and not svg.parent.is_dir():
+        typer.echo(f"no such folder: {svg.parent}", err=True)
+        raise typer.Exit(2)
+    if svg is not None and svg.suffix != ".svg":
+        typer.echo(f"--svg {svg}: choose a name that ends in .svg", err=True)
+        raise typer.Exit(2)
     plan = read_plan()
     Console(width=None if sys.stdout.isatty() else 120).print(plan_table(plan))
     if svg is not None:
-        plan_chart(plan).save(svg)
+        try:
+            plan_chart(plan).save(svg)
+        except OSError as error:
+            typer.echo(f"{svg} cannot be written: {error.strerror}", err=True)
+            raise typer.Exit(1) from error
         typer.echo(f"written: {svg}")
     for a, b in plan.upward:
         typer.echo(f"{a} imports {b}, which stands no lower", err=True)

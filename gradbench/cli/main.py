@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +23,14 @@ from gradbench.request.schema import groups
 from gradbench.terminal.console import complain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 
 _FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 """What a machine answers that cannot store anything, or may not for this user."""
+
+_SIGNS = ("-", "+", "~")
+"""What flags, additions and deletions begin with."""
 
 
 def _epilog() -> str:
@@ -72,9 +77,36 @@ def usage_error() -> Any:
     return typer.BadParameter.__bases__[0]
 
 
+def plainly(message: str) -> str:
+    """Say what typer says of a wrong command line as everything else here is said.
+
+    Args:
+        message: Such as ``Invalid value for '--by': Value error, 'x' is not one of 'time', …``.
+
+    Returns:
+        Such as ``--by x: choose from time, …``; any other message as a sentence.
+    """
+    found = re.fullmatch(
+        r"Invalid value for '(.+?)': (?:Value error, )?'(.*)' is not one of (.+?)\.?",
+        message,
+        re.DOTALL,
+    )
+    if found:
+        message = f"{found[1]} {found[2]}: choose from {found[3].replace(chr(39), '')}"
+    return message if message.endswith(".") else f"{message}."
+
+
 @app.callback()
 def _verbs() -> None:
     pass
+
+
+def _no_verb(word: str, verbs: Iterable[str]) -> str:
+    """Say what could stand in place of a first word that is neither verb nor override."""
+    close = difflib.get_close_matches(word, verbs)
+    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    choices = ", ".join(sorted(verbs))
+    return f"{word!r} is no verb and no override KEY=VALUE: {meant}choose from {choices}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -92,6 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments is None:
         arguments = sys.argv[1:]
     first = arguments[0] if arguments else ""
+    if arguments and first not in verbs and "=" not in first and not first.startswith(_SIGNS):
+        complain([_no_verb(first, verbs)])
+        return BAD_REQUEST
     chosen = list(arguments) if first in {*verbs, "--help", "-h"} else ["run", *arguments]
     try:
         status = app(
@@ -102,7 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain([error])
         return BAD_REQUEST
     except usage_error() as error:
-        complain([f"{error.format_message()} See python -m gradbench {chosen[0]} --help."])
+        said = plainly(error.format_message())
+        complain([f"{said} See python -m gradbench {chosen[0]} --help."])
         return BAD_REQUEST
     except Unwritable as error:
         complain([error])

@@ -43,7 +43,7 @@ def compare_sides(
     allowed = (*ALIKE, *PLACES)
     unknown = [column for column in across if column not in allowed]
     if unknown:
-        raise BadRequest(f"across {unknown[0]}: choose from {', '.join(allowed)}")
+        raise BadRequest(f"--across {unknown[0]}: choose from {', '.join(allowed)}")
     if several not in ("refuse", "latest", "pool"):
         raise BadRequest(f"several={several}: choose refuse, latest or pool")
     if not 0 <= margin < 10:

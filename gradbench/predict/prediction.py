@@ -11,7 +11,8 @@ from gradbench.predict.evidence import Evidence
 from gradbench.predict.fit import LEAST_MODELS, CostFit, fit_cost
 from gradbench.predict.validation import leave_one_out
 from gradbench.statistics.bottleneck import bottleneck
-from gradbench.statistics.verdicts import reaches
+from gradbench.statistics.verdicts import known, reaches
+from gradbench.terminal import figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ def describe(evidence: Evidence) -> str:
         said["rule"],
         said["device_name"] if isinstance(said["device_name"], str) else said["device"],
         said["dtype"],
-        f"{int(threads)} threads" if threads == threads and threads is not None else None,
+        figures.threads(threads) if known(threads) else None,
         "cold cache" if said["cache"] == "cold" else None,
         f"torch {said['torch_version']}",
         said["zeroing"],

@@ -15,6 +15,7 @@ import typer
 from gradbench.report.markdown import escape
 from gradbench.report.observations import Row, by_trial, by_urgency, rows_of
 from gradbench.results.load import load
+from gradbench.terminal.console import check_folders
 
 EXPERIMENT = "failure_modes"
 _HEAD = """\
@@ -229,12 +230,8 @@ def _section(mode: Mode) -> str:
 
 def main(paths: Annotated[list[Path], typer.Argument(help="Folders of results.")]) -> None:
     """Write the atlas of failure modes from stored rows."""
-    rows: list[Row] = []
-    for path in paths:
-        if not path.exists():
-            typer.echo(f"no such folder: {path}", err=True)
-            raise typer.Exit(2)
-        rows += rows_of(load(path, "observations"))
+    check_folders(paths)
+    rows = [row for path in paths for row in rows_of(load(path, "observations"))]
     try:
         page = atlas_page(rows)
     except ValueError as error:

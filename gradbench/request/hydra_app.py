@@ -67,11 +67,11 @@ def run_jobs(
     try:
         application()
     except (HydraException, OmegaConfBaseException) as error:
-        raise BadRequest(explain(error)) from error
+        raise BadRequest(explain(error, given)) from error
     except Exception as error:
         if not is_hydras_own(error):
             raise
-        raise BadRequest(explain(error)) from error
+        raise BadRequest(explain(error, given)) from error
 
 
 def sets(key: str, overrides: Sequence[str]) -> bool:
@@ -110,7 +110,7 @@ def compose_configuration(overrides: Sequence[str]) -> DictConfig:
         with hydra.initialize_config_dir(str(configuration_folder()), version_base="1.3"):
             return hydra.compose("config", list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise BadRequest(explain(error)) from error
+        raise BadRequest(explain(error, overrides)) from error
 
 
 class PrepareMultirun(Callback):

@@ -28,11 +28,25 @@ _LONGEST = 200
 _SCALARS = ("run", "output", "dtype", "seed", "threads")
 
 
-def explain(error: Exception) -> str:
+def choices(key: str) -> str:
+    """List the options of a group, such as ``strategy``, or ``strategy@baseline`` that takes one.
+
+    Args:
+        key: A group, and after an @ where it goes.
+
+    Returns:
+        Their names; ``all`` only where several can be chosen.
+    """
+    group, _, place = key.partition("@")
+    return ", ".join(name for name in groups()[group] if not (place and name == "all"))
+
+
+def explain(error: Exception, overrides: Sequence[str] = ()) -> str:
     """Turn Hydra's error into a message for the person who typed the command.
 
     Args:
         error: What Hydra or OmegaConf raised.
+        overrides: What was typed.
 
     Returns:
         What is wrong and what could be given instead, without a traceback.
@@ -49,12 +63,16 @@ def explain(error: Exception) -> str:
     option = re.search(r"Could not (?:find|load) '(\w+)/([^']*)'", text)
     if option and option[1] in groups():
         group, name = option.groups()
-        return f"{group}={name}: choose from {', '.join(groups()[group])}"
-    key = re.search(r"Could not override '([^']*)'", text) or re.search(
+        # Hydra's error does not say which of strategy and strategy@baseline it was.
+        placed = rf"\+{{0,2}}({group}@\w+)=(?:.*\W)?{re.escape(name)}(?:\W|$)"
+        asked = (re.match(placed, override) for override in overrides)
+        key = next((found[1] for found in asked if found), group)
+        return f"{key}={name}: choose from {choices(key)}"
+    unknown = re.search(r"Could not override '([^']*)'", text) or re.search(
         r"Key '(\w+)' (?:is )?not in", text
     )
-    if key:
-        return unknown_key(key[1])
+    if unknown:
+        return unknown_key(unknown[1])
     kept = [line.strip() for line in text.splitlines() if line.strip()]
     noise = (
         "full_key",
@@ -91,12 +109,14 @@ def unknown_key(key: str) -> str:
     Returns:
         The message.
     """
+    if key == "sweep":
+        return f"a sweep is +sweep=quick, with a +; choose from {choices(key)}"
     group = key.split(".")[0]
     if "." in key and group in Config.__dataclass_fields__:
-        choices = f"see {group}: python -m gradbench --cfg job --package {group}"
+        instead = f"see {group}: python -m gradbench --cfg job --package {group}"
     else:
-        choices = f"choose from {', '.join([*_SCALARS, *groups()])} (a sweep is +sweep=…)"
-    return f"{key} is not an option; {choices}"
+        instead = f"choose from {', '.join([*_SCALARS, *groups()])} (a sweep is +sweep=…)"
+    return f"{key} is not an option; {instead}"
 
 
 def check_command(arguments: Sequence[str]) -> None:
@@ -124,7 +144,7 @@ def check_command(arguments: Sequence[str]) -> None:
         group = key.partition("@")[0]
         if group not in groups():
             continue
-        options = ", ".join(groups()[group])
+        options = choices(key)
         if sign == "~" and "=" not in argument:
             raise BadRequest(f"{argument}: a job needs its {group}; choose from {options}")
         if value is not None and (

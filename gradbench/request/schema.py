@@ -103,7 +103,8 @@ def check_measurement(measurement: dict[str, Any]) -> None:
     for name, (low, high) in _BOUNDS.items():
         value = measurement[name]
         if value is not None and not low <= value <= high:
-            raise BadRequest(f"measurement.{name}={value}: choose a number from {low} to {high}")
+            up = "up" if high == math.inf else f"to {high}"
+            raise BadRequest(f"measurement.{name}={value}: choose a number from {low} {up}")
     missing = [command for command in _CALLGRIND if shutil.which(command) is None]
     if measurement["callgrind"] and missing:
         raise BadRequest(

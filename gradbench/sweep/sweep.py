@@ -19,8 +19,8 @@ from omegaconf import DictConfig
 from gradbench.block.task import BlockTask
 from gradbench.errors import BadRequest, Unwritable
 from gradbench.observing.task import TrialTask
-from gradbench.observing.trial import plan_trials
-from gradbench.request.block import host_name
+from gradbench.observing.trial import Trial, plan_trials
+from gradbench.request.block import Block, host_name
 from gradbench.request.hydra_app import PrepareMultirun
 from gradbench.request.plan import plan_block
 from gradbench.request.task import Finished, Task
@@ -35,6 +35,7 @@ from gradbench.sweep.cluster.job import Job, Message, Movable
 from gradbench.sweep.cluster.launchers import chosen_cluster, is_elsewhere
 from gradbench.sweep.worker import Workers
 from gradbench.sweep.worker_server import end_unused, start_ahead
+from gradbench.terminal import figures
 from gradbench.terminal.progress import Screen
 from gradbench.version import __version__
 
@@ -119,12 +120,11 @@ class Sweep:
             if (
                 key not in self.asked and key not in self._jobs
             ):  # the jobs of a sweep share their device's trials
-                label = f"{trial.experiment} · {trial.device}"
+                label = label_of(trial)
                 task = TrialTask(trial, self.store, alone=not multirun)
                 self._do(key, label, task, trial.options, "verdict")
         if block is not None:
-            dtype = "" if block.dtype == "float32" else f" · {block.dtype}"
-            label = f"{block.model} · {block.rule}{dtype} · {block.device}"
+            label = label_of(block)
             measuring = BlockTask(block, self.store, alone=not multirun and not trials)
             self._do((CELL, block.name), label, measuring, block.options, "status")
 
@@ -269,6 +269,24 @@ class Sweep:
         finished = len(keys & set(self.finished))
         expected = max(len(keys), self._expected.get(table, 0))  # an interrupted sweep lacks some
         return {asked: expected, done: finished, f"{asked}_kept": len(keys) - finished}
+
+
+def label_of(task: Block | Trial) -> str:
+    """Name a task in the progress lines, by what was asked for.
+
+    Args:
+        task: A block or a trial.
+
+    Returns:
+        What is measured or observed, and the device; of a block the type unless it is float32; the
+        threads where they were given.
+    """
+    if isinstance(task, Block):
+        parts = [task.model, task.rule, *([] if task.dtype == "float32" else [task.dtype])]
+    else:
+        parts = [task.experiment]
+    threads = [] if task.threads is None else [figures.threads(task.threads)]
+    return " · ".join([*parts, task.device, *threads])
 
 
 @lru_cache(maxsize=1)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
+import typer
 from rich.console import Console
 
 PIPE_WIDTH = 120
@@ -27,3 +29,18 @@ def complain(messages: Iterable[object]) -> None:
         line = " ".join(str(message).split())
         line = re.sub(r"\S{300,}", lambda word: f"{word[0][:100]}…", line)
         console.print(f"gradbench: {line}", markup=False, highlight=False)
+
+
+def check_folders(paths: Iterable[Path]) -> None:
+    """End a script that was given a folder that is not there.
+
+    Args:
+        paths: What it was given.
+
+    Raises:
+        typer.Exit: One is missing; exit status 2, after one message.
+    """
+    for path in paths:
+        if not path.exists():
+            typer.echo(f"no such folder: {path}", err=True)
+            raise typer.Exit(2)

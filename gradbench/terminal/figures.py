@@ -84,6 +84,13 @@ def count(value: Any) -> str:
     return f"{int(value):,}".replace(",", "\u202f") if known(value) else UNKNOWN
 
 
+def threads(value: Any) -> str:
+    """Format a number of threads, such as ``1 thread`` or ``2 threads``."""
+    if not known(value):
+        return f"{UNKNOWN} threads"
+    return f"{int(value)} thread{'' if value == 1 else 's'}"
+
+
 def number(value: Any) -> str:
     """Format a number with three significant digits."""
     if not known(value):

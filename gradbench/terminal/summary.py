@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
-from gradbench.statistics.verdicts import known
-from gradbench.terminal.figures import format_seconds, percent
+from gradbench.statistics.verdicts import NO_DIFFERENCE, difference, known
+from gradbench.terminal.figures import format_seconds, percent, threads
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_TOLD: dict[str, Callable[[Any], str]] = {
+    "dtype": str,
+    "threads": threads,
+    "torch_version": "torch {}".format,
+    "gradbench_version": "gradbench {}".format,
+}
+"""What blocks are told apart by, where a table shows several, and how it is said."""
 
 
 def summary_tables(cells: pd.DataFrame) -> list[Table]:
@@ -41,24 +51,48 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
         ):
             table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
         names = ["model", "rule", "run", "host", "block"]
-        told = {"dtype": "", "torch_version": "torch ", "gradbench_version": "gradbench "}
-        told = {column: word for column, word in told.items() if rows[column].nunique() > 1}
+        told = told_by(rows)
         for _, block in rows.groupby(names, sort=True, dropna=False):
-            parts = [f" · {word}{block[column].iloc[0]}" for column, word in told.items()]
-            _add_block(table, block, "".join(parts))
+            _add_block(table, block, heading_of(block, told))
             table.add_section()
         tables.append(table)
     return tables
 
 
-def _add_block(table: Table, block: pd.DataFrame, told: str) -> None:
+def told_by(rows: pd.DataFrame) -> list[str]:
+    """Name the columns that a table's blocks are told apart by, beside model and rule.
+
+    Args:
+        rows: Rows of ``cells`` that the table shows.
+
+    Returns:
+        Those of several values.
+    """
+    return [column for column in _TOLD if rows[column].nunique() > 1]
+
+
+def heading_of(block: pd.DataFrame, told: Sequence[str]) -> str:
+    """Name a block in a table.
+
+    Args:
+        block: Its rows of ``cells``.
+        told: Columns that blocks are told apart by.
+
+    Returns:
+        Such as ``mlp_small · sgd · 2 threads``.
+    """
+    first = block.iloc[0]
+    parts = [first["model"], first["rule"], *(_TOLD[column](first[column]) for column in told)]
+    return " · ".join(map(str, parts))
+
+
+def _add_block(table: Table, block: pd.DataFrame, heading: str) -> None:
     """Add a block's strategies, fastest first, wrong ones last and unranked."""
     baseline = block[block["role"] == "baseline"]
     zeroing = baseline["zeroing"].iloc[0] if len(baseline) else block["zeroing"].iloc[0]
     shown = block[block["role"].isin(["baseline", "candidate"]) & (block["zeroing"] == zeroing)]
     shown = shown.assign(ranked=shown["status"] == "ok")
     shown = shown.sort_values(["ranked", "update_s"], ascending=[False, True], na_position="last")
-    heading = f"{block['model'].iloc[0]} · {block['rule'].iloc[0]}{told}"
     heading += " · cold cache" if block["cache"].iloc[0] == "cold" else ""
     for row in shown.to_dict("records"):
         table.add_row(heading, *_figures(row))
@@ -78,7 +112,7 @@ def _figures(row: dict[Any, Any]) -> list[str | Text]:
     if row["role"] == "baseline":
         ratio, interval = Text("1"), Text("")
     else:
-        lost = not known(floor) or (low <= 1 + floor and high >= 1 / (1 + floor))
+        lost = difference(low, high, floor) == NO_DIFFERENCE
         ratio = Text(f"{speedup:.2f}", style="dim" if lost else "bold")
         interval = Text(f"{low:.2f} – {high:.2f}" if high < 1e3 else "unknown")
     update_s = row["update_s"]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from gradbench.terminal.figures import format_seconds, size
+from gradbench.terminal.summary import heading_of, told_by
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,8 +74,9 @@ def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
             table.add_column(heading, no_wrap=True)
         for heading in ("zero", "backward", "update", "together", "peak"):
             table.add_column(heading, justify="right", no_wrap=True)
+        told = told_by(rows)
         for _, block in rows.groupby(["model", "rule", "run", "host", "block"], sort=True):
-            heading = f"{block['model'].iloc[0]} · {block['rule'].iloc[0]}"
+            heading = heading_of(block, told)
             for row in block.to_dict("records"):
                 default = " (default)" if row["role"] == "baseline" else ""
                 peak = row["step_peak_extra_bytes"]

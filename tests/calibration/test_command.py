@@ -12,6 +12,7 @@ import pytest
 
 import gradbench
 from gradbench.calibration.block import IDENTICAL, PLANTED
+from gradbench.cli.commands.calibrate import say_loads
 
 ROOT = str(Path(__file__).parents[2])
 COMMAND = [sys.executable, "-m", "gradbench", "calibrate"]
@@ -95,6 +96,40 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Pa
         assert "## linear · sgd · cpu" in page.stdout
 
 
+@pytest.mark.parametrize(("sent", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_while_judging_says_how_to_continue(
+    tmp_path: Path, sent: str, status: int
+) -> None:
+    code = (
+        "import os, signal, time\n"
+        "from gradbench.calibration.calibrate import Calibration\n"
+        "from gradbench.cli.main import main\n"
+        "Calibration.measure = lambda self: None\n"
+        f"Calibration.judge = lambda self: os.kill(os.getpid(), signal.{sent}) or time.sleep(60)\n"
+        f"raise SystemExit(main({['calibrate', *TINY, *OPTIONS]!r}))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert answer.returncode == status, answer.stderr
+    [line] = answer.stderr.splitlines()
+    assert line.startswith("gradbench: interrupted: finished re-runs are kept; to continue: ")
+    assert line.endswith("--output results --run c")
+
+
+@pytest.mark.parametrize(
+    ("loads", "said"),
+    [
+        ([0], "on the machine as it is"),
+        ([1], "beside 1 busy process"),
+        ([2], "beside 2 busy processes"),
+        ([0, 2], "beside each of 0, 2 busy processes"),
+    ],
+)
+def test_loads_are_said_in_words(loads: list[int], said: str) -> None:
+    assert say_loads(loads) == said
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -105,6 +140,9 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(tmp_path: Pa
         (["model=bogus"], "mlp_small"),
         (["strategy@baseline=bogus"], "no_grad"),
         (["--output", "a_file/below"], "a_file"),
+        (["run=a"], "--run NAME"),
+        (["++output=x"], "--output FOLDER"),
+        (["measurement.budget_s=3"], "--seconds NUMBER"),
     ],
 )
 def test_bad_request_gets_one_message_and_leaves_nothing(

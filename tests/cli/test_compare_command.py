@@ -105,6 +105,14 @@ def test_wrong_requests_get_one_message(
         assert word in line
 
 
+def test_a_wrong_choice_is_told_the_choices(capsys: Captured) -> None:
+    for option, choices in (("--by", "time, bandwidth, baseline"), ("--across", "model, rule")):
+        assert main(["compare", "results/a", "results/b", option, "hope"]) == 2
+        assert f"gradbench: {option} hope: choose from {choices}" in capsys.readouterr().err
+    assert main(["predict", "--tensors", "3", "--parameters", "3", "--threads", "x"]) == 2
+    assert ". See python -m gradbench predict --help." in capsys.readouterr().err
+
+
 def test_runs_says_how_far_each_came(capsys: Captured) -> None:
     record = {"host": "h", "wall_s": 61.0, "blocks": 1, "configuration": "{}"}
     for name, state in (("a", "done"), ("b", "running")):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import gradbench
+from gradbench.cli.main import main
 from gradbench.request.schema import groups
 from tests.conftest import FACTORIES, TINY
 
@@ -110,6 +111,8 @@ def test_a_sweep_is_a_block_per_combination(tmp_path: Path) -> None:
     [
         (["model=bogus"], ["model=bogus", "mlp_small", "gpt2"]),
         (["strategy=[no_grad,bogus]"], ["strategy=bogus", "no_grad", "foreach"]),
+        (["sweep=quick"], ["a sweep is +sweep=quick", "choose from all, "]),
+        (["measurement.budget_s=-1"], ["measurement.budget_s=-1", "a number from 0.0 up"]),
         (["+sweep=bogus"], ["sweep=bogus", "quick", "all"]),
         (["-m", "rule=sgd,bogus"], ["rule=bogus", "adamw"]),
         (["dtype=int8"], ["int8", "float32", "bfloat16"]),
@@ -149,6 +152,44 @@ def test_bad_request_gets_one_message_and_leaves_nothing(
     for word in named:
         assert word in answer.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["a_file"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["strategy@baseline=bogus"],
+        ["strategy@baseline=null"],
+        ["-m", "strategy@baseline=no_grad,bogus"],
+    ],
+)
+def test_a_baseline_is_not_chosen_from_all(tmp_path: Path, arguments: list[str]) -> None:
+    answer = gradbench_command(*arguments, cwd=tmp_path)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("gradbench: strategy@baseline=")
+    assert "choose from compiled, " in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [("sumary", "did you mean summary?"), ("runn", "did you mean run or runs?"), ("model", "")],
+)
+def test_a_mistyped_verb_is_told_the_verbs(
+    word: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([word, "results"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"gradbench: '{word}' is no verb and no override KEY=VALUE: {meant}")
+    assert "choose from calibrate, compare, predict, report, run, runs, summary" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--cfg", "job", "--package", "rule"], ["--package", "rule", "-c", "job"]]
+)
+def test_the_value_of_a_flag_is_no_verb(tmp_path: Path, arguments: list[str]) -> None:
+    answer = gradbench_command(*arguments, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert "lr:" in answer.stdout
 
 
 def test_failed_cells_exit_1_and_the_sweep_goes_on(tmp_path: Path) -> None:

@@ -131,6 +131,13 @@ def test_the_command_prints_ranking_crossovers_and_error(
     assert {row["strategy"] for row in json.loads(capsys.readouterr().out)} == {"fused", "flat"}
 
 
+def test_one_thread_is_no_threads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = stored(tmp_path, cells().assign(threads=1))
+    asked = ["predict", "--tensors", "150", "--parameters", "1M", "--results", str(folder)]
+    assert main(asked) == 0
+    assert " · 1 thread · " in capsys.readouterr().out
+
+
 def test_a_file_left_out_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = stored(tmp_path, cells())
     (folder / "r" / "cells" / "torn.parquet").write_bytes(b"PAR1")

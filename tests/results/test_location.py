@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import gradbench
+from gradbench.cli.main import main
 from gradbench.errors import BadRequest
 from gradbench.report.gather import gather
 from gradbench.results.files import readable_files
@@ -65,6 +66,21 @@ def test_runs_at_a_url_are_listed(memory: str, tmp_path: Path) -> None:
     (there,), _ = overview([memory])
     assert {**vars(here), "folder": None} == {**vars(there), "folder": None}
     assert there.folder.name == "first"
+
+
+def test_a_summary_of_a_url_is_that_of_the_folder(
+    memory: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["summary", str(tmp_path)]) == 0
+    here = capsys.readouterr().out
+    assert main(["summary", memory]) == 0
+    assert capsys.readouterr().out == here
+    assert "mlp · sgd" in here
+
+
+def test_a_summary_of_a_url_that_is_not_there_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["summary", "memory://nowhere/at/all"]) == 2
+    assert "no such file or folder: memory://nowhere/at/all" in capsys.readouterr().err
 
 
 def test_sides_of_a_comparison_are_urls(tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 
-from gradbench.sweep.sweep import Sweep
+from gradbench.observing.trial import plan_trials
+from gradbench.request.plan import plan_block
+from gradbench.sweep.sweep import Sweep, label_of
 from gradbench.terminal.progress import Screen
+from tests.conftest import Compose
 
 
 @pytest.fixture
@@ -22,3 +25,16 @@ def test_a_swallowed_interruption_ends_the_next_job(interrupted: Sweep) -> None:
 def test_a_swallowed_interruption_ends_a_task_at_work(interrupted: Sweep) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted._advances(0.5, "measuring")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [([], ""), (["threads=1"], " · 1 thread"), (["threads=2"], " · 2 threads")],
+)
+def test_tasks_that_differ_in_threads_have_lines_of_their_own(
+    composed: Compose, overrides: list[str], said: str
+) -> None:
+    config = composed("model=linear", "rule=sgd", "experiment=[article]", *overrides)
+    assert label_of(plan_block(config)) == f"linear · sgd · cpu{said}"
+    [trial] = plan_trials(config)
+    assert label_of(trial) == f"article · cpu{said}"

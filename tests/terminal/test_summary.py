@@ -4,6 +4,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from gradbench.results.schema import arrow_schema
 from gradbench.terminal.figures import format_seconds
@@ -90,6 +91,24 @@ def test_versions_are_named_where_there_are_several() -> None:
     assert "mlp · sgd · torch 2.13.0" in text
     assert "gradbench" not in text
     assert "torch" not in text_of(blocks[:1])
+
+
+def test_threads_are_named_where_there_are_several() -> None:
+    base = timed("base", 4e-5, 1.0, role="baseline")
+    blocks = [{**base, "block": str(threads), "threads": threads} for threads in (1, 2)]
+    text = text_of(blocks)
+    assert "mlp · sgd · 1 thread " in text
+    assert "mlp · sgd · 2 threads" in text
+    assert "thread" not in text_of(blocks[:1])
+
+
+def test_a_speedup_without_an_upper_end_is_not_shown_as_one() -> None:
+    open_ended = timed("fast", 2e-5, 2.0) | {"speedup_low": 1.5, "speedup_high": math.inf}
+    rows = [timed("base", 4e-5, 1.0, role="baseline"), timed("sure", 3e-5, 1.3), open_ended]
+    [table] = summary_tables(pd.DataFrame(rows))
+    styles = {str(cell): cell.style for cell in table.columns[4].cells if isinstance(cell, Text)}
+    assert styles["1.30"] == "bold"
+    assert styles["2.00"] == "dim"
 
 
 def test_failed_block_without_a_single_figure() -> None:

@@ -44,6 +44,13 @@ def test_the_table_has_time_and_memory_of_each_zeroing() -> None:
     assert all(word in lines[1] for word in ("set_to_none (default)", "6.00 ms", "2 MB"))
 
 
+def test_blocks_that_differ_in_threads_have_headings_of_their_own() -> None:
+    rows = [{**own, "block": str(n), "threads": n} for n in (1, 2) for own in ROWS]
+    (table,) = zeroing_tables(pd.DataFrame(rows))
+    headings = [str(cell) for cell in table.columns[0].cells if cell]
+    assert headings == ["mlp · sgd · 1 thread", "mlp · sgd · 2 threads"]
+
+
 def test_one_zeroing_is_no_table() -> None:
     assert zeroing_tables(pd.DataFrame(ROWS[:1])) == []
     assert zeroing_tables(pd.DataFrame(ROWS[:1] + ROWS[2:])) == []

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.rooms import FLOORS, PACKAGE, ROOT, read_plan
+import pytest
+import typer
+
+from tools.rooms import FLOORS, PACKAGE, ROOT, main, read_plan
 
 OWN = 8
 """Modules that may stand beside the rooms."""
@@ -39,3 +42,22 @@ def test_an_import_that_goes_upward_is_seen(tmp_path: Path) -> None:
     assert "rules imports cli, which stands no lower" in answer.stderr
     assert "↑ cli" in answer.stdout
     assert "<svg" in picture.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "said"),
+    [
+        ("nofolder/x.svg", 2, "no such folder: "),
+        ("x.picture", 2, "choose a name that ends in .svg"),
+        ("folder.svg", 1, "folder.svg cannot be written: Is a directory"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_gets_one_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, status: int, said: str
+) -> None:
+    (tmp_path / "folder.svg").mkdir()
+    with pytest.raises(typer.Exit) as end:
+        main(tmp_path / name)
+    assert end.value.exit_code == status
+    [line] = capsys.readouterr().err.splitlines()
+    assert said in line

@@ -14,9 +14,18 @@ from gradbench.errors import BadRequest
 from gradbench.terminal.console import complain, make_console
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from gradbench.calibration.calibrate import Calibration
 
 MOST_HOGS = 1024
+
+_OPTIONS = {
+    "run": "--run NAME",
+    "output": "--output FOLDER",
+    "measurement.budget_s": "--seconds NUMBER",
+}
+"""What the verb sets itself, and by which option."""
 
 
 def calibrate(
@@ -34,6 +43,7 @@ def calibrate(
     from gradbench.calibration.block import plan_calibration
     from gradbench.calibration.calibrate import Calibration
     from gradbench.report.calibration import calibration_table
+    from gradbench.request.hydra_app import sets
     from gradbench.results.location import check_writable
     from gradbench.results.store import Store
 
@@ -48,6 +58,9 @@ def calibrate(
         raise BadRequest(f"--runs {runs}: choose 2 or more, since one run tells nothing")
     if not 0 < seconds < 86_400:
         raise BadRequest(f"--seconds {seconds:g}: choose a number above 0, at most a day")
+    for key, option in _OPTIONS.items():
+        if sets(key, overrides or []):
+            raise BadRequest(f"{key} is no override of calibrate: choose it with {option}")
     calibrated = plan_calibration(overrides or [], seconds, name)
     store = Store(output / name)
     check_writable(store.folder)
@@ -55,13 +68,16 @@ def calibrate(
     block = calibrated.block
     say(
         f"{block.model} · {block.rule} · {block.device}: {runs} re-runs of {seconds:g} s "
-        f"beside each of {', '.join(map(str, loads))} busy processes → {store.folder}"
+        f"{say_loads(loads)} → {store.folder}"
     )
-    state = _measure(calibration)
-    rows = calibration.judge()
-    if len(rows):
-        console.print(calibration_table(rows))
-        say(f"written: {store.folder}")
+
+    def judge() -> None:
+        rows = calibration.judge()
+        if len(rows):
+            console.print(calibration_table(rows))
+            say(f"written: {store.folder}")
+
+    state = _measure(calibration, judge)
     if state:
         options = ["--runs", f"{runs}", "--seconds", f"{seconds:g}", "--hogs", hogs]
         given = [*(overrides or []), *options, "--output", str(output), "--run", name]
@@ -70,14 +86,35 @@ def calibrate(
     raise typer.Exit(state)
 
 
-def _measure(calibration: Calibration) -> int:
-    """Do the re-runs; return 130 or 143 if they were interrupted, else 0."""
+def _measure(calibration: Calibration, judge: Callable[[], None]) -> int:
+    """Do the re-runs and judge what there is; return 130 or 143 if interrupted, else 0."""
     with interruptible():
         try:
-            calibration.measure()
+            try:
+                calibration.measure()
+            except KeyboardInterrupt:
+                judge()
+                raise
+            judge()
         except KeyboardInterrupt as end:
             return exit_status(end)
     return DONE
+
+
+def say_loads(loads: Sequence[int]) -> str:
+    """Say beside what the re-runs are done.
+
+    Args:
+        loads: Numbers of busy processes.
+
+    Returns:
+        Such as ``beside each of 0, 1, 2 busy processes``.
+    """
+    if len(loads) > 1:
+        return f"beside each of {', '.join(map(str, loads))} busy processes"
+    if loads[0] == 0:
+        return "on the machine as it is"
+    return f"beside {loads[0]} busy process{'' if loads[0] == 1 else 'es'}"
 
 
 def parse_loads(text: str) -> list[int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,19 +13,21 @@ from gradbench.terminal.console import complain, make_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     import pandas as pd
 
 
 def summary(
-    paths: Annotated[list[Path] | None, typer.Argument(help="Folders of results.")] = None,
+    paths: Annotated[list[str] | None, typer.Argument(help="Folders of results, or URLs.")] = None,
 ) -> None:
     """Print the tables of stored runs, other people's too."""
     from gradbench.results.incomplete import explain_nothing
     from gradbench.results.load import load_readable
+    from gradbench.results.location import locate
     from gradbench.results.schema import CELL, OBSERVATION
 
-    chosen = paths or [Path("results")]
+    chosen = [locate(path) for path in paths or ["results"]]
     experiments = [path for path in chosen if path.is_dir() or path.parent.name == OBSERVATION]
     others = [path for path in chosen if path.is_dir() or path.parent.name != OBSERVATION]
     try:

@@ -68,7 +68,7 @@ def _rows(ranking: Ranking) -> list[dict[Any, Any]]:
 
 
 def _figures(device: str, row: dict[Any, Any]) -> dict[str, str]:
-    threads = f" · {int(row['threads'])} threads" if known(row["threads"]) else ""
+    threads = f" · {text.threads(row['threads'])}" if known(row["threads"]) else ""
     return {
         "device": f"{device}\n{row['dtype']}{threads}",
         "rule": str(row["rule"]),

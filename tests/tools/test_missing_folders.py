@@ -1,0 +1,30 @@
+"""A folder that is not there gets the same message from whatever writes a page."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = (
+    "experiments/estimators.py",
+    "tools/coverage_page.py",
+    "tools/findings.py",
+    "tools/instruments_page.py",
+    "tools/reference_runs.py",
+)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_missing_folder_is_named_in_one_line(tmp_path: Path, script: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, ROOT / script, "nowhere"],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert answer.returncode == 2
+    assert answer.stdout == ""
+    assert answer.stderr == "no such folder: nowhere\n"
