@@ -191,12 +191,25 @@ def cell_title(row: Row, places: Sequence[str] = ()) -> str:
     """
     if row["model"] is None:
         return str(row["name"])
-    threads = None if row["threads"] is None else f"{plain(row['threads'])} threads"
+    threads = threads_text(row["threads"])
     further = [f"{_PLACE_WORDS.get(column, '')}{plain(row[column])}" for column in places]
     cell = "/".join(part for part in (row["strategy"], row["zeroing"]) if part)
     cache = None if row["cache"] in (None, "hot") else f"{row['cache']} cache"
     parts = (row["model"], row["rule"], row["dtype"], threads, cache, *further, cell)
     return " · ".join(part for part in parts if part)
+
+
+def threads_text(value: object) -> str | None:
+    """Say a number of threads, or the two of sides that differ, such as ``1 → 4 threads``.
+
+    Args:
+        value: Of the column ``threads``.
+
+    Returns:
+        The words; None where it is null.
+    """
+    given = plain(value)
+    return f"{given} thread{'' if given == '1' else 's'}" if given else None
 
 
 def _nothing_alike(base: Side, other: Side, columns: list[str]) -> str:

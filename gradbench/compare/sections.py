@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from gradbench.compare.compare import COUNTS
+from gradbench.compare.matching import threads_text
 from gradbench.compare.result import FIGURES, verdict_counts
 from gradbench.compare.side import records
-from gradbench.results.selection import plain
 
 Row = dict[str, Any]
 
@@ -161,7 +161,7 @@ def shared_traits(comparison: pd.DataFrame) -> list[str]:
     rows = records(compared(comparison))
     traits = [
         {None if row["dtype"] is None else str(row["dtype"]) for row in rows},
-        {None if row["threads"] is None else f"{plain(row['threads'])} threads" for row in rows},
+        {threads_text(row["threads"]) for row in rows},
     ]
     return [trait for found in traits if len(found) == 1 for trait in found if trait is not None]
 

@@ -153,8 +153,7 @@ def _model_labels(cells: pd.DataFrame) -> pd.Series[str]:
     if measured["dtype"].nunique() > 1:
         labels += " · " + cells["dtype"].astype("string").fillna("?")
     if measured.groupby("device_label")["threads"].nunique().max() > 1:
-        threads = cells["threads"].astype("Int64").astype("string").fillna("?")
-        labels += " · " + threads + " threads"
+        labels += " · " + cells["threads"].map(text.threads).astype("string")
     if measured["cache"].nunique() > 1:
         labels += " · " + cells["cache"].astype("string").fillna("?")
     keys = cells.assign(label=labels).loc[measured.index]

@@ -69,7 +69,7 @@ def _row(group: pd.DataFrame) -> dict[str, str]:
     return {
         "machine": " · ".join(map(str, parts)),
         "model · rule": f"{first['model']} · {first['rule']}{cold}\n"
-        f"{first['dtype']}, {text.plain(first['threads'])} threads",
+        f"{first['dtype']}, {text.threads(first['threads'])}",
         "machines": f"{int(group['machines'].max()):,}",
         "baseline": _spread(baseline, "update_s", text.seconds),
         "slowest": "".join(
