@@ -13,8 +13,9 @@ from gradbench.calibration.hogs import busy
 ROOT = str(Path(__file__).parents[2])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": ROOT}
 PROGRAM = """
-import sys, time
+import signal, sys, time
 from gradbench.calibration.hogs import busy
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 with busy(2) as hogs:
     print(*hogs, flush=True)
     time.sleep(60)
