@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +35,7 @@ from gradbench.sweep.worker import Workers
 from gradbench.sweep.worker_server import end_unused, start_ahead
 from gradbench.terminal import figures
 from gradbench.terminal.progress import Screen
-from gradbench.version import __version__
+from gradbench.version import __version__, git_revision
 
 Key = tuple[str, str]
 """A table and the name of a file in it."""
@@ -256,7 +254,7 @@ class Sweep:
             "gradbench_version": __version__,
             "platform": platform.platform(),
             "cpu_count": os.cpu_count(),
-            "git_revision": _git_revision(),
+            "git_revision": git_revision(),
             "configuration": json.dumps(
                 {name: options for (_, name), options in self.asked.items()}, sort_keys=True
             ),
@@ -287,16 +285,3 @@ def label_of(task: Block | Trial) -> str:
         parts = [task.experiment]
     threads = [] if task.threads is None else [figures.threads(task.threads)]
     return " · ".join([*parts, task.device, *threads])
-
-
-@lru_cache(maxsize=1)
-def _git_revision() -> str | None:
-    """Return the revision of the checkout gradbench runs from, if it is one."""
-    command = ["git", "rev-parse", "HEAD"]
-    try:
-        answer = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return answer.stdout.strip() or None if answer.returncode == 0 else None
