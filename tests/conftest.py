@@ -18,7 +18,8 @@ from gradbench.request.block import Block
 from gradbench.request.plan import plan_block
 from gradbench.request.schema import Config, configuration_folder
 from gradbench.rules.base import Rule
-from gradbench.verify.tensors import Tensors, Verifiable
+from gradbench.verify.tensors import Tensors
+from gradbench.verify.verifiable import Verifiable
 
 Compose = Callable[..., DictConfig]
 Commands = Callable[..., None]
@@ -65,10 +66,10 @@ def torch_device(name: str) -> torch.device:
 
 
 def allocate(
-    rule: Rule, dtype: torch.dtype = torch.float32, device: torch.device = CPU
+    rule: Rule, dtype: torch.dtype = torch.float32, device: torch.device = CPU, updates: int = 2
 ) -> Verifiable:
     torch.manual_seed(0)
-    return Verifiable(Tensors.allocate(SHAPES, dtype, device, rule))
+    return Verifiable(Tensors.allocate(SHAPES, dtype, device, rule), rule, updates)
 
 
 # Of a module's scope, so that fixtures that observe a whole experiment can ask for it.

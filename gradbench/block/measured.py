@@ -11,6 +11,7 @@ from gradbench.request.block import Cell
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.isolated import IsolatedResult
 from gradbench.timing.training import TrainingResult
+from gradbench.verify.examination import Examination
 from gradbench.verify.verification import Verdict
 
 
@@ -22,13 +23,15 @@ class Outcome:
         cell: Which cell.
         status: ok, wrong, skipped or failed.
         reason: Why the status is not ok.
-        verdict: What verification found; None where it did not take place.
+        verdict: What verification of the cell found; None where it did not take place.
+        examination: What is known of its strategy; None where it was not examined.
     """
 
     cell: Cell
     status: str
     reason: str | None = None
     verdict: Verdict | None = None
+    examination: Examination | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Measured:
         instructions: Instructions per update, by cell; empty unless asked for.
         training: The training protocol's result.
         compile_s: Seconds that first calls took longer than later ones: torch.compile's work.
+        lost_fraction: Share of elements that a right update leaves as they are; None if unknown.
         verification_s: Seconds inside the verified updates.
     """
 
@@ -65,6 +69,7 @@ class Measured:
     instructions: Mapping[str, int] = field(default_factory=dict)
     training: TrainingResult | None = None
     compile_s: float = 0.0
+    lost_fraction: float | None = None
     verification_s: float = 0.0
 
     @property

@@ -17,6 +17,8 @@ from gradbench.statistics.estimates import medians_by_phase
 from gradbench.statistics.intervals import Interval
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.timing.bandwidth import traffic_bytes
+from gradbench.verify.examination import Examination
+from gradbench.verify.verification import Verdict
 
 Row = dict[str, Any]
 
@@ -67,13 +69,14 @@ class _Figures:
             "status": outcome.status,
             "reason": outcome.reason,
             "torch_version": str(torch.__version__),
+            "lost_fraction": measured.lost_fraction,
         }
         if measured.shapes:
             row |= {"parameters": self._elements, "tensors": len(measured.shapes)}
         if outcome.verdict is not None:
-            row["max_ulp_error"] = outcome.verdict.max_ulp_error
-            row["tolerance_ulps"] = outcome.verdict.tolerance_ulps
-            row["verified_elements"] = outcome.verdict.elements
+            row |= _verified(outcome.verdict)
+        if outcome.examination is not None:
+            row |= _examined(outcome.examination)
         if outcome.status == "ok":
             row |= self._isolated(cell) | self._trained(cell) | self._counted(cell)
         return row
@@ -157,6 +160,27 @@ class _Figures:
             "peak_extra_bytes": counts.peak_extra_bytes,
             "instructions": self._measured.instructions.get(cell.name),
         }
+
+
+def _verified(verdict: Verdict) -> Row:
+    """Write what verification of a cell found."""
+    return {
+        "max_ulp_error": verdict.deviation.ulps,
+        "tolerance_ulps": verdict.deviation.tolerance_ulps,
+        "verified_elements": verdict.elements,
+        "indistinguishable": "; ".join(verdict.indistinguishable),
+        "float32_count": verdict.float32_count,
+    }
+
+
+def _examined(examination: Examination) -> Row:
+    """Write what is known of a cell's strategy."""
+    return {
+        "power": examination.power,
+        "nearest_mutant": examination.nearest,
+        "refuses": "; ".join(examination.refuses),
+        "wrong_with": "; ".join(examination.wrong_with),
+    }
 
 
 def _contention(seen: Contention | None) -> Row:

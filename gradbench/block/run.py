@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,10 +11,10 @@ from torch import nn
 from gradbench.block.axes import Axes, instantiate_axes
 from gradbench.block.building import build_model
 from gradbench.block.measured import Measured, Outcome
+from gradbench.block.verifier import Verifier
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
-from gradbench.rules.base import Unavailable
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.cold import ColdDevice
 from gradbench.timing.contender import Contender
@@ -24,9 +23,9 @@ from gradbench.timing.instructions import instructions
 from gradbench.timing.isolated import IsolatedResult, Isolation, measure_isolated
 from gradbench.timing.training import Training, TrainingResult
 from gradbench.verify.float64_run import Float64Run, Gradients, trained_parameters
-from gradbench.verify.tensors import Tensors, Verifiable, cut_shape
+from gradbench.verify.tensors import Tensors, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
-from gradbench.verify.verification import verify
+from gradbench.verify.verifiable import Verifiable
 
 _COMPILES_S = 2.0
 """A first update that takes longer compiles something."""
@@ -84,7 +83,7 @@ class _Measurement:
         if not self._trained:
             reason = "no parameter of the model gets a gradient"
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
-        design = self._verify(Verifiable(self._allocate(self._verified_shapes())))
+        design = self._verify()
         contenders = self._contenders("ok")
         timed = [c for c in contenders if not c.strategy.in_backward]
         control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
@@ -146,80 +145,19 @@ class _Measurement:
         outcomes = self._outcomes.values()
         return [self._contender(o.cell) for o in outcomes if o.status == status and o.cell.strategy]
 
-    def _verify(self, tensors: Verifiable) -> str:
-        """Verify the star's cells, and the product's where the budget holds it."""
-        block = self._block
-        star = [
-            cell
-            for cell in block.cells
-            if cell.role in ("baseline", "candidate")
-            and (cell.strategy == block.cells[0].strategy or cell.zeroing == block.default_zeroing)
-        ]
-        round_s = self._verify_cells(star, tensors)
-        product = [c for c in block.cells if c.role == "candidate" and c not in star]
-        per_strategy = round_s / max(len(star), 1)
-        whole_s = per_strategy * (len(star) + len(product)) * self._settings["product_rounds"]
-        if product and whole_s * self._settings["replicates"] > self._isolated_budget_s:
-            reason = (
-                f"not in the star design: the budget of {self._settings['budget_s']:g} s does not "
-                f"hold all combinations, so {block.default_zeroing} stands for this zeroing"
-            )
-            for cell in product:
-                why = self._unsupported(cell)
-                self._outcomes[cell.name] = Outcome(cell, "skipped", why or reason)
-            design = "star"
-        else:
-            self._verify_cells(product, tensors)
-            design = "product"
-        for cell in block.cells:
-            if cell.role == "twin":  # the baseline once more
-                self._outcomes[cell.name] = replace(self._outcomes[block.cells[0].name], cell=cell)
-            elif cell.role == "bandwidth":  # computes nothing that could be wrong
-                self._outcomes[cell.name] = Outcome(cell, "ok")
+    def _verify(self) -> str:
+        """Verify all cells; return the design that the budget holds."""
+        tensors = Verifiable(
+            self._allocate(self._verified_shapes()),
+            self._axes.rule,
+            self._settings["verify_updates"],
+        )
+        evict_s = self._cold.evict_s if self._cold else None
+        verifier = Verifier(self._block, self._axes, tensors, evict_s, self._progress)
+        design = verifier.verify(self._elements, self._isolated_budget_s)
+        self._outcomes = verifier.outcomes
+        self._compile_s, self._verification_s = verifier.compile_s, verifier.verification_s
         return design
-
-    def _unsupported(self, cell: Cell) -> str | None:
-        axes = self._axes
-        strategy = axes.strategies[cell.strategy]
-        return strategy.supports(axes.rule, axes.device.torch_device, self._dtype)
-
-    def _verify_cells(self, cells: Sequence[Cell], tensors: Verifiable) -> float:
-        """Verify cells; return the seconds that one round of samples of them would take."""
-        round_s = 0.0
-        for done, cell in enumerate(cells):
-            self._progress(0.15 * done / len(cells), f"verifying {cell.name}")
-            reason = self._unsupported(cell)
-            if reason is not None:
-                self._outcomes[cell.name] = Outcome(cell, "skipped", reason)
-                continue
-            contender = self._contender(cell)
-            try:
-                verdict = verify(
-                    contender.strategy,
-                    contender.zeroing,
-                    self._axes.rule,
-                    tensors,
-                    self._settings["verify_updates"],
-                )
-            except Unavailable as missing:  # where the strategy did not say so beforehand
-                self._outcomes[cell.name] = Outcome(cell, "skipped", str(missing))
-                continue
-            except Exception as error:  # a cell's failure is a row, and the others go on
-                message = next(iter(f"{type(error).__name__}: {error}".splitlines()))
-                self._outcomes[cell.name] = Outcome(cell, "failed", message)
-                continue
-            status = "ok" if verdict.reason is None else "wrong"
-            self._outcomes[cell.name] = Outcome(cell, status, verdict.reason, verdict)
-            first_s, last_s = verdict.step_s[0], verdict.step_s[-1]
-            self._compile_s += max(first_s - last_s, 0.0)
-            self._verification_s += sum(verdict.step_s)
-            whole_s = last_s * self._elements / max(verdict.elements, 1)
-            round_s += (
-                whole_s + self._cold.evict_s
-                if self._cold
-                else whole_s + max(whole_s, self._settings["sample_s"])
-            )
-        return round_s
 
     @property
     def _isolated_budget_s(self) -> float:

@@ -38,16 +38,6 @@ class Planted(Strategy):
         return self.strategy.in_backward
 
     @property
-    def float32_count(self) -> bool:
-        """As the strategy's."""
-        return self.strategy.float32_count
-
-    @property
-    def rounded_corrections(self) -> bool:
-        """As the strategy's."""
-        return self.strategy.rounded_corrections
-
-    @property
     def copies(self) -> int:
         """As the strategy's."""
         return self.strategy.copies

@@ -16,7 +16,7 @@ from gradbench.parity.cases import Case, Member, gradient_values, starting_value
 from gradbench.parity.catalogue import FOR_LOOP, Entry
 from gradbench.parity.options import RATE, Options, build
 from gradbench.parity.trial import State, state_of
-from gradbench.verify.reference import ulp_error
+from gradbench.verify.ulps import ulp_error
 
 Members = tuple[Member, ...]
 

@@ -48,7 +48,7 @@ CELLS = (
     Column("strategy", TEXT, "", "Name of the strategy; empty for the bandwidth control."),
     Column("zeroing", TEXT, "", "Name of the zeroing; empty for the bandwidth control."),
     Column("design", TEXT, "", "product, star, or null where nothing was measured."),
-    Column("status", TEXT, "", "ok, wrong, skipped or failed."),
+    Column("status", TEXT, "", "ok, approximate, wrong, skipped or failed."),
     Column("reason", TEXT, "", "Why the status is not ok; null where it is."),
     Column("parameters", INT, "", "Elements that an update writes."),
     Column("tensors", INT, "", "Tensors that an update writes."),
@@ -171,8 +171,61 @@ CELLS = (
     Column("shared_with", TEXT, "", "What else was on the device then.", added=True),
     Column("converged", FLAG, "", "The speedup's interval is within the precision asked for."),
     Column("stopped_by", TEXT, "", "What ended the block's sampling: precision or budget."),
-    Column("max_ulp_error", REAL, "ulp", "Largest error of the verified updates."),
-    Column("tolerance_ulps", REAL, "ulp", "Largest error that a right strategy may have."),
+    Column(
+        "max_ulp_error",
+        REAL,
+        "ulp",
+        "Error of the verified element that came closest to its tolerance, or was farthest beyond.",
+    ),
+    Column("tolerance_ulps", REAL, "ulp", "Largest error that a right strategy may have there."),
+    Column(
+        "power",
+        REAL,
+        "",
+        "How far from right the nearest mutant of the rule is, in tolerances, with verification's "
+        "own hyperparameters: above 4 it would have been called wrong.",
+        added=True,
+    ),
+    Column("nearest_mutant", TEXT, "", "Which mutant that is.", added=True),
+    Column(
+        "indistinguishable",
+        TEXT,
+        "",
+        "Mutants less than 4 tolerances from right at the block's own hyperparameters, separated "
+        "by `; `: in this dtype such a mistake is below the resolution. Empty where there is none.",
+        added=True,
+    ),
+    Column(
+        "refuses",
+        TEXT,
+        "",
+        "Situations of real training in which the strategy raises instead of updating, each with "
+        "what it says, separated by `; `.",
+        added=True,
+    ),
+    Column(
+        "wrong_with",
+        TEXT,
+        "",
+        "Gradients assigned by hand, as autograd does not bring them, with which the strategy is "
+        "wrong in silence, separated by `; `.",
+        added=True,
+    ),
+    Column(
+        "float32_count",
+        FLAG,
+        "",
+        "Whether the values are those of a step count in float32, found out by verification.",
+        added=True,
+    ),
+    Column(
+        "lost_fraction",
+        REAL,
+        "",
+        "Share of the model's elements that a right first update leaves as they are, because it is "
+        "below the resolution of the dtype.",
+        added=True,
+    ),
     Column("verified_elements", INT, "", "Elements verified, fewer than `parameters` if cut."),
     Column(
         "launches", INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."

@@ -1,7 +1,7 @@
 """Adagrad."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -31,10 +31,12 @@ class Adagrad(Rule):
 
     slots: ClassVar[tuple[str, ...]] = ("sum",)
     accesses: ClassVar[int] = 5
-    roundings: ClassVar[int] = 6  # square, sum, root, ε, quotient, lr
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, eps=self.eps)
+
+    def amplified(self) -> "Adagrad":
+        return replace(self, lr=0.25, eps=0.125)
 
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int

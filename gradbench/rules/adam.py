@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradbench.rules import kernels
-from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_positive
+from gradbench.rules.base import Count, Reference, Rule, Slots, check_fraction, check_positive
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,35 @@ class Adam(Rule):
         if self.weight_decay is not None:
             check_positive(weight_decay=self.weight_decay)
 
-    @property
-    def roundings(self) -> int:
-        return 14 if self._decay else 12  # the decay is a factor and a product
+    def amplified(self) -> "Adam":
+        decay = None if self.weight_decay is None else 1.0
+        return replace(self, lr=0.25, beta1=0.75, beta2=0.5, eps=0.125, weight_decay=decay)
 
-    @property
-    def conditioning(self) -> float:
-        # 1 − βᵗ cancels most at t = 1; √(1−β₂ᵗ) halves its share.
-        return 1 / (1 - self.beta1) + 0.5 / (1 - self.beta2)
+    def mutants(self) -> dict[str, Reference]:
+        return {
+            "bias correction of exp_avg left out": partial(self._mutant, corrects=(False, True)),
+            "bias correction of exp_avg_sq left out": partial(self._mutant, corrects=(True, False)),
+            "eps inside the root": partial(self._mutant, eps_inside=True),
+        }
+
+    def _mutant(
+        self,
+        parameter: Tensor,
+        gradient: Tensor,
+        slots: Slots,
+        count: int,
+        *,
+        corrects: tuple[bool, bool] = (True, True),
+        eps_inside: bool = False,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Compute an update with one mistake."""
+        m = self.beta1 * slots["exp_avg"] + (1 - self.beta1) * gradient
+        v = self.beta2 * slots["exp_avg_sq"] + (1 - self.beta2) * gradient * gradient
+        m_hat = m / (1 - self.beta1**count) if corrects[0] else m
+        v_hat = v / (1 - self.beta2**count) if corrects[1] else v
+        root = (v_hat + self.eps) ** 0.5 if eps_inside else v_hat**0.5 + self.eps
+        value = (1 - self._decay) * parameter - self.lr * m_hat / root
+        return value, {"exp_avg": m, "exp_avg_sq": v}
 
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int

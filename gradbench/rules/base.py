@@ -1,6 +1,6 @@
 """What a rule, the mathematics of an update, gives to every strategy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from torch import Tensor
@@ -12,6 +12,10 @@ Slots: TypeAlias = Mapping[str, Tensor]
 Count: TypeAlias = int | Tensor
 """Number of this update, from 1; a 0-dim tensor, float32 or wider, where a step may not ask the
 host."""
+
+
+Reference: TypeAlias = Callable[[Tensor, Tensor, Slots, int], tuple[Tensor, dict[str, Tensor]]]
+"""One update, computed purely, as :meth:`Rule.reference` does."""
 
 
 class Unavailable(Exception):
@@ -36,18 +40,25 @@ class Rule(Protocol):
     accesses: ClassVar[int]
     lr: float
 
-    @property
-    def roundings(self) -> int:
-        """Rounded operations between a gradient and the change it makes."""
-        ...
+    def amplified(self) -> "Rule":
+        """Give the rule with hyperparameters at which every term shows in any floating type.
 
-    @property
-    def conditioning(self) -> float:
-        """Relative error of the change per unit of relative error in a power of a decay rate.
+        A strategy must carry the rule out for any, and is held against float64 at these and at its
+        own. Decay rates are small, ε is large, weight decay takes away a good part: then what a
+        mutant does differs by far more than rounding.
 
-        Zero for rules without bias correction.
+        Returns:
+            A rule of the same kind; this one where nothing better is known.
         """
-        return 0.0
+        return self
+
+    def mutants(self) -> Mapping[str, Reference]:
+        """List what else might be taken for the rule, beside what its fields tell.
+
+        Returns:
+            A ``reference`` by a name that says what is wrong with it.
+        """
+        return {}
 
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int

@@ -1,7 +1,7 @@
 """Lion."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -37,11 +37,13 @@ class Lion(Rule):
 
     slots: ClassVar[tuple[str, ...]] = ("exp_avg",)
     accesses: ClassVar[int] = 5
-    roundings: ClassVar[int] = 3  # the sign is exact: lr, and the decay as a factor and a product
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, weight_decay=self.weight_decay)
         check_fraction(beta1=self.beta1, beta2=self.beta2)
+
+    def amplified(self) -> "Lion":
+        return replace(self, lr=0.25, beta1=0.5, beta2=0.25, weight_decay=1.0)
 
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int

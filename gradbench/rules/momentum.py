@@ -1,7 +1,7 @@
 """Gradient descent with momentum, Polyak's or Nesterov's."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -39,9 +39,8 @@ class Momentum(Rule):
         check_positive(lr=self.lr, momentum=self.momentum)
         check_fraction(momentum=self.momentum)
 
-    @property
-    def roundings(self) -> int:
-        return 5 if self.nesterov else 3  # product, sum, lr; Nesterov's has both once more
+    def amplified(self) -> "Momentum":
+        return replace(self, lr=0.25, momentum=0.5)
 
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int

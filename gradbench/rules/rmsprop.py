@@ -1,7 +1,7 @@
 """RMSprop."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -32,11 +32,13 @@ class RmsProp(Rule):
 
     slots: ClassVar[tuple[str, ...]] = ("square_avg",)
     accesses: ClassVar[int] = 5
-    roundings: ClassVar[int] = 8  # two products, square, sum, root, ε, quotient, lr
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, eps=self.eps)
         check_fraction(alpha=self.alpha)
+
+    def amplified(self) -> "RmsProp":
+        return replace(self, lr=0.25, alpha=0.25, eps=0.125)
 
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int

@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -28,10 +28,12 @@ class Sgd(Rule):
 
     slots: ClassVar[tuple[str, ...]] = ()
     accesses: ClassVar[int] = 3
-    roundings: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         check_positive(lr=self.lr)
+
+    def amplified(self) -> "Sgd":
+        return replace(self, lr=0.25)
 
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,10 +26,15 @@ class Binding:
     Args:
         step: Carries out one update from the gradients in ``.grad``.
         release: Leaves the parameters as they were found: hooks removed, storage given back.
+        set_lr: Changes the learning rate of later updates; None where it is fixed when bound.
+        state: Shows each parameter's slots by name, and its ``step``, the number of updates it has
+            taken, where there is one; None where the strategy hides its state.
     """
 
     step: Step
     release: Callable[[], None] = _nothing
+    set_lr: Callable[[float], None] | None = None
+    state: Callable[[], Sequence[Mapping[str, Tensor | int]]] | None = None
 
 
 class Strategy(Protocol):
@@ -43,16 +48,6 @@ class Strategy(Protocol):
     @property
     def flattens(self) -> bool:
         """Whether it moves tensors into one buffer, which such strategies of a replicate share."""
-        return False
-
-    @property
-    def float32_count(self) -> bool:
-        """Whether a float32 step count on the device limits the bias corrections' precision."""
-        return False
-
-    @property
-    def rounded_corrections(self) -> bool:
-        """Whether bias corrections are computed in the arithmetic of the step, not in float64."""
         return False
 
     @property

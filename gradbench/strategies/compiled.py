@@ -24,10 +24,6 @@ class Compiled(Strategy):
     Source: documentation of torch.compile, "dynamic shapes".
     """
 
-    @property
-    def rounded_corrections(self) -> bool:
-        return True
-
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
         return compiler_missing(device)
 

@@ -34,10 +34,6 @@ class FlatCompiled(Strategy):
     def flattens(self) -> bool:
         return True
 
-    @property
-    def rounded_corrections(self) -> bool:
-        return True
-
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
         return compiler_missing(device)
 

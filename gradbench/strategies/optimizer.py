@@ -39,10 +39,6 @@ class Optimizer(Strategy):
         options = {"foreach": self.foreach, "fused": self.fused, "capturable": self.capturable}
         return {name: value for name, value in options.items() if value is not None}
 
-    @property
-    def float32_count(self) -> bool:
-        return bool(self.capturable)
-
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
         if self.capturable and device.type != "cuda":
             return f"capturable=True needs CUDA, the device is {device.type}"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -13,15 +12,11 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule
 from gradbench.strategies.flattening import cut, join
-from gradbench.verify.reference import follow
+from gradbench.verify.conditions import PERIOD
 
 _GUARD_BYTES = 64
 """Guard before and after each parameter: a cache line, so that alignment stays as it was."""
 _GUARD_VALUE = 7.0
-_PATTERN = 65_537
-"""Random numbers drawn per tensor; a prime, so that no row of a matrix repeats another."""
-_SAMPLED = 1_000_000
-"""Elements that are compared with the reference; rules are element-wise, so they stand for all."""
 
 
 @dataclass(frozen=True)
@@ -102,74 +97,20 @@ class Tensors:
 
     def guards_intact(self) -> bool:
         """Say whether nothing next to a parameter was written."""
+        edges = torch.cat([edge for pair in self._guards() for edge in pair])
+        return not bool((edges != _GUARD_VALUE).any())
+
+    def mend_guards(self) -> None:
+        """Put back what was written next to parameters, so that the next one who looks sees his."""
+        for pair in self._guards():
+            for edge in pair:
+                edge.fill_(_GUARD_VALUE)
+
+    def _guards(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield what lies before and after each parameter."""
         for buffer, value in zip(self.guarded, self.values, strict=True):
             guard = (buffer.numel() - value.numel()) // 2
-            edges = torch.cat([buffer[:guard], buffer[buffer.numel() - guard :]])
-            if bool((edges != _GUARD_VALUE).any()):
-                return False
-        return True
-
-
-class Verifiable:
-    """A replicate's tensors with what it takes to verify one cell after another on them.
-
-    Args:
-        tensors: Freshly allocated.
-    """
-
-    def __init__(self, tensors: Tensors) -> None:
-        self.tensors = tensors
-        self.gradients, self.slots = tensors.gradients, tensors.slots
-        self.initial = [value.clone() for value in tensors.values]
-        self.arriving = [torch.empty_like(gradient) for gradient in tensors.gradients]
-        total = tensors.elements
-        self._positions = [
-            _positions(value.numel(), total, value.device) for value in tensors.values
-        ]
-        self._truths: dict[tuple[Rule, tuple[float, ...], bool], tuple[Tensor, Tensor]] = {}
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Floating type of the tensors."""
-        return self.initial[0].dtype
-
-    @property
-    def device(self) -> torch.device:
-        """Where the tensors are."""
-        return self.initial[0].device
-
-    def reset(self) -> None:
-        """Put parameters and state back to where they began."""
-        torch._foreach_copy_(self.tensors.values, self.initial)
-        for row in self.slots:
-            for tensor in row.values():
-                tensor.zero_()
-
-    def sampled(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Gather the compared elements of tensors shaped like the parameters, into one vector."""
-        return torch.cat(
-            [t.detach().reshape(-1)[p] for t, p in zip(tensors, self._positions, strict=True)]
-        )
-
-    def truth(
-        self, rule: Rule, factors: tuple[float, ...], *, accumulates: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Follow the rule's reference on the compared elements, once for all cells.
-
-        Args:
-            rule: Whose reference to follow.
-            factors: What ``gradients`` are multiplied by, for each update.
-            accumulates: Whether the products add up from update to update, in the tensors' dtype.
-
-        Returns:
-            Values and magnitudes of :func:`gradbench.verify.reference.follow`.
-        """
-        key = (rule, factors, accumulates)
-        if key not in self._truths:
-            arriving = [self.sampled(self.gradients) * factor for factor in factors]
-            seen = list(accumulate(arriving)) if accumulates else arriving
-            self._truths[key] = follow(rule, self.sampled(self.initial), seen)
-        return self._truths[key]
+            yield buffer[:guard], buffer[buffer.numel() - guard :]
 
 
 def cut_shape(shape: torch.Size, most: int) -> torch.Size:
@@ -189,23 +130,12 @@ def cut_shape(shape: torch.Size, most: int) -> torch.Size:
 
 
 def _fill_signed(tensor: Tensor, low: float, high: float) -> None:
-    """Fill with magnitudes in [low, high) and random signs, repeated beyond ``_PATTERN``."""
+    """Fill with magnitudes in [low, high) and random signs, repeated beyond ``PERIOD``."""
     flat = tensor.view(-1)
-    pattern = flat[:_PATTERN]
+    pattern = flat[:PERIOD]
     pattern.uniform_(low, high)
     pattern.mul_(torch.empty_like(pattern).bernoulli_(0.5).mul_(2).sub_(1))
-    whole = flat.numel() // _PATTERN * _PATTERN
+    whole = flat.numel() // PERIOD * PERIOD
     if whole:
-        flat[:whole].view(-1, _PATTERN)[1:] = pattern
+        flat[:whole].view(-1, PERIOD)[1:] = pattern
         flat[whole:] = pattern[: flat.numel() - whole]
-
-
-def _positions(elements: int, total: int, device: torch.device) -> Tensor:
-    """Choose a tensor's share of the compared elements, first and last among them."""
-    if total <= _SAMPLED:
-        return torch.arange(elements, device=device)
-    share = max(1, round(_SAMPLED * elements / total))
-    chosen = torch.randint(elements, (share,), device=device)
-    ends = torch.tensor([0, elements - 1], device=device) if elements else chosen
-    unique: Tensor = torch.cat([chosen, ends]).unique()
-    return unique

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle, islice
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.rules.base import Rule
 from gradbench.strategies.base import Strategy
-from gradbench.verify.reference import tolerance_ulps, ulp_error
-from gradbench.verify.tensors import Verifiable
+from gradbench.verify.verifiable import Deviation, Verifiable
 from gradbench.zeroing.base import Zeroing
-
-_FACTORS = (1.0, 0.5, 2.0)
-"""Gradients change from update to update: under a constant one, Adam's bias correction hides a
-wrong decay rate. Powers of two are exact; one sign per element keeps the tolerance's promise."""
-
-_PIECE, _PIECE_ON_CPU = 1 << 24, 1 << 18
-"""Elements compared at a time: on the CPU a cache holds the temporaries of a piece."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +21,18 @@ class Verdict:
 
     Args:
         reason: What is wrong; None where the cell is right.
-        max_ulp_error: Largest error of the parameters, in ulps.
-        tolerance_ulps: Largest error of a right strategy, in ulps.
+        deviation: Of the parameters, after the update that was farthest off.
+        float32_count: Whether the values are those of a step count in float32.
+        indistinguishable: Mutants of the rule that would not have been told from it.
         step_s: Seconds inside each update. Some strategies set themselves up in the first one; the
             last one is a first guess of what an update takes.
         elements: Elements that were updated and checked.
     """
 
     reason: str | None
-    max_ulp_error: float
-    tolerance_ulps: float
+    deviation: Deviation
+    float32_count: bool
+    indistinguishable: tuple[str, ...]
     step_s: list[float]
     elements: int
 
@@ -59,98 +51,114 @@ def backward(parameters: Sequence[Parameter], gradients: Sequence[Tensor], *, ke
     torch.autograd.backward(outputs, arriving)
 
 
-def verify(
-    strategy: Strategy,
-    zeroing: Zeroing,
-    rule: Rule,
-    tensors: Verifiable,
-    updates: int,
-) -> Verdict:
+def verify(strategy: Strategy, zeroing: Zeroing, verifiable: Verifiable) -> Verdict:
     """Take updates from known gradients and compare with the rule's float64 reference.
 
-    Checks the values of up to a million elements, that every element was written, that gradients
-    are bitwise what backward left, and that nothing next to a parameter was written.
+    Checks every element after every update, the state where the strategy keeps it in the rule's
+    slots, that gradients are bitwise what backward left, and that nothing next to a parameter was
+    written.
 
     Args:
         strategy: What to verify.
         zeroing: Runs after every update; one that does not clear shows in the gradients.
-        rule: What the strategy carries out.
-        tensors: What it is carried out on; reset before, not after.
-        updates: Number of updates.
+        verifiable: What it is carried out on; reset before, not after.
 
     Returns:
         The verdict.
     """
-    tensors.reset()
-    dtype = tensors.dtype
-    parameters = tensors.tensors.parameters()
-    binding = strategy.bind(rule, parameters, tensors.slots)
-    clear = zeroing.bind(parameters)
-    total = [torch.zeros_like(g) for g in tensors.gradients] if zeroing.accumulates else []
-    step_s: list[float] = []
-    touched = False
-    factors = tuple(islice(cycle(_FACTORS), updates))
-    for factor in factors:
-        for arriving, gradient in zip(tensors.arriving, tensors.gradients, strict=True):
-            torch.mul(gradient, factor, out=arriving)
-        if zeroing.accumulates:
-            torch._foreach_add_(total, tensors.arriving)
-        backward(parameters, tensors.arriving, keep=not zeroing.releases)
-        _finish(tensors.device)
-        start = time.perf_counter()
-        binding.step()
-        _finish(tensors.device)
-        step_s.append(time.perf_counter() - start)
-        expected = total if zeroing.accumulates else tensors.gradients
-        scale = 1.0 if zeroing.accumulates else factor
-        touched = touched or not _same(parameters, expected, scale)
-        clear()
-    tolerance = tolerance_ulps(
-        rule, updates, dtype, strategy.float32_count, strategy.rounded_corrections
+    verifiable.reset()
+    parameters = verifiable.tensors.parameters()
+    binding = strategy.bind(verifiable.rule, parameters, verifiable.slots)
+    try:
+        clear = zeroing.bind(parameters)
+        judge = _Judge(verifiable, zeroing.accumulates)
+        step_s = []
+        for update in range(verifiable.updates):
+            verifiable.arrive(update)
+            backward(parameters, verifiable.arriving, keep=not zeroing.releases)
+            _finish(verifiable.device)
+            start = time.perf_counter()
+            binding.step()
+            _finish(verifiable.device)
+            step_s.append(time.perf_counter() - start)
+            judge.look(parameters, update)
+            clear()
+        judge.look_at_state(verifiable.slots)
+    finally:
+        binding.release()
+    if not verifiable.tensors.guards_intact():
+        judge.say("memory next to a parameter was written")
+    return Verdict(
+        judge.reason,
+        judge.deviation,
+        judge.float32_count,
+        verifiable.indistinguishable(judge.float32_count),
+        step_s,
+        verifiable.tensors.elements,
     )
-    reference, magnitude = tensors.truth(rule, factors, accumulates=zeroing.accumulates)
-    error = ulp_error(tensors.sampled(parameters), reference, magnitude, dtype)
-    unwritten = _unwritten(parameters, tensors.initial)
-    binding.release()
-    reason = None
-    if unwritten:
-        reason = f"{unwritten} of {tensors.tensors.elements} elements were never written"
-    elif error > tolerance:
-        reason = (
-            f"values are off by {error:.3g} ulp after {updates} updates (at most {tolerance:g})"
-        )
-    elif touched:
-        reason = "the update or the zeroing changed .grad: it is not bitwise what backward left"
-    elif not tensors.tensors.guards_intact():
-        reason = "memory next to a parameter was written"
-    return Verdict(reason, error, tolerance, step_s, tensors.tensors.elements)
+
+
+class _Judge:
+    """What one cell has done so far, held against what is expected."""
+
+    def __init__(self, verifiable: Verifiable, accumulates: bool) -> None:
+        self._verifiable, self._accumulates = verifiable, accumulates
+        self.reason: str | None = None
+        self.deviation = Deviation()
+        self.float32_count = False
+
+    def say(self, reason: str) -> None:
+        """Note what is wrong; what was seen first counts."""
+        self.reason = self.reason or reason
+
+    def look(self, parameters: Sequence[Parameter], update: int) -> None:
+        """Compare parameters and gradients after an update."""
+        found = self._deviation(parameters, update)
+        if found.excess >= self.deviation.excess:
+            self.deviation = found
+        if found.excess > 1 and found.unwritten == found.outside:
+            whole = self._verifiable.tensors.elements
+            self.say(f"{found.unwritten} of {whole} elements were never written")
+        elif found.excess > 1:
+            self.say(f"values are {_off(found)} after {update + 1} updates")
+        intact = self._verifiable.gradients_intact
+        if not intact(parameters, update, accumulates=self._accumulates):
+            self.say("the update or the zeroing changed .grad: it is not bitwise what backward left")
+
+    def look_at_state(self, slots: Sequence[Mapping[str, Tensor]]) -> None:
+        """Compare the state after the last update, where there is any."""
+        last = self._verifiable.updates - 1
+        for name in self._verifiable.rule.slots:
+            tensors = [row[name] for row in slots]
+            if any(bool(tensor.any()) for tensor in tensors):  # else it is kept elsewhere
+                found = self._deviation(tensors, last, name)
+                if found.excess > 1:
+                    self.say(f"{name} is {_off(found)} after {last + 1} updates")
+
+    def _deviation(
+        self, tensors: Sequence[Tensor], update: int, slot: str | None = None
+    ) -> Deviation:
+        """Compare, with the tolerance of a float32 count where nothing less explains it."""
+        found = Deviation(excess=torch.inf)
+        for float32_count in (False, True)[self.float32_count :]:
+            found = self._verifiable.deviation(
+                tensors,
+                update,
+                accumulates=self._accumulates,
+                float32_count=float32_count,
+                slot=slot,
+            )
+            if found.excess <= 1:
+                self.float32_count = float32_count
+                break
+        return found
+
+
+def _off(deviation: Deviation) -> str:
+    return f"off by {deviation.ulps:.3g} ulp (at most {deviation.tolerance_ulps:.3g})"
 
 
 def _finish(device: torch.device) -> None:
     """Wait for what a device still has to do."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _same(parameters: Sequence[Parameter], expected: Sequence[Tensor], factor: float) -> bool:
-    """Say whether every gradient is bitwise what it should be, up to an exact factor."""
-    return all(
-        parameter.grad is not None
-        and all(torch.equal(a, b * factor) for a, b in _pieces(parameter.grad, gradient))
-        for parameter, gradient in zip(parameters, expected, strict=True)
-    )
-
-
-def _unwritten(parameters: Sequence[Parameter], initial: Sequence[Tensor]) -> int:
-    """Count the elements that are what they were."""
-    return sum(
-        int((after == before).sum())
-        for parameter, start in zip(parameters, initial, strict=True)
-        for after, before in _pieces(parameter.detach(), start)
-    )
-
-
-def _pieces(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cut two tensors of a shape into pieces."""
-    size = _PIECE_ON_CPU if a.device.type == "cpu" else _PIECE
-    return zip(a.reshape(-1).split(size), b.reshape(-1).split(size), strict=True)

@@ -1,0 +1,141 @@
+"""Which cells of a block are right: strategies examined, cells verified, the design chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gradbench.block.axes import Axes
+from gradbench.block.measured import Outcome
+from gradbench.request.block import Block, Cell
+from gradbench.request.task import Progress
+from gradbench.rules.base import Unavailable
+from gradbench.verify.examination import Examination, Examiner
+from gradbench.verify.verifiable import Verifiable
+from gradbench.verify.verification import verify
+
+
+class Verifier:
+    """Verifies the cells of a block.
+
+    Args:
+        block: Its cells.
+        axes: Their objects.
+        tensors: What updates are verified on.
+        evict_s: Seconds that emptying the caches takes before each call; None for hot ones.
+        progress: Told how far it is.
+
+    Attributes:
+        outcomes: What became of each cell, by name.
+        compile_s: Seconds that first updates took longer than later ones.
+        verification_s: Seconds inside the verified updates.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        axes: Axes,
+        tensors: Verifiable,
+        evict_s: float | None,
+        progress: Progress,
+    ) -> None:
+        self._block, self._axes, self._tensors = block, axes, tensors
+        self._evict_s, self._progress = evict_s, progress
+        self._settings = block.options["measurement"]
+        self._examiner = Examiner(axes.rule, tensors.dtype, tensors.device)
+        self._examined: dict[str, Examination | Outcome] = {}
+        self.outcomes: dict[str, Outcome] = {}
+        self.compile_s = self.verification_s = 0.0
+
+    def verify(self, elements: int, budget_s: float) -> str:
+        """Verify the star's cells, and the product's where the budget holds it.
+
+        Args:
+            elements: Of all parameters that are timed.
+            budget_s: Seconds for the isolated protocol.
+
+        Returns:
+            ``product`` or ``star``.
+        """
+        block, settings = self._block, self._settings
+        star = [
+            cell
+            for cell in block.cells
+            if cell.role in ("baseline", "candidate")
+            and (cell.strategy == block.cells[0].strategy or cell.zeroing == block.default_zeroing)
+        ]
+        round_s = self._verify_cells(star, elements)
+        product = [c for c in block.cells if c.role == "candidate" and c not in star]
+        per_cell = round_s / max(len(star), 1)
+        whole_s = per_cell * (len(star) + len(product)) * settings["product_rounds"]
+        if product and whole_s * settings["replicates"] > budget_s:
+            reason = (
+                f"not in the star design: the budget of {settings['budget_s']:g} s does not "
+                f"hold all combinations, so {block.default_zeroing} stands for this zeroing"
+            )
+            for cell in product:
+                why = self._unsupported(cell)
+                self.outcomes[cell.name] = Outcome(cell, "skipped", why or reason)
+            design = "star"
+        else:
+            self._verify_cells(product, elements)
+            design = "product"
+        for cell in block.cells:
+            if cell.role == "twin":  # the baseline once more
+                self.outcomes[cell.name] = replace(self.outcomes[block.cells[0].name], cell=cell)
+            elif cell.role == "bandwidth":  # computes nothing that could be wrong
+                self.outcomes[cell.name] = Outcome(cell, "ok")
+        return design
+
+    def _unsupported(self, cell: Cell) -> str | None:
+        strategy = self._axes.strategies[cell.strategy]
+        return strategy.supports(self._axes.rule, self._tensors.device, self._tensors.dtype)
+
+    def _verify_cells(self, cells: Sequence[Cell], elements: int) -> float:
+        """Verify cells; return the seconds that one round of samples of them would take."""
+        round_s = 0.0
+        for done, cell in enumerate(cells):
+            self._progress(0.15 * done / len(cells), f"verifying {cell.name}")
+            outcome = self._verify_cell(cell)
+            self.outcomes[cell.name] = outcome
+            if outcome.verdict is None:
+                continue
+            first_s, last_s = outcome.verdict.step_s[0], outcome.verdict.step_s[-1]
+            self.compile_s += max(first_s - last_s, 0.0)
+            self.verification_s += sum(outcome.verdict.step_s)
+            whole_s = last_s * elements / max(outcome.verdict.elements, 1)
+            other_s = self._evict_s or max(whole_s, self._settings["sample_s"])
+            round_s += whole_s + other_s
+        return round_s
+
+    def _verify_cell(self, cell: Cell) -> Outcome:
+        """Examine a cell's strategy, once, and verify the cell itself."""
+        reason = self._unsupported(cell)
+        if reason is not None:
+            return Outcome(cell, "skipped", reason)
+        if cell.strategy not in self._examined:
+            self._examined[cell.strategy] = self._examine(cell)
+        examined = self._examined[cell.strategy]
+        if isinstance(examined, Outcome):
+            return replace(examined, cell=cell)
+        strategy = self._axes.strategies[cell.strategy]
+        try:
+            verdict = verify(strategy, self._axes.zeroings[cell.zeroing], self._tensors)
+        except Exception as error:  # a cell's failure is a row, and the others go on
+            return _raised(cell, error)
+        wrong = examined.reason or verdict.reason
+        return Outcome(cell, "wrong" if wrong else "ok", wrong, verdict, examined)
+
+    def _examine(self, cell: Cell) -> Examination | Outcome:
+        try:
+            return self._examiner.examine(self._axes.strategies[cell.strategy])
+        except Exception as error:
+            return _raised(cell, error)
+
+
+def _raised(cell: Cell, error: Exception) -> Outcome:
+    """Say what became of a cell that raised: skipped where it says so itself, else failed."""
+    if isinstance(error, Unavailable):
+        return Outcome(cell, "skipped", str(error))
+    message = next(iter(f"{type(error).__name__}: {error}".splitlines()))
+    return Outcome(cell, "failed", message)

@@ -1,0 +1,161 @@
+"""What is known of a strategy, whatever the model: at every term of the rule, in every situation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from gradbench.rules.base import Rule
+from gradbench.strategies.base import Strategy
+from gradbench.verify.conditions import Conditions, draw
+from gradbench.verify.situations import SITUATIONS, UPDATES, Part, Situation, everything
+from gradbench.verify.trial import LR_IS_FIXED, Outcome, Trial
+from gradbench.verify.truth import distances, follow
+
+_AMPLIFIED = Situation("amplified hyperparameters", (Part((257, 131)), Part((33_000,)), Part((61,))))
+"""Large enough for the vector and thread loops of kernels, and odd, so that they have tails."""
+
+_EXPONENTS = -8.0, 4.0
+"""Of starting values: the change shows in small ones, weight decay in large ones."""
+
+_SHOWN, _HIDDEN = 5, 10
+"""Updates where the state is compared, too, and where a strategy hides it."""
+
+_JUDGED = 8192
+"""Elements on which mutants are followed."""
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What is known of a strategy.
+
+    Args:
+        reason: What is wrong with it; None where it is right.
+        wrong_with: Situations of gradients assigned by hand in which it is wrong, in silence.
+        refuses: Situations in which it raises, each with what it says.
+        float32_count: Whether the values are those of a step count in float32.
+        updates: How many were taken with amplified hyperparameters.
+        distances: Tolerances between the rule and each of its mutants, by the mutant's name.
+    """
+
+    reason: str | None
+    wrong_with: tuple[str, ...]
+    refuses: tuple[str, ...]
+    float32_count: bool
+    updates: int
+    distances: dict[str, float]
+
+    @property
+    def power(self) -> float:
+        """Tolerances between the rule and its nearest mutant."""
+        return min(self.distances.values(), default=0.0)
+
+    @property
+    def nearest(self) -> str | None:
+        """Name of that mutant."""
+        return min(self.distances, key=self.distances.__getitem__, default=None)
+
+
+class Examiner:
+    """Examines the strategies of a block, each once.
+
+    The rule is carried out at the hyperparameters of
+    :meth:`gradbench.rules.base.Rule.amplified`, on tensors of its own: first ordinary ones, then in
+    the situations of :mod:`gradbench.verify.situations`, all at once and, where that fails, one by
+    one.
+
+    Args:
+        rule: The block's.
+        dtype: Floating type of the tensors.
+        device: Where they are.
+    """
+
+    def __init__(self, rule: Rule, dtype: torch.dtype, device: torch.device) -> None:
+        self._rule, self._dtype, self._device = rule.amplified(), dtype, device
+        self._trials: dict[str, Trial] = {}
+        self._distances: dict[bool, dict[str, float]] = {}
+
+    def examine(self, strategy: Strategy) -> Examination:
+        """Let a strategy carry out the amplified rule.
+
+        Args:
+            strategy: One that supports rule, device and dtype.
+
+        Returns:
+            What was seen.
+
+        Raises:
+            Exception: Whatever the strategy raises on ordinary tensors.
+        """
+        ordinary = self._trial(_AMPLIFIED, _HIDDEN).run(strategy, updates=_SHOWN, hidden=_HIDDEN)
+        reason, wrong_with, refuses = ordinary.reason, [], []
+        if reason is not None:
+            reason = f"with {self._rule}, {reason}"
+        for by_hand in (False, True) if reason is None else ():
+            whole = self._meet(everything(by_hand=by_hand), strategy)
+            for situation in SITUATIONS:
+                if situation.by_hand != by_hand or _settled(situation, whole):
+                    continue
+                seen = self._meet(situation, strategy)
+                if isinstance(seen, str):
+                    refuses.append(f"{situation.name} ({seen})")
+                elif seen.reason is not None and by_hand:
+                    wrong_with.append(f"{situation.name} ({seen.reason})")
+                elif seen.reason is not None:
+                    reason = reason or f"with {situation.name}, {seen.reason}"
+        return Examination(
+            reason,
+            tuple(wrong_with),
+            tuple(refuses),
+            ordinary.float32_count,
+            ordinary.updates,
+            self.distances(ordinary.float32_count),
+        )
+
+    def distances(self, float32_count: bool) -> dict[str, float]:
+        """Say how far the rule's mutants are from it, with amplified hyperparameters.
+
+        Args:
+            float32_count: Whether the tolerance is that of a step count in float32.
+
+        Returns:
+            Tolerances by name of the mutant.
+        """
+        if float32_count not in self._distances:
+            drawn = self._draw(_JUDGED, _SHOWN)
+            start, gradients = drawn.start, list(drawn.gradients)
+            rules = [self._rule] * _SHOWN
+            expected = follow(rules, start, gradients, self._dtype, float32_count=float32_count)
+            self._distances[float32_count] = distances(self._rule, start, gradients, expected)
+        return self._distances[float32_count]
+
+    def _meet(self, situation: Situation, strategy: Strategy) -> Outcome | str:
+        """Let a strategy meet a situation; return what it did, or says where it refuses."""
+        trial = self._trial(situation, UPDATES)
+        try:
+            outcome = trial.run(strategy, updates=UPDATES, hidden=UPDATES)
+        except Exception as error:  # a refusal: whatever it is, it is no silent mistake
+            return next(iter(str(error).splitlines()), type(error).__name__)
+        alone = situation.changes_lr and len(situation.parts) == 1
+        return LR_IS_FIXED if alone and outcome.kept_lr else outcome
+
+    def _trial(self, situation: Situation, updates: int) -> Trial:
+        """Prepare a situation, once for all strategies."""
+        if situation.name not in self._trials:
+            conditions = [
+                self._draw(torch.Size(part.shape).numel(), updates) for part in situation.parts
+            ]
+            trial = Trial(situation, self._rule, self._dtype, conditions)
+            self._trials[situation.name] = trial
+        return self._trials[situation.name]
+
+    def _draw(self, elements: int, updates: int) -> Conditions:
+        return draw(elements, updates, self._dtype, self._device, _EXPONENTS)
+
+
+def _settled(situation: Situation, whole: Outcome | str) -> bool:
+    """Say whether a situation was met, and well, where all came at once."""
+    if isinstance(whole, str) or whole.reason is not None or situation.other_dtype:
+        return False
+    return not (situation.changes_lr and whole.kept_lr)
