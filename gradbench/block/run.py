@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -22,7 +22,8 @@ from gradbench.timing.contender import Contender
 from gradbench.timing.dispatch import dispatch_seconds
 from gradbench.timing.instructions import instructions
 from gradbench.timing.isolated import IsolatedResult, Isolation, measure_isolated
-from gradbench.timing.training import Training, TrainingResult
+from gradbench.timing.losses import Loss, Losses, loss_of
+from gradbench.timing.training import Training, TrainingResult, most_steps
 from gradbench.verify.float64_run import Float64Run, Gradients, trained_parameters
 from gradbench.verify.tensors import Tensors, Verifiable, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
@@ -70,9 +71,12 @@ class _Measurement:
         self._module, self._batch = module, batch
         self._settings = block.options["measurement"]
         self._order = np.random.default_rng(block.seed)
-        self._trained = trained_parameters(module, batch)
+        # Any step of training: where chance decides what is used, one shows not all.
+        seeds = range(block.seed, block.seed + 1 + most_steps(self._settings["training_steps"]))
+        self._trained = trained_parameters(module, batch, seeds)
         named = dict(module.named_parameters())
         self._shapes = [named[name].shape for name in self._trained]
+        self._untrained = sum(p.requires_grad for p in named.values()) - len(self._trained)
         self._outcomes: dict[str, Outcome] = {}
         self._compile_s = self._verification_s = 0.0
         cold = self._settings["cache"] == "cold"
@@ -86,23 +90,29 @@ class _Measurement:
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
         design = self._verify(Verifiable(self._allocate(self._verified_shapes())))
         contenders = self._contenders("ok")
-        timed = [c for c in contenders if not c.strategy.in_backward]
         control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
-        baseline = block.cells[0].name
         isolated = None
         dispatch_s: dict[str, float] = {}
         training = self._train(contenders) if contenders else None
-        if self._outcomes[baseline].status == "ok":
+        self._lose(training.losses if training else {})
+        timed = self._timed()
+        if timed:
+            losses = Losses()
             dispatch_s = dispatch_seconds(
                 self._cold or device,
                 self._axes.rule,
                 self._shapes,
                 self._dtype,
                 timed,
+                losses,
                 most_calls=1 if self._cold else 1000,
             )
+            self._lose(losses)
+        timed = self._timed()
+        if timed:
             isolated = self._isolate(timed, control)
-        counted = self._count_instructions(timed) if self._settings["callgrind"] else {}
+            self._lose(isolated.losses)
+        counted = self._count_instructions(self._timed()) if self._settings["callgrind"] else {}
         return Measured(
             outcomes=[self._outcomes[cell.name] for cell in block.cells],
             device_name=device.describe(),
@@ -111,6 +121,7 @@ class _Measurement:
             threads=torch.get_num_threads(),
             design=design,
             shapes=self._shapes,
+            untrained=self._untrained,
             control=control,
             isolated=isolated,
             dispatch_s=dispatch_s,
@@ -146,6 +157,18 @@ class _Measurement:
         outcomes = self._outcomes.values()
         return [self._contender(o.cell) for o in outcomes if o.status == status and o.cell.strategy]
 
+    def _timed(self) -> list[Contender]:
+        """List the right cells whose update can be timed alone."""
+        return [c for c in self._contenders("ok") if not c.strategy.in_backward]
+
+    def _lose(self, losses: Mapping[str, Loss]) -> None:
+        """Note cells that raised; with the baseline goes its twin, the same once more."""
+        baseline = losses.get(self._block.cells[0].name)
+        for name, outcome in self._outcomes.items():
+            loss = losses.get(name) or (baseline if outcome.cell.role == "twin" else None)
+            if loss is not None and outcome.status == "ok":
+                self._outcomes[name] = replace(outcome, status=loss.status, reason=loss.reason)
+
     def _verify(self, tensors: Verifiable) -> str:
         """Verify the star's cells, and the product's where the budget holds it."""
         block = self._block
@@ -165,8 +188,7 @@ class _Measurement:
                 f"hold all combinations, so {block.default_zeroing} stands for this zeroing"
             )
             for cell in product:
-                why = self._unsupported(cell)
-                self._outcomes[cell.name] = Outcome(cell, "skipped", why or reason)
+                self._outcomes[cell.name] = self._refused(cell) or Outcome(cell, "skipped", reason)
             design = "star"
         else:
             self._verify_cells(product, tensors)
@@ -178,19 +200,25 @@ class _Measurement:
                 self._outcomes[cell.name] = Outcome(cell, "ok")
         return design
 
-    def _unsupported(self, cell: Cell) -> str | None:
+    def _refused(self, cell: Cell) -> Outcome | None:
+        """Ask a cell's strategy whether it can run; None where it can."""
         axes = self._axes
         strategy = axes.strategies[cell.strategy]
-        return strategy.supports(axes.rule, axes.device.torch_device, self._dtype)
+        try:
+            reason = strategy.supports(axes.rule, axes.device.torch_device, self._dtype)
+        except Exception as error:
+            loss = loss_of(error, "asked whether it can run")
+            return Outcome(cell, loss.status, loss.reason)
+        return None if reason is None else Outcome(cell, "skipped", reason)
 
     def _verify_cells(self, cells: Sequence[Cell], tensors: Verifiable) -> float:
         """Verify cells; return the seconds that one round of samples of them would take."""
         round_s = 0.0
         for done, cell in enumerate(cells):
             self._progress(0.15 * done / len(cells), f"verifying {cell.name}")
-            reason = self._unsupported(cell)
-            if reason is not None:
-                self._outcomes[cell.name] = Outcome(cell, "skipped", reason)
+            refused = self._refused(cell)
+            if refused is not None:
+                self._outcomes[cell.name] = refused
                 continue
             contender = self._contender(cell)
             try:
@@ -205,8 +233,8 @@ class _Measurement:
                 self._outcomes[cell.name] = Outcome(cell, "skipped", str(missing))
                 continue
             except Exception as error:  # a cell's failure is a row, and the others go on
-                message = next(iter(f"{type(error).__name__}: {error}".splitlines()))
-                self._outcomes[cell.name] = Outcome(cell, "failed", message)
+                loss = loss_of(error, "verification")
+                self._outcomes[cell.name] = Outcome(cell, loss.status, loss.reason)
                 continue
             status = "ok" if verdict.reason is None else "wrong"
             self._outcomes[cell.name] = Outcome(cell, status, verdict.reason, verdict)
@@ -258,12 +286,14 @@ class _Measurement:
             and contender.cell.role != "twin"
             and not self._compiles(contender)
         ]
-        counted = {}
+        counted: dict[str, int] = {}
+        losses = Losses()
         for done, contender in enumerate(default):
-            self._progress(0.95 + 0.05 * done / len(default), f"callgrind: {contender.cell.name}")
-            counted[contender.cell.name] = instructions(
-                contender, self._axes.rule, self._shapes, self._dtype
-            )
+            name = contender.cell.name
+            self._progress(0.95 + 0.05 * done / len(default), f"callgrind: {name}")
+            with losses.catch("callgrind", name):
+                counted[name] = instructions(contender, self._axes.rule, self._shapes, self._dtype)
+        self._lose(losses)
         return counted
 
     def _compiles(self, contender: Contender) -> bool:
