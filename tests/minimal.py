@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -36,7 +35,9 @@ class Unasked(Strategy):
     """Needs the change out of place, and does not ask beforehand whether the rule has it."""
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        def apply(parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
+        def apply(
+            rule: Rule, parameter: Parameter, gradient: Tensor, state: Slots, count: Count
+        ) -> None:
             parameter.add_(rule.change(parameter, gradient, state, count))
 
-        return Binding(torch.no_grad()(loop(apply, parameters, slots)))
+        return loop(apply, rule, parameters, slots, no_grad=True)

@@ -41,9 +41,12 @@ def instantiate_axes(block: Block) -> Axes:
         BadRequest: An option is not what its object takes.
     """
     options = block.options
+    rule: Rule = instantiate_option(f"rule={block.rule}", options["rule"])
+    if rule.lr == 0:  # a rule may have it within a schedule
+        raise BadRequest(f"rule={block.rule}: rule.lr=0 changes nothing, choose a positive number")
     return Axes(
         model=instantiate_option(f"model={block.model}", options["model"]),
-        rule=instantiate_option(f"rule={block.rule}", options["rule"]),
+        rule=rule,
         device=instantiate_option(f"device={block.device}", options["device"]),
         strategies={
             name: instantiate_option(f"strategy={name}", option)

@@ -46,6 +46,7 @@ class Measured:
         threads: Threads of CPU operators.
         design: product or star; None where nothing was measured.
         shapes: Shape of each tensor that an update writes.
+        untrained: Number of tensors that might get a gradient and never did; nothing updates them.
         control: The bandwidth control; None where nothing was measured.
         isolated: The isolated protocol's result.
         dispatch_s: Seconds of an update on as many tensors of two elements each, by cell.
@@ -63,6 +64,7 @@ class Measured:
     threads: int | None = None
     design: str | None = None
     shapes: Sequence[torch.Size] = ()
+    untrained: int = 0
     control: BandwidthControl | None = None
     isolated: IsolatedResult | None = None
     dispatch_s: Mapping[str, float] = field(default_factory=dict)

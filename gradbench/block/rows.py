@@ -39,7 +39,7 @@ def cell_rows(block: Block, rule: Rule, measured: Measured) -> list[Row]:
 
 
 class _Figures:
-    """A block's figures, looked up by cell."""
+    """A block's figures, looked up by cell. What refers to a baseline that was lost is none."""
 
     def __init__(self, block: Block, rule: Rule, measured: Measured) -> None:
         self._block, self._measured = block, measured
@@ -49,6 +49,8 @@ class _Figures:
         self._elements = sum(shape.numel() for shape in measured.shapes)
         self._traffic = traffic_bytes(rule, self._elements, getattr(torch, block.dtype))
         estimates = self._estimates
+        self._right = right_cells(measured)
+        self._based = block.cells[0].name in self._right
         self._zero_cells: dict[str, str] = {}
         if estimates is not None:
             by_name = {cell.name: cell for cell in block.cells}
@@ -73,6 +75,7 @@ class _Figures:
         }
         if measured.shapes:
             row |= {"parameters": self._elements, "tensors": len(measured.shapes)}
+            row["untrained"] = measured.untrained
         if outcome.verdict is not None:
             row |= _verified(outcome.verdict)
         if outcome.examination is not None:
@@ -86,7 +89,7 @@ class _Figures:
         if estimates is None or isolated is None:
             return {}
         row: Row = {
-            "noise_floor": estimates.noise_floor,
+            "noise_floor": estimates.noise_floor if self._based else None,
             "rounds": isolated.rounds,
             "replicates": isolated.replicates,
             "contended": estimates.contended,
@@ -99,7 +102,7 @@ class _Figures:
         update = estimates.times.get((cell.name, "update"))
         if update is None:
             return row
-        speedup = estimates.speedups.get(cell.name)
+        speedup = estimates.speedups.get(cell.name) if self._based else None
         precision = self._block.options["measurement"]["precision"]
         moved = self._moved(cell)
         ceiling = self._ceiling()
@@ -210,8 +213,20 @@ def _interval(name: str, interval: Interval | None) -> Row:
     }
 
 
+def right_cells(measured: Measured) -> set[str]:
+    """Name the cells that have figures.
+
+    Args:
+        measured: What was seen.
+
+    Returns:
+        Those that are right and raised nothing.
+    """
+    return {outcome.cell.name for outcome in measured.outcomes if outcome.status == "ok"}
+
+
 def sample_rows(block: Block, measured: Measured) -> list[Row]:
-    """Write a row for each sample.
+    """Write a row for each sample of the cells that have figures.
 
     Args:
         block: The block.
@@ -227,7 +242,8 @@ def sample_rows(block: Block, measured: Measured) -> list[Row]:
         rows += _samples(block, zip(isolated.samples, disturbed, strict=True))
     if training is not None:
         rows += _samples(block, ((s, s.switched) for s in training.samples))
-    return rows
+    right = right_cells(measured)
+    return [row for row in rows if row["cell"] in right]
 
 
 def _samples(block: Block, samples: Iterable[tuple[Sample, bool]]) -> list[Row]:
@@ -253,7 +269,7 @@ def _samples(block: Block, samples: Iterable[tuple[Sample, bool]]) -> list[Row]:
 
 
 def gradient_rows(block: Block, measured: Measured) -> list[Row]:
-    """Write a row for each tensor at each training step of each cell.
+    """Write a row for each tensor at each training step of each cell that has figures.
 
     Args:
         block: The block.
@@ -265,4 +281,5 @@ def gradient_rows(block: Block, measured: Measured) -> list[Row]:
     if measured.training is None:
         return []
     names = {"run": block.run, "block": block.name, "host": block.host}
-    return [{**names, **row} for row in measured.training.gradients]
+    right = right_cells(measured)
+    return [{**names, **row} for row in measured.training.gradients if row["cell"] in right]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -21,7 +22,8 @@ from gradbench.timing.contender import Contender
 from gradbench.timing.dispatch import dispatch_seconds
 from gradbench.timing.instructions import instructions
 from gradbench.timing.isolated import IsolatedResult, Isolation, measure_isolated
-from gradbench.timing.training import Training, TrainingResult
+from gradbench.timing.losses import Loss, Losses
+from gradbench.timing.training import Training, TrainingResult, most_steps
 from gradbench.verify.float64_run import Float64Run, Gradients, trained_parameters
 from gradbench.verify.tensors import Tensors, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
@@ -69,9 +71,12 @@ class _Measurement:
         self._module, self._batch = module, batch
         self._settings = block.options["measurement"]
         self._order = np.random.default_rng(block.seed)
-        self._trained = trained_parameters(module, batch)
+        # Any step of training: where chance decides what is used, one shows not all.
+        seeds = range(block.seed, block.seed + 1 + most_steps(self._settings["training_steps"]))
+        self._trained = trained_parameters(module, batch, seeds)
         named = dict(module.named_parameters())
         self._shapes = [named[name].shape for name in self._trained]
+        self._untrained = sum(p.requires_grad for p in named.values()) - len(self._trained)
         self._outcomes: dict[str, Outcome] = {}
         self._compile_s = self._verification_s = 0.0
         cold = self._settings["cache"] == "cold"
@@ -85,23 +90,29 @@ class _Measurement:
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
         design = self._verify()
         contenders = self._contenders("ok")
-        timed = [c for c in contenders if not c.strategy.in_backward]
         control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
-        baseline = block.cells[0].name
         isolated = None
         dispatch_s: dict[str, float] = {}
         training = self._train(contenders) if contenders else None
-        if self._outcomes[baseline].status == "ok":
+        self._lose(training.losses if training else {})
+        timed = self._timed()
+        if timed:
+            losses = Losses()
             dispatch_s = dispatch_seconds(
                 self._cold or device,
                 self._axes.rule,
                 self._shapes,
                 self._dtype,
                 timed,
+                losses,
                 most_calls=1 if self._cold else 1000,
             )
+            self._lose(losses)
+        timed = self._timed()
+        if timed:
             isolated = self._isolate(timed, control)
-        counted = self._count_instructions(timed) if self._settings["callgrind"] else {}
+            self._lose(isolated.losses)
+        counted = self._count_instructions(self._timed()) if self._settings["callgrind"] else {}
         return Measured(
             outcomes=[self._outcomes[cell.name] for cell in block.cells],
             device_name=device.describe(),
@@ -110,6 +121,7 @@ class _Measurement:
             threads=torch.get_num_threads(),
             design=design,
             shapes=self._shapes,
+            untrained=self._untrained,
             control=control,
             isolated=isolated,
             dispatch_s=dispatch_s,
@@ -144,6 +156,18 @@ class _Measurement:
         """List the cells of a status that carry out updates, the bandwidth control left out."""
         outcomes = self._outcomes.values()
         return [self._contender(o.cell) for o in outcomes if o.status == status and o.cell.strategy]
+
+    def _timed(self) -> list[Contender]:
+        """List the right cells whose update can be timed alone."""
+        return [c for c in self._contenders("ok") if not c.strategy.in_backward]
+
+    def _lose(self, losses: Mapping[str, Loss]) -> None:
+        """Note cells that raised; with the baseline goes its twin, the same once more."""
+        baseline = losses.get(self._block.cells[0].name)
+        for name, outcome in self._outcomes.items():
+            loss = losses.get(name) or (baseline if outcome.cell.role == "twin" else None)
+            if loss is not None and outcome.status == "ok":
+                self._outcomes[name] = replace(outcome, status=loss.status, reason=loss.reason)
 
     def _verify(self) -> str:
         """Verify all cells; return the design that the budget holds."""
@@ -196,12 +220,14 @@ class _Measurement:
             and contender.cell.role != "twin"
             and not self._compiles(contender)
         ]
-        counted = {}
+        counted: dict[str, int] = {}
+        losses = Losses()
         for done, contender in enumerate(default):
-            self._progress(0.95 + 0.05 * done / len(default), f"callgrind: {contender.cell.name}")
-            counted[contender.cell.name] = instructions(
-                contender, self._axes.rule, self._shapes, self._dtype
-            )
+            name = contender.cell.name
+            self._progress(0.95 + 0.05 * done / len(default), f"callgrind: {name}")
+            with losses.catch("callgrind", name):
+                counted[name] = instructions(contender, self._axes.rule, self._shapes, self._dtype)
+        self._lose(losses)
         return counted
 
     def _compiles(self, contender: Contender) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,7 +90,10 @@ class BlockTask:
         if self.alone:  # before the time is spent
             asked = [axes.strategies[name] for name in block.asked]
             where = axes.device.torch_device, getattr(torch, block.dtype)
-            _refuse_if_all([strategy.supports(axes.rule, *where) for strategy in asked])
+            reasons: list[str | None] = []
+            with suppress(Exception):  # a strategy's own: its cells will say it
+                reasons = [strategy.supports(axes.rule, *where) for strategy in asked]
+            _refuse_if_all(reasons)
         seen = [others_on_device(*self.device)]
         measured = measure_block(block, progress)
         seen.append(others_on_device(*self.device))

@@ -9,7 +9,7 @@ from gradbench.block.axes import Axes
 from gradbench.block.measured import Outcome
 from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
-from gradbench.rules.base import Unavailable
+from gradbench.timing.losses import loss_of
 from gradbench.verify.examination import Examination, Examiner
 from gradbench.verify.verifiable import Verifiable
 from gradbench.verify.verification import verify
@@ -74,8 +74,7 @@ class Verifier:
                 f"hold all combinations, so {block.default_zeroing} stands for this zeroing"
             )
             for cell in product:
-                why = self._unsupported(cell)
-                self.outcomes[cell.name] = Outcome(cell, "skipped", why or reason)
+                self.outcomes[cell.name] = self._refused(cell) or Outcome(cell, "skipped", reason)
             design = "star"
         else:
             self._verify_cells(product, elements)
@@ -87,9 +86,14 @@ class Verifier:
                 self.outcomes[cell.name] = Outcome(cell, "ok")
         return design
 
-    def _unsupported(self, cell: Cell) -> str | None:
-        strategy = self._axes.strategies[cell.strategy]
-        return strategy.supports(self._axes.rule, self._tensors.device, self._tensors.dtype)
+    def _refused(self, cell: Cell) -> Outcome | None:
+        """Ask a cell's strategy whether it can run; None where it can."""
+        strategy, tensors = self._axes.strategies[cell.strategy], self._tensors
+        try:
+            reason = strategy.supports(self._axes.rule, tensors.device, tensors.dtype)
+        except Exception as error:
+            return _raised(cell, error, "asked whether it can run")
+        return None if reason is None else Outcome(cell, "skipped", reason)
 
     def _verify_cells(self, cells: Sequence[Cell], elements: int) -> float:
         """Verify cells; return the seconds that one round of samples of them would take."""
@@ -110,9 +114,9 @@ class Verifier:
 
     def _verify_cell(self, cell: Cell) -> Outcome:
         """Examine a cell's strategy, once, and verify the cell itself."""
-        reason = self._unsupported(cell)
-        if reason is not None:
-            return Outcome(cell, "skipped", reason)
+        refused = self._refused(cell)
+        if refused is not None:
+            return refused
         if cell.strategy not in self._examined:
             self._examined[cell.strategy] = self._examine(cell)
         examined = self._examined[cell.strategy]
@@ -122,7 +126,7 @@ class Verifier:
         try:
             verdict = verify(strategy, self._axes.zeroings[cell.zeroing], self._tensors)
         except Exception as error:  # a cell's failure is a row, and the others go on
-            return _raised(cell, error)
+            return _raised(cell, error, "verification")
         wrong = examined.reason or verdict.reason
         return Outcome(cell, "wrong" if wrong else "ok", wrong, verdict, examined)
 
@@ -130,12 +134,9 @@ class Verifier:
         try:
             return self._examiner.examine(self._axes.strategies[cell.strategy])
         except Exception as error:
-            return _raised(cell, error)
+            return _raised(cell, error, "examination")
 
 
-def _raised(cell: Cell, error: Exception) -> Outcome:
-    """Say what became of a cell that raised: skipped where it says so itself, else failed."""
-    if isinstance(error, Unavailable):
-        return Outcome(cell, "skipped", str(error))
-    message = next(iter(f"{type(error).__name__}: {error}".splitlines()))
-    return Outcome(cell, "failed", message)
+def _raised(cell: Cell, error: Exception, phase: str) -> Outcome:
+    loss = loss_of(error, phase)
+    return Outcome(cell, loss.status, loss.reason)

@@ -38,6 +38,11 @@ class Planted(Strategy):
         return self.strategy.in_backward
 
     @property
+    def flattens(self) -> bool:
+        """As the strategy's."""
+        return self.strategy.flattens
+
+    @property
     def copies(self) -> int:
         """As the strategy's."""
         return self.strategy.copies

@@ -52,6 +52,13 @@ CELLS = (
     Column("reason", TEXT, "", "Why the status is not ok; null where it is."),
     Column("parameters", INT, "", "Elements that an update writes."),
     Column("tensors", INT, "", "Tensors that an update writes."),
+    Column(
+        "untrained",
+        INT,
+        "",
+        "Tensors that require a gradient and never got one: they are left out of everything.",
+        added=True,
+    ),
     *interval(
         "update_s",
         "s",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradbench.rules import kernels
-from gradbench.rules.base import Count, Rule, Slots, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_nonnegative
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Adagrad(Rule):
 
     Args:
         lr: Learning rate.
-        eps: ε, keeps the quotient finite.
+        eps: ε, keeps the quotient finite; 0 where no gradient is.
 
     Raises:
-        ValueError: An option is no positive number.
+        ValueError: An option is negative or no number.
 
     Source: Duchi, Hazan and Singer, Adaptive Subgradient Methods for Online Learning and Stochastic
     Optimization, 2011, figure 1, in PyTorch's form (documentation of torch.optim.Adagrad).
@@ -33,7 +33,7 @@ class Adagrad(Rule):
     accesses: ClassVar[int] = 5
 
     def __post_init__(self) -> None:
-        check_positive(lr=self.lr, eps=self.eps)
+        check_nonnegative(lr=self.lr, eps=self.eps)
 
     def amplified(self) -> "Adagrad":
         return replace(self, lr=0.25, eps=0.125)

@@ -11,7 +11,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradbench.rules import kernels
-from gradbench.rules.base import Count, Reference, Rule, Slots, check_fraction, check_positive
+from gradbench.rules.base import (
+    Count,
+    Reference,
+    Rule,
+    Slots,
+    check_fraction,
+    check_nonnegative,
+)
 
 
 @dataclass(frozen=True)
@@ -27,8 +34,8 @@ class Adam(Rule):
         lr: Learning rate.
         beta1: Decay β₁ of the first moment, in [0, 1).
         beta2: Decay β₂ of the second moment, in [0, 1).
-        eps: ε, keeps the quotient finite.
-        weight_decay: λ of AdamW; None for Adam.
+        eps: ε, keeps the quotient finite; 0 where no gradient is.
+        weight_decay: λ of AdamW, 0 or more; None for Adam.
 
     Raises:
         ValueError: An option lies outside its bounds.
@@ -48,10 +55,10 @@ class Adam(Rule):
     accesses: ClassVar[int] = 7
 
     def __post_init__(self) -> None:
-        check_positive(lr=self.lr, eps=self.eps)
+        check_nonnegative(lr=self.lr, eps=self.eps)
         check_fraction(beta1=self.beta1, beta2=self.beta2)
         if self.weight_decay is not None:
-            check_positive(weight_decay=self.weight_decay)
+            check_nonnegative(weight_decay=self.weight_decay)
 
     def amplified(self) -> "Adam":
         decay = None if self.weight_decay is None else 1.0

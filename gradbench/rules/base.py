@@ -1,6 +1,7 @@
 """What a rule, the mathematics of an update, gives to every strategy."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from torch import Tensor
@@ -30,7 +31,7 @@ class Rule(Protocol):
     strategies that need one are skipped with the reason.
 
     Attributes:
-        lr: Learning rate.
+        lr: Learning rate, 0 or more: a schedule may begin or end at 0.
         slots: Names of the state tensors, as torch.optim names them; they start at zero.
         accesses: Memory accesses per element and update that no implementation can avoid:
             each of parameter, gradient and slots read once, parameter and slots written once.
@@ -75,6 +76,17 @@ class Rule(Protocol):
             The parameter and the state after the update; the arguments are left alone.
         """
         ...
+
+    def with_lr(self, lr: float) -> "Rule":
+        """Return the same rule with another learning rate, as a schedule changes it between steps.
+
+        Args:
+            lr: Learning rate.
+
+        Raises:
+            ValueError: It lies outside the rule's bounds.
+        """
+        return replace(self, lr=lr)  # type: ignore[type-var]  # rules are dataclasses
 
     def step(self, parameter: Tensor, gradient: Tensor, slots: Slots, count: Count) -> None:
         """Update one tensor in place.
@@ -163,6 +175,20 @@ class Rule(Protocol):
             TypeError: The optimizer does not take one of ``implementation``.
         """
         raise Unavailable(f"torch.optim has no {type(self).__name__}")
+
+
+def check_nonnegative(**values: object) -> None:
+    """Check that options are finite numbers of 0 or more, as torch.optim takes them.
+
+    Args:
+        values: Options by name.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e30:
+            raise ValueError(f"rule.{name}={value}: choose 0 or a positive number")
 
 
 def check_positive(**values: object) -> None:

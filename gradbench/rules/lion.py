@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_nonnegative
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Lion(Rule):
         lr: Learning rate.
         beta1: Weight β₁ of the mean in what is stepped along, in [0, 1).
         beta2: Decay β₂ of the mean, in [0, 1).
-        weight_decay: λ.
+        weight_decay: λ, 0 or more.
 
     Raises:
         ValueError: An option lies outside its bounds.
@@ -39,7 +39,7 @@ class Lion(Rule):
     accesses: ClassVar[int] = 5
 
     def __post_init__(self) -> None:
-        check_positive(lr=self.lr, weight_decay=self.weight_decay)
+        check_nonnegative(lr=self.lr, weight_decay=self.weight_decay)
         check_fraction(beta1=self.beta1, beta2=self.beta2)
 
     def amplified(self) -> "Lion":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradbench.rules import kernels
-from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_nonnegative
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Momentum(Rule):
 
     Args:
         lr: Learning rate.
-        momentum: Decay μ of the buffer, in (0, 1).
+        momentum: Decay μ of the buffer, in [0, 1); for Nesterov's in (0, 1).
         nesterov: Whether to look ahead, as Nesterov's momentum does.
 
     Raises:
@@ -36,8 +36,10 @@ class Momentum(Rule):
     accesses: ClassVar[int] = 5
 
     def __post_init__(self) -> None:
-        check_positive(lr=self.lr, momentum=self.momentum)
+        check_nonnegative(lr=self.lr)
         check_fraction(momentum=self.momentum)
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("rule.momentum=0: Nesterov's looks ahead along it, choose more than 0")
 
     def amplified(self) -> "Momentum":
         return replace(self, lr=0.25, momentum=0.5)
@@ -88,6 +90,9 @@ class Momentum(Rule):
         counts: list[Tensor],
     ) -> None:
         buffers, options = slots["momentum_buffer"], {"lr": self.lr, "momentum": self.momentum}
+        if self.momentum == 0:  # the kernel takes no buffers then
+            torch._foreach_copy_(buffers, gradients)
+            buffers = []
         kernels.sgd(parameters, gradients, buffers, **options, nesterov=self.nesterov)
 
     def optimizer(self, parameters: Sequence[Tensor], **implementation: Any) -> torch.optim.SGD:

@@ -30,7 +30,9 @@ def mutants(rule: Rule) -> dict[str, Reference]:
         The reference of each mutant by a name that says what is wrong. One that comes to the same
         as the rule at its hyperparameters is among them: only its results tell.
     """
-    found = {name: _reference(mutant) for name, mutant in _field_mutants(rule)}
+    found: dict[str, Reference] = {}
+    for name, mutant in _field_mutants(rule):
+        found[name] = _reference(mutant)
     found |= _decay_mutants(rule)
     for slot in rule.slots:
         found[f"{slot} not kept"] = _forgetful(rule, slot)
@@ -43,7 +45,7 @@ def mutants(rule: Rule) -> dict[str, Reference]:
     found["nothing done"] = lambda p, g, slots, count: (p, dict(slots))
     found["opposite sign"] = lambda p, g, slots, count: _opposite(rule, p, g, slots, count)
     found["done twice"] = lambda p, g, slots, count: _twice(rule, p, g, slots, count)
-    return found | rule.mutants()
+    return {**found, **rule.mutants()}
 
 
 def changed(rule: Any, **values: object) -> Any:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_fraction, check_nonnegative
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class RmsProp(Rule):
     Args:
         lr: Learning rate.
         alpha: Decay α of the mean square, in [0, 1).
-        eps: ε, keeps the quotient finite.
+        eps: ε, keeps the quotient finite; 0 where no gradient is.
 
     Raises:
         ValueError: An option lies outside its bounds.
@@ -34,7 +34,7 @@ class RmsProp(Rule):
     accesses: ClassVar[int] = 5
 
     def __post_init__(self) -> None:
-        check_positive(lr=self.lr, eps=self.eps)
+        check_nonnegative(lr=self.lr, eps=self.eps)
         check_fraction(alpha=self.alpha)
 
     def amplified(self) -> "RmsProp":

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gradbench.rules import kernels
-from gradbench.rules.base import Count, Rule, Slots, check_positive
+from gradbench.rules.base import Count, Rule, Slots, check_nonnegative
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Sgd(Rule):
         lr: Learning rate.
 
     Raises:
-        ValueError: ``lr`` is no positive number.
+        ValueError: ``lr`` is negative or no number.
 
     Source: Robbins and Monro, A Stochastic Approximation Method, 1951.
     """
@@ -30,7 +30,7 @@ class Sgd(Rule):
     accesses: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
-        check_positive(lr=self.lr)
+        check_nonnegative(lr=self.lr)
 
     def amplified(self) -> "Sgd":
         return replace(self, lr=0.25)

@@ -97,7 +97,7 @@ def estimate(
     for sample in kept:
         by_key[sample.cell, sample.phase].append(sample)
     grids: dict[Key, Times] = {key: _grid(found, shape) for key, found in by_key.items()}
-    base = grids.get((baseline, "update"), np.empty(shape))
+    base = grids.get((baseline, "update"), np.full(shape, math.nan))
     ratios = {
         cell: ratio_interval(base, grid, busy=busy)
         for (cell, phase), grid in grids.items()

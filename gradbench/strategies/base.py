@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import torch
 from torch import Tensor
@@ -13,6 +13,9 @@ from torch.nn import Parameter
 from gradbench.rules.base import Rule, Slots
 
 Step = Callable[[], None]
+
+State: TypeAlias = Callable[[], Sequence[Mapping[str, Tensor | int]]]
+"""Shows each parameter's slots by name, with ``step``, the updates it has taken."""
 
 
 def _nothing() -> None:
@@ -26,15 +29,15 @@ class Binding:
     Args:
         step: Carries out one update from the gradients in ``.grad``.
         release: Leaves the parameters as they were found: hooks removed, storage given back.
-        set_lr: Changes the learning rate of later updates; None where it is fixed when bound.
-        state: Shows each parameter's slots by name, and its ``step``, the number of updates it has
-            taken, where there is one; None where the strategy hides its state.
+        set_lr: Changes the learning rate from the next step on; None where binding fixed it.
+        state: Shows the state of each parameter, in their order; None where it is hidden. What a
+            strategy does not keep is absent.
     """
 
     step: Step
     release: Callable[[], None] = _nothing
     set_lr: Callable[[float], None] | None = None
-    state: Callable[[], Sequence[Mapping[str, Tensor | int]]] | None = None
+    state: State | None = None
 
 
 class Strategy(Protocol):
@@ -78,7 +81,12 @@ class Strategy(Protocol):
                 own business leaves them alone.
 
         Returns:
-            The bound strategy.
+            The bound strategy. Its step leaves a parameter alone whose ``.grad`` is None, and its
+            count too, as torch.optim does; one that cannot raises ``Unavailable`` before it has
+            written anything.
+
+        Raises:
+            Unavailable: It cannot carry the rule out on these parameters.
         """
         ...
 

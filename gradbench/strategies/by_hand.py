@@ -1,37 +1,62 @@
 """The loop over parameters that every update by hand writes."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.rules.base import Count, Slots
-from gradbench.strategies.base import Step
+from gradbench.rules.base import Count, Rule, Slots
+from gradbench.strategies.base import Binding
 
-Apply: TypeAlias = Callable[[Parameter, Tensor, Slots, Count], None]
+Apply: TypeAlias = Callable[[Any, Parameter, Tensor, Slots, Count], None]
 
 
-def loop(apply: Apply, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Step:
-    """Make the step that visits each parameter with a gradient.
+def loop(
+    apply: Apply,
+    rule: Rule,
+    parameters: Sequence[Parameter],
+    slots: Sequence[Slots],
+    *,
+    no_grad: bool = False,
+    release: Callable[[], None] | None = None,
+) -> Binding:
+    """Bind the step that visits each parameter with a gradient.
+
+    Each parameter has a count of its own, as in torch.optim: one that had no gradient is not
+    counted as updated.
 
     Args:
-        apply: Updates one parameter from its gradient and state; the count starts at 1.
+        apply: Updates one parameter by a rule, from its gradient and state; the count starts at 1.
+        rule: What is carried out.
         parameters: What to visit.
         slots: State of each parameter.
+        no_grad: Whether the step runs under ``torch.no_grad()``.
+        release: Undoes what binding did.
 
     Returns:
-        The step.
+        The bound loop.
     """
-    rows = list(zip(parameters, slots, strict=True))
-    count = 0
+    rows: list[list[Any]] = [[p, state, 0] for p, state in zip(parameters, slots, strict=True)]
 
     def step() -> None:
-        nonlocal count
-        count += 1
-        for parameter, state in rows:
+        current = rule
+        for row in rows:
+            parameter, state, count = row
             gradient = parameter.grad
             if gradient is not None:
-                apply(parameter, gradient, state, count)
+                row[2] = count = count + 1
+                apply(current, parameter, gradient, state, count)
 
-    return step
+    def set_lr(lr: float) -> None:
+        nonlocal rule
+        rule = rule.with_lr(lr)
+
+    def state() -> list[Mapping[str, Tensor | int]]:
+        return [{**slots, "step": count} for _, slots, count in rows]
+
+    stepping = torch.no_grad()(step) if no_grad else step
+    return Binding(stepping, release or (lambda: None), set_lr, state)

@@ -30,18 +30,17 @@ class Compiled(Strategy):
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         compiled = compiled_step(rule, dynamic=True)
         rows = [
-            (parameter, _line(parameter), {k: _line(v) for k, v in state.items()})
-            for parameter, state in zip(parameters, slots, strict=True)
+            (p, _line(p, p), {k: _line(v, p) for k, v in state.items()}, start_count(p))
+            for p, state in zip(parameters, slots, strict=True)
         ]
-        count = start_count(parameters[0])
 
         @torch.no_grad()
         def step() -> None:
-            count.add_(1)
-            for parameter, line, state in rows:
+            for parameter, line, state, count in rows:
                 gradient = parameter.grad
                 if gradient is not None:
-                    compiled(line, _line(gradient), state, count)
+                    count.add_(1)
+                    compiled(line, _line(gradient, parameter), state, count)
 
         return Binding(step)
 
@@ -100,9 +99,9 @@ def start_count(parameter: Tensor) -> Tensor:
     return torch.zeros((), dtype=dtype, device=parameter.device)
 
 
-def _line(tensor: Tensor) -> Tensor:
-    """Flatten where that moves nothing, so that one graph serves every shape.
+def _line(tensor: Tensor, parameter: Tensor) -> Tensor:
+    """Flatten where that moves no parameter, so that one graph serves every shape.
 
     ``.data`` forgets what the view is a view of: its rank would make a graph of its own.
     """
-    return tensor.view(-1).data if tensor.is_contiguous() else tensor.data
+    return tensor.reshape(-1).data if parameter.is_contiguous() else tensor.data

@@ -12,16 +12,17 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
-from gradbench.strategies.gathering import gather
+from gradbench.strategies.gathering import Gathering
 from gradbench.strategies.probe import list_refusal
 
 
 class CudaGraph(Strategy):
     """Capture the rule's list step once and replay it: one launch per update.
 
-    The graph reads gradients at fixed addresses, so ``.grad`` points there, and gradients that
-    backward allocates anew are gathered before each replay. The count is a tensor on the device:
-    a host number would be frozen into the graph, and with it the bias corrections.
+    The graph reads gradients at fixed addresses, those of ``.grad`` where it is there; what
+    backward allocates anew is gathered before each replay. The count is a tensor on the device:
+    a host number would be frozen into the graph, and with it the bias corrections. The learning
+    rate is such a number. Every parameter must have a gradient.
 
     Source: documentation of torch.cuda.CUDAGraph, "CUDA Graphs" in CUDA semantics.
     """
@@ -36,22 +37,22 @@ class CudaGraph(Strategy):
         return list_refusal(rule)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        static = [torch.zeros_like(parameter) for parameter in parameters]
+        static = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         captured = _capture(rule, parameters, static, slots)
-        for parameter, target in zip(parameters, static, strict=True):
-            if parameter.grad is not None:
-                target.copy_(parameter.grad)
-            parameter.grad = target
+        gather = Gathering(parameters, static)
 
         def step() -> None:
-            gather(parameters, static)
+            gather()
             captured.replay()
 
         def release() -> None:
             for parameter in parameters:
                 parameter.grad = None
 
-        return Binding(step, release)
+        def shown() -> list[dict[str, Tensor | int]]:
+            return [{**row, "step": captured.count} for row in slots]
+
+        return Binding(step, release, state=shown)
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,12 @@ class _Captured:
 
     Args:
         graph: What is replayed.
-        tensors: What was there before the capture.
+        count: Number of replays so far, on the device.
+        tensors: What else was there before the capture.
     """
 
     graph: torch.cuda.CUDAGraph
+    count: Tensor
     tensors: tuple[Tensor, ...]
 
     def replay(self) -> None:
@@ -92,7 +95,7 @@ def _capture(
             rule.step_list(list(parameters), gradients, state, count)
         finally:
             graph.capture_end()
-    return _Captured(graph, (count, *parameters, *gradients, *chain(*state.values())))
+    return _Captured(graph, count, (*parameters, *gradients, *chain(*state.values())))
 
 
 @torch.no_grad()

@@ -14,7 +14,8 @@ class Data(Strategy):
     """``p.data.sub_(g, alpha=lr)``: in place, hidden from autograd's version counter."""
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        def apply(parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
-            rule.step(parameter.data, gradient, state, count)
+        return loop(_apply, rule, parameters, slots)
 
-        return Binding(loop(apply, parameters, slots))
+
+def _apply(rule: Rule, parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
+    rule.step(parameter.data, gradient, state, count)

@@ -21,12 +21,13 @@ class DataRebind(Strategy):
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         storages = [parameter.data for parameter in parameters]
 
-        def apply(parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
-            value = parameter.data
-            parameter.data = value + rule.change(value, gradient, state, count)
-
         def release() -> None:
             for parameter, storage in zip(parameters, storages, strict=True):
                 parameter.data = storage
 
-        return Binding(loop(apply, parameters, slots), release)
+        return loop(_apply, rule, parameters, slots, release=release)
+
+
+def _apply(rule: Rule, parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
+    value = parameter.data
+    parameter.data = value + rule.change(value, gradient, state, count)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.flattening import flat_state, flatten
 from gradbench.strategies.probe import optimizer_refusal
-from gradbench.strategies.state import start_state
+from gradbench.strategies.state import optimizer_state, start_state
 
 
 class Flat(Strategy):
@@ -39,4 +40,11 @@ class Flat(Strategy):
             flat.gather()
             optimizer.step()
 
-        return Binding(step, flat.release)
+        def set_lr(lr: float) -> None:
+            optimizer.param_groups[0]["lr"] = lr
+
+        def shown() -> list[dict[str, Tensor | int]]:
+            [kept] = optimizer_state(rule, optimizer, [flat.buffer])
+            return flat.cut(kept)
+
+        return Binding(step, flat.release, set_lr, shown)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
@@ -53,4 +54,7 @@ class FlatCompiled(Strategy):
             count.add_(1)
             compiled(buffer, gradient, state, count)
 
-        return Binding(step, flat.release)
+        def shown() -> list[dict[str, Tensor | int]]:
+            return flat.cut({**state, "step": count})
+
+        return Binding(step, flat.release, state=shown)

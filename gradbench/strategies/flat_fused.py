@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
@@ -36,9 +37,21 @@ class FlatFused(Strategy):
         state = columns(rule, [flat_state(rule, slots, buffer)])
         count = torch.zeros((), dtype=torch.float32, device=buffer.device)
 
+        taken = 0  # no kernel advances its count where the update does not depend on it
+
         @torch.no_grad()
         def step() -> None:
+            nonlocal taken
             flat.gather()
             rule.step_fused([buffer], [gradient], state, [count])
+            taken += 1
 
-        return Binding(step, flat.release)
+        def set_lr(lr: float) -> None:
+            nonlocal rule
+            rule = rule.with_lr(lr)
+
+        def shown() -> list[dict[str, Tensor | int]]:
+            slots = {name: tensors[0] for name, tensors in state.items()}
+            return flat.cut({**slots, "step": taken})
+
+        return Binding(step, flat.release, set_lr, shown)

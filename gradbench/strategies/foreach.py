@@ -8,6 +8,7 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
+from gradbench.strategies.gathering import all_gradients
 from gradbench.strategies.probe import list_refusal
 
 
@@ -25,9 +26,15 @@ class Foreach(Strategy):
         @torch.no_grad()
         def step() -> None:
             nonlocal count
+            gradients = all_gradients(parameters)
             count += 1
-            # A missing gradient is a TypeError of the kernel, not a silent skip.
-            gradients = [parameter.grad for parameter in parameters]
-            rule.step_list(written, gradients, state, count)  # type: ignore[arg-type]
+            rule.step_list(written, gradients, state, count)
 
-        return Binding(step)
+        def set_lr(lr: float) -> None:
+            nonlocal rule
+            rule = rule.with_lr(lr)
+
+        def shown() -> list[dict[str, Tensor | int]]:
+            return [{**row, "step": count} for row in slots]
+
+        return Binding(step, set_lr=set_lr, state=shown)

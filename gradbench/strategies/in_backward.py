@@ -23,26 +23,41 @@ class InBackward(Strategy):
         return True
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        counts = [0] * len(parameters)
+        updated: set[int] = set()
+
+        def hook(index: int, state: Slots) -> Callable[[Tensor], None]:
+            @torch.no_grad()
+            def update(parameter: Tensor) -> None:
+                counts[index] += 1
+                updated.add(index)
+                assert parameter.grad is not None  # the hook runs right after accumulation
+                rule.step(parameter, parameter.grad, state, counts[index])
+
+            return update
+
+        def step() -> None:
+            if len(updated) < len(parameters):
+                # Backward did not reach them, but ``.grad`` is there: torch.optim updates those.
+                for index, (parameter, state) in enumerate(zip(parameters, slots, strict=True)):
+                    if index not in updated and parameter.grad is not None:
+                        hook(index, state)(parameter)
+            updated.clear()
+
         handles = [
-            parameter.register_post_accumulate_grad_hook(_hook(rule, state))
-            for parameter, state in zip(parameters, slots, strict=True)
+            parameter.register_post_accumulate_grad_hook(hook(index, state))
+            for index, (parameter, state) in enumerate(zip(parameters, slots, strict=True))
         ]
 
         def release() -> None:
             for handle in handles:
                 handle.remove()
 
-        return Binding(lambda: None, release)
+        def set_lr(lr: float) -> None:
+            nonlocal rule
+            rule = rule.with_lr(lr)
 
+        def shown() -> list[dict[str, Tensor | int]]:
+            return [{**row, "step": count} for row, count in zip(slots, counts, strict=True)]
 
-def _hook(rule: Rule, state: Slots) -> Callable[[Tensor], None]:
-    count = 0
-
-    @torch.no_grad()
-    def update(parameter: Tensor) -> None:
-        nonlocal count
-        count += 1
-        assert parameter.grad is not None  # the hook runs right after accumulation
-        rule.step(parameter, parameter.grad, state, count)
-
-    return update
+        return Binding(step, release, set_lr, shown)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
@@ -14,4 +13,4 @@ class NoGrad(Strategy):
     """``with torch.no_grad(): p.sub_(g, alpha=lr)`` and the like, in place on ``p``."""
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        return Binding(torch.no_grad()(loop(rule.step, parameters, slots)))
+        return loop(type(rule).step, rule, parameters, slots, no_grad=True)

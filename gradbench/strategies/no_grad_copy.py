@@ -19,7 +19,8 @@ class NoGradCopy(Strategy):
         return change_refusal(rule)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        def apply(parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
-            parameter.copy_(parameter + rule.change(parameter, gradient, state, count))
+        return loop(_apply, rule, parameters, slots, no_grad=True)
 
-        return Binding(torch.no_grad()(loop(apply, parameters, slots)))
+
+def _apply(rule: Rule, parameter: Parameter, gradient: Tensor, state: Slots, count: Count) -> None:
+    parameter.copy_(parameter + rule.change(parameter, gradient, state, count))

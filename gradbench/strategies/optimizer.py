@@ -12,7 +12,7 @@ from torch.nn import Parameter
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.probe import optimizer_refusal
-from gradbench.strategies.state import start_state
+from gradbench.strategies.state import optimizer_state, start_state
 
 
 @dataclass(frozen=True)
@@ -50,4 +50,11 @@ class Optimizer(Strategy):
         # The moments every strategy of the block uses, at zero as torch.optim would start its own.
         start_state(optimizer, parameters, slots, count_on_device=on_device)
         step: Any = optimizer.step
-        return Binding(step)
+
+        def set_lr(lr: float) -> None:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+
+        return Binding(
+            step, set_lr=set_lr, state=lambda: optimizer_state(rule, optimizer, parameters)
+        )

@@ -111,6 +111,8 @@ def _figures(row: dict[Any, Any]) -> list[str | Text]:
     speedup, low, high = row["speedup"], row["speedup_low"], row["speedup_high"]
     if row["role"] == "baseline":
         ratio, interval = Text("1"), Text("")
+    elif not known(speedup):  # of a baseline that was lost
+        ratio, interval = Text(""), Text("")
     else:
         lost = difference(low, high, floor) == NO_DIFFERENCE
         ratio = Text(f"{speedup:.2f}", style="dim" if lost else "bold")
@@ -136,7 +138,8 @@ def status_lines(cells: pd.DataFrame) -> list[str]:
         cells: Rows of ``cells``.
 
     Returns:
-        A line for each status, and one for each reason, the most frequent first.
+        A line for each status, and one for each reason, the most frequent first; then one for each
+        model of which parameters are left out.
     """
     asked = cells[cells["role"].isin(["baseline", "candidate"])]
     lines = []
@@ -146,4 +149,7 @@ def status_lines(cells: pd.DataFrame) -> list[str]:
             lines.append(f"{len(rows)} {status}")
             counted = rows["reason"].dropna().value_counts()
             lines += [f"  {count} × {reason}" for reason, count in counted.items()]
+    for model, untrained in asked.groupby("model")["untrained"].max().items():
+        if untrained > 0:
+            lines.append(f"{model}: {untrained:.0f} tensors never get a gradient and are left out")
     return lines

@@ -13,6 +13,7 @@ from gradbench.rules.base import Rule
 from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import EmptyCall, time_empty_call
 from gradbench.timing.isolated import bind_with_gradients
+from gradbench.timing.losses import Losses
 from gradbench.verify.tensors import Tensors
 
 _SAMPLES = 5
@@ -28,6 +29,7 @@ def dispatch_seconds(
     shapes: Sequence[torch.Size],
     dtype: torch.dtype,
     contenders: Sequence[Contender],
+    losses: Losses,
     most_calls: int = 1000,
 ) -> dict[str, float]:
     """Time each strategy on as many tensors of two elements each.
@@ -38,6 +40,7 @@ def dispatch_seconds(
         shapes: Shape of each tensor of the block; the number of dimensions is kept, if any.
         dtype: Floating type of the tensors.
         contenders: Verified cells, none that updates in backward.
+        losses: Where those are recorded that raise.
         most_calls: Most calls in a sample.
 
     Returns:
@@ -51,15 +54,16 @@ def dispatch_seconds(
     by_cell = {}
     for contender in contenders:
         key = (contender.cell.strategy, contender.zeroing.releases)
-        if key not in known:
-            step, release = bind_with_gradients(
-                contender.strategy, contender.zeroing, rule, tensors
-            )
-            try:
-                known[key] = _median_seconds(device, step, most_calls, empty)
-            finally:
-                release()
-        by_cell[contender.cell.name] = known[key]
+        with losses.catch("timing: dispatch", contender.cell.name):
+            if key not in known:
+                step, release = bind_with_gradients(
+                    contender.strategy, contender.zeroing, rule, tensors
+                )
+                try:
+                    known[key] = _median_seconds(device, step, most_calls, empty)
+                finally:
+                    release()
+            by_cell[contender.cell.name] = known[key]
     return by_cell
 
 

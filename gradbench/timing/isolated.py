@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import torch
@@ -17,16 +16,20 @@ from gradbench.machine.contention import Contention, Watch
 from gradbench.rules.base import Rule
 from gradbench.statistics.estimates import Estimates, estimate
 from gradbench.statistics.intervals import FEWEST_PRECISE
-from gradbench.statistics.sample import Sample
+from gradbench.statistics.sample import Phase, Sample
 from gradbench.strategies.base import Strategy
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.contender import Contender
+from gradbench.timing.counting import count_updates
+from gradbench.timing.losses import Losses
 from gradbench.timing.sampling import (
     Arm,
+    ArmRaised,
     Grouping,
     Rounds,
     choose_calls,
     empty_calls,
+    naming,
     quiet_interpreter,
 )
 from gradbench.verify.tensors import Tensors
@@ -70,6 +73,7 @@ class IsolatedResult:
         sampling_s: Seconds inside timed and untimed calls, the counted ones among them.
         counts: What one update does, by cell.
         contention: What the machine was shared with meanwhile.
+        losses: Cells that raised.
     """
 
     samples: list[Sample] = field(default_factory=list)
@@ -80,6 +84,7 @@ class IsolatedResult:
     sampling_s: float = 0.0
     counts: dict[str, Counts] = field(default_factory=dict)
     contention: Contention | None = None
+    losses: Losses = field(default_factory=Losses)
 
 
 def measure_isolated(
@@ -98,41 +103,41 @@ def measure_isolated(
         device: Where.
         rule: What the strategies carry out.
         allocate: Makes a replicate's tensors.
-        contenders: Verified cells, baseline and twin among them, none that updates in backward.
+        contenders: Verified cells, none that updates in backward. Without the baseline there are
+            times, but no speedups.
         control: The bandwidth control.
         settings: When to stop.
         order: Source of the random order within rounds.
         progress: Told the fraction done, in [0, 1].
 
     Returns:
-        Samples and estimates.
+        Samples and estimates; a cell that raised is lost, and the replicate begun anew without it.
     """
     result = IsolatedResult()
-    baseline = next(c.cell.name for c in contenders if c.cell.role == "baseline")
-    groupings: list[Grouping] = []
+    baseline = next((c.cell.name for c in contenders if c.cell.role == "baseline"), "")
+    groupings: dict[tuple[str, Phase], Grouping] = {}
     start = time.perf_counter()
     watch = Watch(device.torch_device)
     with quiet_interpreter():
-        while True:
-            arms, release = _arms(device, rule, allocate(), contenders, control)
-            if not groupings:
-                groupings = [
-                    Grouping(1, warm_up=False, spent_s=0.0)
-                    if settings.cold
-                    else choose_calls(device, arm, settings.sample_s)
-                    for arm in arms
-                ]
-                result.sampling_s += sum(grouping.spent_s for grouping in groupings)
-            touched = result.replicates == 0 and not settings.cold
-            empty = empty_calls(device, arms, groupings)
-            rounds = Rounds(device, arms, groupings, order, touched, empty)
-            slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
-            round_ = 0
-            while round_ < settings.min_rounds or time.perf_counter() - start < slot_end:
-                result.samples += rounds.take(result.replicates, round_)
-                round_ += 1
-                progress(min((time.perf_counter() - start) / max(settings.budget_s, 1e-9), 1.0))
+        while contenders := [c for c in contenders if c.cell.name not in result.losses]:
+            bound = _Bound(device, rule, allocate(), control)
+            try:
+                bound.bind(contenders)
+                rounds = _rounds(device, bound.arms, groupings, settings, order, result)
+                slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
+                samples: list[Sample] = []
+                round_ = 0
+                while round_ < settings.min_rounds or time.perf_counter() - start < slot_end:
+                    samples += rounds.take(result.replicates, round_)
+                    round_ += 1
+                    progress(min((time.perf_counter() - start) / max(settings.budget_s, 1e-9), 1.0))
+            except ArmRaised as raised:  # what it wrote, others would read: on fresh tensors again
+                _lose(raised, contenders, result)
+                bound.release(result.losses)
+                del bound
+                continue
             watch.look()
+            result.samples += samples
             result.rounds += round_
             result.replicates += 1
             result.sampling_s += rounds.sampling_s
@@ -141,12 +146,53 @@ def measure_isolated(
                 _is_precise(result, watch, baseline, contenders, settings) or spent
             ):
                 # Last: CUDA's profiler, once used, makes every later launch slower.
-                result.counts, counted_s = _count(device, contenders, arms[1:])
+                result.counts, counted_s = count_updates(
+                    device, contenders, bound.arms[1:], result.losses
+                )
                 result.sampling_s += counted_s
-                release()
+                bound.release(result.losses)
                 return result
-            release()
-            del arms, release, rounds  # before the next replicate is allocated, not after
+            bound.release(result.losses)
+            del bound, rounds  # before the next replicate is allocated, not after
+    result.estimates = None  # of cells that are lost
+    return result
+
+
+def _rounds(
+    device: Device,
+    arms: Sequence[Arm],
+    groupings: dict[tuple[str, Phase], Grouping],
+    settings: Isolation,
+    order: np.random.Generator,
+    result: IsolatedResult,
+) -> Rounds:
+    """Prepare to sample a replicate's arms; how, is found out of those that are new."""
+    touched = not settings.cold
+    for arm in arms:
+        key = (arm.cell, arm.phase)
+        if key in groupings:
+            touched = False
+        elif settings.cold:
+            groupings[key] = Grouping(1, warm_up=False, spent_s=0.0)
+        else:
+            with naming(*key, arm.phase):
+                groupings[key] = choose_calls(device, arm, settings.sample_s)
+            result.sampling_s += groupings[key].spent_s
+    chosen = [groupings[arm.cell, arm.phase] for arm in arms]
+    return Rounds(device, arms, chosen, order, touched, empty_calls(device, arms, chosen))
+
+
+def _lose(raised: ArmRaised, contenders: Sequence[Contender], result: IsolatedResult) -> None:
+    """Lose the cell that raised; all cells of a zeroing that did."""
+    error = raised.__cause__
+    assert isinstance(error, Exception)
+    by_name = {contender.cell.name: contender.cell for contender in contenders}
+    if raised.cell not in by_name:  # the control: without it nothing else can be judged
+        raise error
+    zeroing = by_name[raised.cell].zeroing
+    lost = [n for n, c in by_name.items() if raised.phase == "zero" and c.zeroing == zeroing]
+    result.losses.add(error, f"timing: {raised.doing}", *(lost or [raised.cell]))
+    result.samples = [sample for sample in result.samples if sample.cell not in result.losses]
 
 
 def _is_precise(
@@ -174,57 +220,51 @@ def _estimate(samples: Sequence[Sample], baseline: str, *, busy: bool = False) -
     return estimate(samples, baseline=baseline, twin="twin", control="bandwidth", busy=busy)
 
 
-def _arms(
-    device: Device,
-    rule: Rule,
-    tensors: Tensors,
-    contenders: Sequence[Contender],
-    control: BandwidthControl,
-) -> tuple[list[Arm], Callable[[], None]]:
-    """Bind every contender and zeroing to one replicate; return the arms and their release."""
-    arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
-    releases = []
-    zeroings: dict[str, tuple[str, Zeroing]] = {}
-    for contender in contenders:
-        step, release = bind_with_gradients(contender.strategy, contender.zeroing, rule, tensors)
-        arms.append(Arm(contender.cell.name, "update", step))
-        releases.append(release)
-        zeroings.setdefault(contender.cell.zeroing, (contender.cell.name, contender.zeroing))
-    # Zeroings write elsewhere: zeros in the shared gradients would let the state decay into
-    # subnormal numbers, and those are slow.
-    spent = [torch.zeros_like(gradient) for gradient in tensors.gradients]
-    arms += [_zero_arm(name, zeroing, tensors, spent) for name, zeroing in zeroings.values()]
+class _Bound:
+    """Arms on one replicate's tensors.
 
-    def release_all() -> None:
-        for release in releases:
-            release()
-
-    return arms, release_all
-
-
-def _count(
-    device: Device, contenders: Sequence[Contender], arms: Sequence[Arm]
-) -> tuple[dict[str, Counts], float]:
-    """Count what updates do, once for each strategy and fate of the gradients.
-
-    Returns the counts by cell, and the seconds inside the counted calls.
+    Args:
+        device: Where.
+        rule: What is carried out.
+        tensors: The replicate's.
+        control: The bandwidth control, whose arm is the first.
     """
-    known: dict[tuple[str, bool], Counts] = {}
-    by_cell = {}
-    spent_s = 0.0
 
-    def counted(call: Callable[[], object]) -> None:
-        nonlocal spent_s
-        start = time.perf_counter()
-        call()
-        spent_s += time.perf_counter() - start
+    def __init__(
+        self, device: Device, rule: Rule, tensors: Tensors, control: BandwidthControl
+    ) -> None:
+        self._rule, self._tensors = rule, tensors
+        self.arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
+        self._releases: list[tuple[str, Callable[[], None]]] = []
 
-    for contender, arm in zip(contenders, arms, strict=False):  # the zeroings' arms come after
-        key = (contender.cell.strategy, contender.zeroing.releases)
-        if key not in known:
-            known[key] = device.count(partial(counted, arm.call))
-        by_cell[contender.cell.name] = known[key]
-    return by_cell, spent_s
+    def bind(self, contenders: Sequence[Contender]) -> None:
+        """Bind every contender, then every zeroing.
+
+        Raises:
+            ArmRaised: One raised.
+        """
+        zeroings: dict[str, tuple[str, Zeroing]] = {}
+        for contender in contenders:
+            name, zeroing = contender.cell.name, contender.zeroing
+            with naming(name, "update", "update: bind"):
+                step, release = bind_with_gradients(
+                    contender.strategy, zeroing, self._rule, self._tensors
+                )
+            self.arms.append(Arm(name, "update", step))
+            self._releases.append((name, release))
+            zeroings.setdefault(contender.cell.zeroing, (name, zeroing))
+        # Zeroings write elsewhere: zeros in the shared gradients would let the state decay into
+        # subnormal numbers, and those are slow.
+        spent = [torch.zeros_like(gradient) for gradient in self._tensors.gradients]
+        for name, zeroing in zeroings.values():
+            with naming(name, "zero", "zero: bind"):
+                self.arms.append(_zero_arm(name, zeroing, self._tensors, spent))
+
+    def release(self, losses: Losses) -> None:
+        """Release every contender that was bound."""
+        for name, release in self._releases:
+            with losses.catch("timing: release", name):
+                release()
 
 
 def bind_with_gradients(
@@ -243,14 +283,15 @@ def bind_with_gradients(
     """
     bound = tensors.flat if strategy.flattens else tensors
     parameters = bound.parameters()
-    if strategy.flattens:
-        for parameter, gradient in zip(parameters, bound.gradients, strict=True):
-            parameter.grad = gradient
+    # What has memory of its own for gradients takes this for it, and does not put it into .grad.
+    own = [torch.empty_like(g) for g in bound.gradients] if strategy.copies else bound.gradients
+    for parameter, gradient in zip(parameters, own, strict=True):
+        parameter.grad = gradient
     binding = strategy.bind(rule, parameters, bound.slots)
     for parameter, gradient in zip(parameters, tensors.gradients, strict=True):
         if zeroing.releases or parameter.grad is None:
             parameter.grad = gradient
-        else:
+        elif parameter.grad is not gradient:
             parameter.grad.copy_(gradient)
     return binding.step, binding.release
 

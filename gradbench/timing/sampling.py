@@ -45,6 +45,38 @@ class Arm:
     restore: Callable[[], object] | None = None
 
 
+class ArmRaised(Exception):
+    """An arm raised something, which is the cause.
+
+    Args:
+        cell: The arm's cell.
+        phase: Its phase.
+        doing: What was being done with it.
+    """
+
+    def __init__(self, cell: str, phase: Phase, doing: str) -> None:
+        super().__init__(f"{cell}: {doing}")
+        self.cell, self.phase, self.doing = cell, phase, doing
+
+
+@contextmanager
+def naming(cell: str, phase: Phase, doing: str) -> Iterator[None]:
+    """Name the arm that raised what is raised inside.
+
+    Args:
+        cell: The arm's cell.
+        phase: Its phase.
+        doing: What is being done with it.
+
+    Raises:
+        ArmRaised: Something was raised inside.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise ArmRaised(cell, phase, doing) from error
+
+
 def sample_of(
     timing: Timing,
     *,
@@ -161,9 +193,15 @@ def empty_calls(
     """
     shared = time_empty_call(device, grouped=any(each.calls > 1 for each in groupings))
     return [
-        time_empty_call(device, restore=arm.restore) if arm.restore and each.warm_up else shared
+        _empty_call(device, arm) if arm.restore and each.warm_up else shared
         for arm, each in zip(arms, groupings, strict=True)
     ]
+
+
+def _empty_call(device: Device, arm: Arm) -> EmptyCall:
+    """Time empty calls between an arm's restoring."""
+    with naming(arm.cell, arm.phase, f"{arm.phase}: restoring"):
+        return time_empty_call(device, restore=arm.restore)
 
 
 @dataclass
@@ -199,15 +237,19 @@ class Rounds:
 
         Returns:
             The samples.
+
+        Raises:
+            ArmRaised: One raised; what was sampled in this round is lost.
         """
         samples = []
         for index in self.order.permutation(len(self.arms)):
             arm, calls = self.arms[index], self.groupings[index].calls
             # For what the predecessor evicted from the caches, and for memory never touched before.
             untouched = not (self.touched or round_) and arm.restore is None
-            if self.groupings[index].warm_up or untouched:
-                self.sampling_s += self._group(arm, 1).wall_s
-            timing = self._group(arm, calls)
+            with naming(arm.cell, arm.phase, arm.phase):
+                if self.groupings[index].warm_up or untouched:
+                    self.sampling_s += self._group(arm, 1).wall_s
+                timing = self._group(arm, calls)
             self.sampling_s += timing.wall_s
             samples.append(
                 sample_of(

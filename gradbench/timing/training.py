@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +16,10 @@ from gradbench.devices.base import Device
 from gradbench.models.base import Batch, loss
 from gradbench.rules.base import Rule
 from gradbench.statistics.sample import Phase, Sample
+from gradbench.timing.beginning import Beginning
 from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import EmptyCall, time_empty_call
+from gradbench.timing.losses import Losses
 from gradbench.timing.sampling import quiet_interpreter, sample_of
 from gradbench.verify.float64_run import Gradients
 from gradbench.verify.gradients import SeenGradients
@@ -28,6 +31,11 @@ _LATER_STEPS = 10
 and spend less of its time on starting over."""
 
 
+def most_steps(steps: int) -> int:
+    """Return the most timed steps of any pass, of which the first has ``steps``."""
+    return max(steps, _LATER_STEPS)
+
+
 @dataclass
 class TrainingResult:
     """What the training protocol saw.
@@ -37,12 +45,14 @@ class TrainingResult:
         gradients: A row per tensor and step of the first pass, without block and run.
         sampling_s: Seconds inside the phases, the untimed first step's included.
         step_peaks: Peak memory of a step beyond parameters and state, in bytes, by cell.
+        losses: Cells that raised; nothing else is known of them.
     """
 
     samples: list[Sample] = field(default_factory=list)
     gradients: list[dict[str, Any]] = field(default_factory=list)
     sampling_s: float = 0.0
     step_peaks: dict[str, int] = field(default_factory=dict)
+    losses: Losses = field(default_factory=Losses)
 
 
 @dataclass
@@ -72,9 +82,8 @@ class Training:
     counted: str
 
     def __post_init__(self) -> None:
-        state = [*self.module.parameters(), *self.module.buffers()]
-        self._state = [tensor.detach() for tensor in state]
-        self._initial = [tensor.clone() for tensor in self._state]
+        self._beginning = Beginning(self.module)
+        self._doing = "bind"
         named = dict(self.module.named_parameters())
         self._parameters = [named[name] for name in self.trained]
         self._slots = [
@@ -99,9 +108,10 @@ class Training:
             progress: Told the fraction done, in [0, 1].
 
         Returns:
-            Samples and gradient statistics.
+            Samples and gradient statistics of the contenders that trained.
         """
         result = TrainingResult()
+        contenders = list(contenders)
         seen = SeenGradients()
         start = time.perf_counter()
         pass_, steps = 0, self.steps
@@ -109,11 +119,14 @@ class Training:
             while steps > 0:
                 empty = time_empty_call(self.device)
                 for done, index in enumerate(order.permutation(len(contenders))):
-                    self._train(contenders[index], pass_, steps, result, seen, empty)
+                    self._attempt(contenders[index], pass_, steps, result, seen, empty)
                     spent = (time.perf_counter() - start) / max(budget_s, 1e-9)
                     progress(min(max(done / len(contenders) if pass_ == 0 else 0, spent), 1.0))
                 pass_ += 1
                 seen.forget()
+                contenders = [c for c in contenders if c.cell.name not in result.losses]
+                if not contenders:
+                    break
                 left_s = start + budget_s - time.perf_counter()
                 steps = self._steps_within(left_s, len(contenders), result)
         self.module.zero_grad(set_to_none=True)
@@ -125,7 +138,27 @@ class Training:
         step_s = max(sum(whole) / max(len(whole), 1), 1e-9)
         # Less the untimed first one; too few would spend the time on starting over.
         fit = int(left_s / (step_s * contenders)) - 1
-        return 0 if fit < self.steps else min(fit, max(self.steps, _LATER_STEPS))
+        return 0 if fit < self.steps else min(fit, most_steps(self.steps))
+
+    def _attempt(
+        self,
+        contender: Contender,
+        pass_: int,
+        steps: int,
+        result: TrainingResult,
+        seen: SeenGradients,
+        empty: EmptyCall,
+    ) -> None:
+        """Take one pass of steps with one contender; if it raises, lose it, and it alone."""
+        name = contender.cell.name
+        try:
+            self._train(contender, pass_, steps, result, seen, empty)
+        except Exception as error:
+            result.losses.add(error, f"training: {self._doing}", name)
+            result.samples = [sample for sample in result.samples if sample.cell != name]
+            result.gradients = [row for row in result.gradients if row["cell"] != name]
+            result.step_peaks.pop(name, None)
+            self._beginning.disentangle()
 
     def _train(
         self,
@@ -137,6 +170,7 @@ class Training:
         empty: EmptyCall,
     ) -> None:
         """Take one pass of steps with one contender."""
+        self._doing = "bind"
         self._reset()
         binding = contender.strategy.bind(self.rule, self._parameters, self._slots)
         clear = contender.zeroing.bind(self._parameters)
@@ -159,6 +193,7 @@ class Training:
                 seed_step(self.device.torch_device, self.seed + step)
                 samples = []
                 for phase, call in phases.items():
+                    self._doing = phase
                     timing = self.device.time(call, 1)
                     result.sampling_s += timing.wall_s
                     samples.append(
@@ -178,9 +213,14 @@ class Training:
                 if step > 0:
                     result.samples += [*samples, _whole(samples)]
             if pass_ == 0 and contender.cell.strategy == self.counted:
+                self._doing = "memory"
                 result.step_peaks[contender.cell.name] = self._step_peak(contender.zeroing, phases)
-        finally:
-            binding.release()
+        except BaseException:
+            with suppress(Exception):  # what was raised first says more
+                binding.release()
+            raise
+        self._doing = "release"
+        binding.release()
 
     def _step_peak(self, zeroing: Zeroing, phases: Mapping[Phase, Callable[[], object]]) -> int:
         """Count a step's peak memory, in bytes: gradients that lie there, and what it allocates.
@@ -208,9 +248,7 @@ class Training:
 
     def _reset(self) -> None:
         """Put module and state back to where they began."""
-        for parameter in self.module.parameters():
-            parameter.grad = None
-        torch._foreach_copy_(self._state, self._initial)
+        self._beginning.restore()
         for row in self._slots:
             for tensor in row.values():
                 tensor.zero_()

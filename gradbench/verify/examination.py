@@ -1,4 +1,4 @@
-"""What is known of a strategy, whatever the model: at every term of the rule, in every situation."""
+"""What is known of a strategy, whatever the model: every term of the rule, every situation."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from gradbench.verify.situations import SITUATIONS, UPDATES, Part, Situation, ev
 from gradbench.verify.trial import LR_IS_FIXED, Outcome, Trial
 from gradbench.verify.truth import distances, follow
 
-_AMPLIFIED = Situation("amplified hyperparameters", (Part((257, 131)), Part((33_000,)), Part((61,))))
+_SHAPES = ((257, 131), (33_000,), (61,))
 """Large enough for the vector and thread loops of kernels, and odd, so that they have tails."""
+
+_AMPLIFIED = Situation("amplified hyperparameters", tuple(map(Part, _SHAPES)))
 
 _EXPONENTS = -8.0, 4.0
 """Of starting values: the change shows in small ones, weight decay in large ones."""

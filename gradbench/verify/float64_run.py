@@ -23,12 +23,14 @@ Gradients = dict[str, Tensor]
 float32, whichever is wider; parameters that get none are absent."""
 
 
-def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
+def trained_parameters(module: nn.Module, batch: Batch, seeds: Sequence[int] = ()) -> list[str]:
     """Name the parameters that get a gradient.
 
     Args:
         module: Left as it is, gradients cleared.
         batch: On the module's device.
+        seeds: Seeds of further passes, of which as many are made as it takes until no parameter is
+            left that requires a gradient and has none: chance may decide what a model uses.
 
     Returns:
         Names in the module's order.
@@ -38,10 +40,22 @@ def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
         TypeError: A gradient is sparse.
     """
     value = loss(module, batch)
-    if not value.requires_grad:
-        return []
-    if all(p.dtype.itemsize >= 4 for p in module.parameters()):
+    if value.requires_grad and all(p.dtype.itemsize >= 4 for p in module.parameters()):
         _check_finite(value)
+    found = _with_gradient(module, value)
+    trainable = [name for name, p in module.named_parameters() if p.requires_grad]
+    for seed in seeds:
+        if len(found) == len(trainable):
+            break
+        seed_step(next(module.parameters()).device, seed)
+        found |= _with_gradient(module, loss(module, batch))
+    return [name for name in trainable if name in found]
+
+
+def _with_gradient(module: nn.Module, value: Tensor) -> set[str]:
+    """Name the parameters that a loss gives a gradient."""
+    if not value.requires_grad:
+        return set()
     value.backward()
     gradients = {n: p.grad for n, p in module.named_parameters() if p.grad is not None}
     module.zero_grad(set_to_none=True)
@@ -49,7 +63,7 @@ def trained_parameters(module: nn.Module, batch: Batch) -> list[str]:
         if gradient.layout != torch.strided:
             layout = str(gradient.layout).removeprefix("torch.")
             raise TypeError(f"the gradient of {name} is {layout}; what is measured is dense")
-    return list(gradients)
+    return set(gradients)
 
 
 class Float64Run:
@@ -70,6 +84,7 @@ class Float64Run:
         self._twin, self._batch = place(_float64(module), batch, first.device, torch.float64)
         self._parameters = dict(self._twin.named_parameters())
         self._slots: dict[str, dict[str, Tensor]] = {}
+        self._counts: dict[str, int] = {}
 
     def follow(self, steps: int, *, accumulates: bool) -> list[Gradients]:
         """Train from the start.
@@ -98,12 +113,13 @@ class Float64Run:
             if step + 1 == steps:
                 break  # nobody looks at the values after the last step
             for name, parameter in present.items():
+                self._counts[name] += 1
                 self._slots[name] = _update(
                     self._rule,
                     parameter.detach(),
                     _gradient(parameter),
                     self._slots[name],
-                    step + 1,
+                    self._counts[name],
                     keep=step + 2 < steps,
                 )
             if not accumulates:
@@ -133,6 +149,7 @@ class Float64Run:
         """Put values, buffers and state back to where they began."""
         self._twin.load_state_dict(self._module.state_dict())
         self._twin.zero_grad(set_to_none=True)
+        self._counts = dict.fromkeys(self._parameters, 0)
         for name, parameter in self._parameters.items():
             # Views of one zero: the state takes no memory before there is something to keep.
             zero = parameter.new_zeros(()).expand(parameter.shape)
@@ -169,7 +186,9 @@ def _update(
     The parameter is updated in place; the state is returned, or none if it is not to be kept.
     """
     kept = {slot: gradient.new_empty(parameter.shape) for slot in slots} if keep else {}
-    pieces = zip(*map(_pieces, (parameter, gradient.contiguous(), *slots.values())), strict=True)
+    values = parameter.contiguous()  # a copy where strides do not let it be cut
+    tensors = (values, gradient.contiguous(), *slots.values())
+    pieces = zip(*map(_pieces, tensors), strict=True)
     targets = {slot: _pieces(tensor) for slot, tensor in kept.items()}
     for index, (value, slope, *state) in enumerate(pieces):
         before = dict(zip(slots, state, strict=True))
@@ -177,6 +196,8 @@ def _update(
         value.copy_(following)
         for slot, target in targets.items():
             target[index].copy_(after[slot])
+    if values is not parameter:
+        parameter.copy_(values)
     return kept
 
 

@@ -30,7 +30,7 @@ class Precision:
     """How a floating type rounds.
 
     Args:
-        unit: Unit roundoff u = ε/2: fl(x) = x·(1 + δ) with \\|δ\\| ≤ u.
+        unit: Unit roundoff u = ε/2: fl(x) = x·(1 + δ) with δ at most u.
         floor: Absolute error below the normal numbers, which may be flushed to zero.
     """
 

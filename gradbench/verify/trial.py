@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -169,16 +170,14 @@ class _Judge:
     def look(self, parameters: Sequence[Tensor], update: int) -> None:
         """Compare parameters after an update."""
         values = [parameter.detach() for parameter in parameters]
-        self._compare("values are", values, update, lambda e: (e.value, e.tolerance, e.scale))
+        self._compare("values are", values, update, _value)
 
     def look_at_state(self, shown: Sequence[Mapping[str, Tensor | int]], update: int) -> None:
         """Compare the state after an update, and each parameter's count of them."""
         for name in self._truth(False)[0][0].state:
             tensors = [torch.as_tensor(row[name]) for row in shown if name in row]
             if len(tensors) == len(shown):
-                self._compare(
-                    f"{name} is", tensors, update, lambda e, name=name: (*e.state[name], e.state[name][0])
-                )
+                self._compare(f"{name} is", tensors, update, partial(_slot, name))
         for part, row in zip(self._parts, shown, strict=True):
             taken = sum(k not in part.missing for k in range(update + 1))
             if "step" in row and float(row["step"]) != taken and self.reason is None:
@@ -212,6 +211,15 @@ class _Judge:
                 self.float32_count = float32_count
                 break
         self.reason = self.reason or found
+
+
+def _value(expected: Expected) -> tuple[Tensor, Tensor, Tensor]:
+    return expected.value, expected.tolerance, expected.scale
+
+
+def _slot(name: str, expected: Expected) -> tuple[Tensor, Tensor, Tensor]:
+    value, tolerance = expected.state[name]
+    return value, tolerance, value
 
 
 def _written(slots: Sequence[Mapping[str, Tensor]]) -> Sequence[Mapping[str, Tensor]] | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -76,9 +77,7 @@ def follow(
         if gradient is not None:
             count += 1
             before, slope = value.value, Bounded.of(gradient, precision)
-            following, after = rule.reference(
-                value, slope, slots, _count(count) if float32_count else count
-            )
+            following, after = rule.reference(value, slope, slots, _count(count, float32_count))
             value = _stored(following, before, precision)
             slots = {name: _bounded(after[name], precision) for name in rule.slots}
             travelled = travelled + (value.value - before).abs()
@@ -151,8 +150,10 @@ def _same(value: Tensor, expected: Expected) -> bool:
     return bool((near | (value == expected.value)).all())
 
 
-def _count(count: int) -> Bounded:
-    """Make a step count whose powers round in float32, whatever the type of the rest."""
+def _count(count: int, float32: bool) -> Any:
+    """Make a step count; one in float32 rounds in every power, whatever the type of the rest."""
+    if not float32:
+        return count
     exact = torch.tensor(float(count), dtype=torch.float64)
     return Bounded.of(exact, Precision.of(torch.float32))
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.rules.base import Rule, Slots
+from gradbench.rules.base import Rule
 from gradbench.verify.conditions import PERIOD, draw, exponents_around
 from gradbench.verify.tensors import Tensors
 from gradbench.verify.truth import DISTINGUISHED, Expected, distances, excess, follow
@@ -73,9 +73,10 @@ class Target:
     def of(cls, value: Tensor, tolerance: Tensor, scale: Tensor, dtype: torch.dtype) -> Target:
         """Prepare a target for many comparisons: twice over, so that any start has a period."""
         value, tolerance, scale = (torch.cat([t, t]) for t in (value, tolerance, scale))
-        below = torch.nextafter((value - tolerance).to(dtype), value.new_tensor(-torch.inf).to(dtype))
-        above = torch.nextafter((value + tolerance).to(dtype), value.new_tensor(torch.inf).to(dtype))
-        return cls(value, tolerance, scale, below, above)
+        below, above = (value - tolerance).to(dtype), (value + tolerance).to(dtype)
+        least, most = (below.new_tensor(x) for x in (-torch.inf, torch.inf))
+        low, high = torch.nextafter(below, least), torch.nextafter(above, most)
+        return cls(value, tolerance, scale, low, high)
 
 
 class Verifiable:
@@ -179,10 +180,12 @@ class Verifiable:
         target = self._target(update, accumulates, float32_count, slot)
         found, looked = Deviation(), 0
         flags = [
-            torch.stack([
-                ((piece < target.low[part]) | (piece > target.high[part]) | piece.isnan()).any()
-                for piece, part in self._pieces(tensor.detach(), index)
-            ]).any()
+            torch.stack(
+                [
+                    ((piece < target.low[part]) | (piece > target.high[part]) | piece.isnan()).any()
+                    for piece, part in self._pieces(tensor.detach(), index)
+                ]
+            ).any()
             for index, tensor in enumerate(parameters)
             if tensor.numel() > 0
         ]

@@ -83,7 +83,8 @@ def verify(strategy: Strategy, zeroing: Zeroing, verifiable: Verifiable) -> Verd
             step_s.append(time.perf_counter() - start)
             judge.look(parameters, update)
             clear()
-        judge.look_at_state(verifiable.slots)
+        shown = binding.state() if binding.state is not None else verifiable.slots
+        judge.look_at_state(shown)
     finally:
         binding.release()
     if not verifiable.tensors.guards_intact():
@@ -123,14 +124,15 @@ class _Judge:
             self.say(f"values are {_off(found)} after {update + 1} updates")
         intact = self._verifiable.gradients_intact
         if not intact(parameters, update, accumulates=self._accumulates):
-            self.say("the update or the zeroing changed .grad: it is not bitwise what backward left")
+            self.say("the update or the zeroing changed .grad: it is not what backward left")
 
-    def look_at_state(self, slots: Sequence[Mapping[str, Tensor]]) -> None:
+    def look_at_state(self, shown: Sequence[Mapping[str, Tensor | int]]) -> None:
         """Compare the state after the last update, where there is any."""
         last = self._verifiable.updates - 1
         for name in self._verifiable.rule.slots:
-            tensors = [row[name] for row in slots]
-            if any(bool(tensor.any()) for tensor in tensors):  # else it is kept elsewhere
+            tensors = [torch.as_tensor(row[name]) for row in shown if name in row]
+            # Zero or absent, it is kept elsewhere.
+            if len(tensors) == len(shown) and any(bool(tensor.any()) for tensor in tensors):
                 found = self._deviation(tensors, last, name)
                 if found.excess > 1:
                     self.say(f"{name} is {_off(found)} after {last + 1} updates")

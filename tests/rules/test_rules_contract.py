@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -148,7 +149,7 @@ def test_accesses_count_parameter_gradient_and_state(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", RULES)
-@pytest.mark.parametrize("lr", [0, -1.0, float("nan"), "fast", True, None])
+@pytest.mark.parametrize("lr", [-1.0, float("nan"), "fast", True, None])
 def test_learning_rate_is_checked(name: str, lr: object) -> None:
     option = {**options("rule")[name], "lr": lr}
     target = option.pop("_target_")
@@ -171,8 +172,64 @@ def test_a_familys_rules_have_the_optimizers_of_their_names(
     assert made.defaults.get("nesterov", False) == (name == "nesterov")
 
 
-@pytest.mark.parametrize("decay", [0, -0.01, "some"])
-def test_a_weight_decay_is_a_positive_number(decay: object) -> None:
-    options_of = {**options("rule")["adamw"], "weight_decay": decay}
-    with pytest.raises(InstantiationException, match=r"rule\.weight_decay"):
-        instantiate(options_of)
+BOUNDS = [
+    (name, option)
+    for name in RULES
+    for option, value in options("rule")[name].items()
+    if isinstance(value, (int, float)) and not isinstance(value, bool)
+]
+
+
+@pytest.mark.parametrize(("name", "option"), BOUNDS)
+def test_zero_is_refused_where_torch_optim_refuses_it(name: str, option: str) -> None:
+    """And it is carried out there: an ordinary choice, such as no weight decay."""
+    if (name, option) == ("nesterov", "momentum"):
+        with pytest.raises(InstantiationException, match=r"rule\.momentum=0: .* choose"):
+            instantiate({**options("rule")[name], option: 0})
+        with pytest.raises(ValueError, match="momentum"):
+            torch.optim.SGD([Parameter(torch.ones(2))], nesterov=True)
+        return
+    rule: Rule = instantiate({**options("rule")[name], option: 0})
+    value, gradients = start(torch.device("cpu"))
+    for step in steps_of(rule):
+        after, state = value.clone(), {slot: torch.zeros_like(value) for slot in rule.slots}
+        counter = torch.zeros((), dtype=torch.float32)
+        for count, gradient in enumerate(gradients, start=1):
+            try:
+                step(after, gradient, state, count, counter)
+            except (Unavailable, NotImplementedError):
+                break
+        else:
+            expected = reference(rule, value.device)
+            torch.testing.assert_close(after, expected, rtol=1e-6, atol=1e-7)
+
+
+def steps_of(rule: Rule) -> list[Callable[..., None]]:
+    """The forms of a step in place."""
+
+    def listed(p: Tensor, g: Tensor, slots: dict[str, Tensor], count: int, _: Tensor) -> None:
+        rule.step_list([p], [g], {name: [slot] for name, slot in slots.items()}, count)
+
+    def fused(p: Tensor, g: Tensor, slots: dict[str, Tensor], _: int, counter: Tensor) -> None:
+        rule.step_fused([p], [g], {name: [slot] for name, slot in slots.items()}, [counter])
+
+    def plain(p: Tensor, g: Tensor, slots: dict[str, Tensor], count: int, _: Tensor) -> None:
+        rule.step(p, g, slots, count)
+
+    return [plain, listed, fused]
+
+
+@pytest.mark.parametrize(("name", "option"), BOUNDS)
+@pytest.mark.parametrize("value", [-0.01, float("nan"), float("inf"), True, "some"])
+def test_what_no_optimizer_takes_is_refused_by_name(name: str, option: str, value: object) -> None:
+    with pytest.raises(InstantiationException, match=rf"rule\.{option}=.*choose"):
+        instantiate({**options("rule")[name], option: value})
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_learning_rate_is_changed_alone(name: str) -> None:
+    rule: Rule = make("rule", name)
+    assert rule.with_lr(0.0) == instantiate({**options("rule")[name], "lr": 0.0})
+    assert rule.with_lr(0.0).with_lr(rule.lr) == rule
+    with pytest.raises(ValueError, match=r"rule\.lr=-1"):
+        rule.with_lr(-1)

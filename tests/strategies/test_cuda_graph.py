@@ -15,7 +15,7 @@ from torch.nn import Parameter
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gradbench.rules.base import Rule
+from gradbench.rules.base import Rule, Unavailable
 from gradbench.strategies.cuda_graph import CudaGraph
 from gradbench.strategies.probe import list_refusal
 from tests.conftest import make, options
@@ -99,20 +99,30 @@ def test_gradients_are_read_where_they_were_captured() -> None:
     rule: Rule = make("rule", "sgd")
     parameters, binding = bound(rule)
     before = [p.detach().clone() for p in parameters]
-    places = [p.grad for p in parameters]
-    for parameter in parameters:
-        parameter.grad = torch.full_like(parameter, 2.0)  # as backward leaves it, elsewhere
+    assert [p.grad for p in parameters] == [None, None]
+    found = []
+    for _ in range(2):
+        for parameter in parameters:
+            parameter.grad = torch.full_like(parameter, 2.0)  # as backward leaves it, elsewhere
+        binding.step()
+        found.append([parameter.grad for parameter in parameters])
+    for parameter, place in zip(parameters, found[0], strict=True):
+        assert place is not None  # put into .grad once, and there for whoever writes zeros
+        parameter.grad = place.fill_(3.0)
     binding.step()
-    for start, parameter, place in zip(before, parameters, places, strict=True):
-        assert place is not None
-        assert bool((place == 2.0).all())
-        torch.testing.assert_close(parameter.detach(), start - 2 * rule.lr)
+    for start, parameter in zip(before, parameters, strict=True):
+        torch.testing.assert_close(parameter.detach(), start - 7 * rule.lr)
+    # The fake carries out what it captures, once.
+    assert [int(row["step"]) for row in binding.state()] == [1 + 3, 1 + 3]
     binding.release()
     assert [p.grad for p in parameters] == [None, None]
 
 
-def test_a_missing_gradient_is_refused() -> None:
-    parameters, binding = bound(make("rule", "sgd"))
-    parameters[1].grad = None
-    with pytest.raises(RuntimeError, match="grad is None"):
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_missing_gradient_is_refused(lost: int) -> None:
+    parameters, binding = bound(make("rule", "adamw"))
+    parameters[1 - lost].grad = torch.ones_like(parameters[1 - lost])
+    before = [p.detach().clone() for p in parameters]
+    with pytest.raises(Unavailable, match="grad is None"):
         binding.step()
+    assert all(map(torch.equal, parameters, before))

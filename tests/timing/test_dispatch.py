@@ -12,6 +12,7 @@ from gradbench.statistics.bottleneck import bottleneck
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.timing.contender import Contender
 from gradbench.timing.dispatch import dispatch_seconds
+from gradbench.timing.losses import Losses
 from tests.conftest import SHAPES, make
 
 
@@ -50,7 +51,11 @@ def test_the_calls_are_timed_without_the_bytes() -> None:
     zeroing = make("zeroing", "set_to_none")
     contender = Contender(Cell("elementary", "set_to_none"), Elementary(clock), zeroing)
     twin = Contender(Cell("elementary", "set_to_none", "twin"), Elementary(clock), zeroing)
-    found = dispatch_seconds(clock, make("rule", "sgd"), SHAPES, torch.float32, [contender, twin])
+    losses = Losses()
+    found = dispatch_seconds(
+        clock, make("rule", "sgd"), SHAPES, torch.float32, [contender, twin], losses
+    )
+    assert losses == {}
     assert found == pytest.approx(dict.fromkeys(("elementary/set_to_none", "twin"), 5 * 1.002))
     elements = sum(shape.numel() for shape in SHAPES)
     assert bottleneck(5.01 / (5 + 1e-3 * elements)) == "dispatch"
@@ -65,5 +70,9 @@ def test_every_kind_of_strategy_runs_on_two_elements(
     contender = Contender(
         Cell(name, "set_to_none"), make("strategy", name), make("zeroing", "set_to_none")
     )
-    found = dispatch_seconds(hardware, make("rule", rule), SHAPES, torch.float32, [contender])
+    losses = Losses()
+    found = dispatch_seconds(
+        hardware, make("rule", rule), SHAPES, torch.float32, [contender], losses
+    )
+    assert losses == {}
     assert 0 < found[f"{name}/set_to_none"] < 1
