@@ -78,6 +78,7 @@ class _Measurement:
         self._shapes = [named[name].shape for name in self._trained]
         self._untrained = sum(p.requires_grad for p in named.values()) - len(self._trained)
         self._outcomes: dict[str, Outcome] = {}
+        self._lost_fraction: float | None = None
         self._compile_s = self._verification_s = 0.0
         cold = self._settings["cache"] == "cold"
         self._cold = ColdDevice(axes.device) if cold else None
@@ -128,6 +129,7 @@ class _Measurement:
             instructions=counted,
             training=training,
             compile_s=self._compile_s,
+            lost_fraction=self._lost_fraction,
             verification_s=self._verification_s,
         )
 
@@ -259,4 +261,6 @@ class _Measurement:
     def _float64_runs(self, accumulating: set[bool]) -> dict[bool, list[Gradients]]:
         """Follow the float64 run for zeroings that clear and those that accumulate."""
         run = Float64Run(self._module, self._batch, self._axes.rule, self._block.seed)
-        return run.follow_both(1 + self._settings["training_steps"], accumulating)
+        followed = run.follow_both(1 + self._settings["training_steps"], accumulating)
+        self._lost_fraction = run.lost_fraction
+        return followed

@@ -233,6 +233,26 @@ CELLS = (
         "below the resolution of the dtype.",
         added=True,
     ),
+    Column(
+        "update_error",
+        REAL,
+        "",
+        "Of an approximate strategy, the relative error of what its updates add up to, "
+        "‖Δ − Δ*‖ / ‖Δ*‖ with Δ* in float64; null for others.",
+        added=True,
+    ),
+    Column(
+        "update_error_bound", REAL, "", "What the strategy states that it is at most.", added=True
+    ),
+    Column(
+        "update_bias",
+        REAL,
+        "",
+        "Of an approximate strategy, how much too far its updates go on average, as a share of how "
+        "far they should: negative where they fall short.",
+        added=True,
+    ),
+    Column("update_bias_error", REAL, "", "Standard error of `update_bias`.", added=True),
     Column("verified_elements", INT, "", "Elements verified, fewer than `parameters` if cut."),
     Column(
         "launches", INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."

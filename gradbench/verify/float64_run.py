@@ -74,10 +74,15 @@ class Float64Run:
         batch: The batch of every step.
         rule: Whose reference updates the copy.
         seed: Seed of a step's random numbers, plus the step's number.
+
+    Attributes:
+        lost_fraction: Share of elements that the first update changes in float64 and leaves as they
+            are once it is rounded to the module's dtype; None before there was one.
     """
 
     def __init__(self, module: nn.Module, batch: Batch, rule: Rule, seed: int) -> None:
         first = next(module.parameters())
+        self._dtype = first.dtype
         self._kept = torch.promote_types(first.dtype, torch.float32)
         self._module, self._rule, self._seed = module, rule, seed
         self._device = first.device
@@ -85,6 +90,7 @@ class Float64Run:
         self._parameters = dict(self._twin.named_parameters())
         self._slots: dict[str, dict[str, Tensor]] = {}
         self._counts: dict[str, int] = {}
+        self.lost_fraction: float | None = None
 
     def follow(self, steps: int, *, accumulates: bool) -> list[Gradients]:
         """Train from the start.
@@ -112,8 +118,10 @@ class Float64Run:
             record.append({n: _gradient(p).to(self._kept, copy=True) for n, p in present.items()})
             if step + 1 == steps:
                 break  # nobody looks at the values after the last step
+            lost = 0
             for name, parameter in present.items():
                 self._counts[name] += 1
+                before = parameter.detach().to(self._dtype, copy=True) if step == 0 else None
                 self._slots[name] = _update(
                     self._rule,
                     parameter.detach(),
@@ -122,6 +130,10 @@ class Float64Run:
                     self._counts[name],
                     keep=step + 2 < steps,
                 )
+                lost += 0 if before is None else _lost(before, parameter.detach())
+            if step == 0:
+                elements = sum(parameter.numel() for parameter in present.values())
+                self.lost_fraction = lost / max(elements, 1)
             if not accumulates:
                 self._twin.zero_grad(set_to_none=False)
         return record
@@ -205,6 +217,12 @@ def _pieces(tensor: Tensor) -> Sequence[Tensor]:
     size = _PIECE_ON_CPU if tensor.device.type == "cpu" else _PIECE
     pieces: Sequence[Tensor] = tensor.view(-1).split(size)
     return pieces
+
+
+def _lost(before: Tensor, after: Tensor) -> int:
+    """Count elements that moved in float64 and not in the dtype of ``before``."""
+    same = after.to(before.dtype) == before
+    return int((same & (after != before)).sum())
 
 
 def _gradient(parameter: Tensor) -> Tensor:
