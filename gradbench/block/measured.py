@@ -21,7 +21,7 @@ class Outcome:
 
     Args:
         cell: Which cell.
-        status: ok, wrong, skipped or failed.
+        status: ok, approximate, wrong, skipped or failed.
         reason: Why the status is not ok.
         verdict: What verification of the cell found; None where it did not take place.
         examination: What is known of its strategy; None where it was not examined.
@@ -32,6 +32,11 @@ class Outcome:
     reason: str | None = None
     verdict: Verdict | None = None
     examination: Examination | None = None
+
+    @property
+    def timed(self) -> bool:
+        """Whether it is right, to the last bit or as its strategy promises, and so has figures."""
+        return self.status in ("ok", "approximate")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from gradbench.statistics.intervals import Interval
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.timing.bandwidth import traffic_bytes
 from gradbench.verify.examination import Examination
+from gradbench.verify.truth import too_near
 from gradbench.verify.verification import Verdict
 
 Row = dict[str, Any]
@@ -80,7 +81,7 @@ class _Figures:
             row |= _verified(outcome.verdict)
         if outcome.examination is not None:
             row |= _examined(outcome.examination)
-        if outcome.status == "ok":
+        if outcome.timed:
             row |= self._isolated(cell) | self._trained(cell) | self._counted(cell)
         return row
 
@@ -167,10 +168,13 @@ class _Figures:
 
 def _verified(verdict: Verdict) -> Row:
     """Write what verification of a cell found."""
+    row: Row = {"verified_elements": verdict.elements}
+    if verdict.deviation is None:
+        return row
     return {
+        **row,
         "max_ulp_error": verdict.deviation.ulps,
         "tolerance_ulps": verdict.deviation.tolerance_ulps,
-        "verified_elements": verdict.elements,
         "indistinguishable": "; ".join(verdict.indistinguishable),
         "float32_count": verdict.float32_count,
     }
@@ -178,11 +182,22 @@ def _verified(verdict: Verdict) -> Row:
 
 def _examined(examination: Examination) -> Row:
     """Write what is known of a cell's strategy."""
-    return {
+    row = {
         "power": examination.power,
         "nearest_mutant": examination.nearest,
         "refuses": "; ".join(examination.refuses),
         "wrong_with": "; ".join(examination.wrong_with),
+    }
+    found = examination.approximated
+    if found is None:
+        return row
+    return {
+        **row,
+        "indistinguishable": "; ".join(too_near(found.distances)),
+        "update_error": found.update_error,
+        "update_error_bound": found.bound,
+        "update_bias": found.bias,
+        "update_bias_error": found.bias_error,
     }
 
 
@@ -222,7 +237,7 @@ def right_cells(measured: Measured) -> set[str]:
     Returns:
         Those that are right and raised nothing.
     """
-    return {outcome.cell.name for outcome in measured.outcomes if outcome.status == "ok"}
+    return {outcome.cell.name for outcome in measured.outcomes if outcome.timed}
 
 
 def sample_rows(block: Block, measured: Measured) -> list[Row]:

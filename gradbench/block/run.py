@@ -90,7 +90,7 @@ class _Measurement:
             reason = "no parameter of the model gets a gradient"
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
         design = self._verify()
-        contenders = self._contenders("ok")
+        contenders = self._contenders()
         control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
         isolated = None
         dispatch_s: dict[str, float] = {}
@@ -154,21 +154,21 @@ class _Measurement:
         axes = self._axes
         return Contender(cell, axes.strategies[cell.strategy], axes.zeroings[cell.zeroing])
 
-    def _contenders(self, status: str) -> list[Contender]:
-        """List the cells of a status that carry out updates, the bandwidth control left out."""
+    def _contenders(self) -> list[Contender]:
+        """List the right cells that carry out updates, the bandwidth control left out."""
         outcomes = self._outcomes.values()
-        return [self._contender(o.cell) for o in outcomes if o.status == status and o.cell.strategy]
+        return [self._contender(o.cell) for o in outcomes if o.timed and o.cell.strategy]
 
     def _timed(self) -> list[Contender]:
         """List the right cells whose update can be timed alone."""
-        return [c for c in self._contenders("ok") if not c.strategy.in_backward]
+        return [c for c in self._contenders() if not c.strategy.in_backward]
 
     def _lose(self, losses: Mapping[str, Loss]) -> None:
         """Note cells that raised; with the baseline goes its twin, the same once more."""
         baseline = losses.get(self._block.cells[0].name)
         for name, outcome in self._outcomes.items():
             loss = losses.get(name) or (baseline if outcome.cell.role == "twin" else None)
-            if loss is not None and outcome.status == "ok":
+            if loss is not None and outcome.timed:
                 self._outcomes[name] = replace(outcome, status=loss.status, reason=loss.reason)
 
     def _verify(self) -> str:

@@ -128,7 +128,8 @@ class Verifier:
         except Exception as error:  # a cell's failure is a row, and the others go on
             return _raised(cell, error, "verification")
         wrong = examined.reason or verdict.reason
-        return Outcome(cell, "wrong" if wrong else "ok", wrong, verdict, examined)
+        right = "ok" if strategy.approximation is None else "approximate"
+        return Outcome(cell, "wrong" if wrong else right, wrong, verdict, examined)
 
     def _examine(self, cell: Cell) -> Examination | Outcome:
         try:

@@ -10,7 +10,7 @@ import torch
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
-from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.base import Approximation, Binding, Strategy
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,11 @@ class Planted(Strategy):
     def flattens(self) -> bool:
         """As the strategy's."""
         return self.strategy.flattens
+
+    @property
+    def approximation(self) -> Approximation | None:
+        """As the strategy's."""
+        return self.strategy.approximation
 
     @property
     def copies(self) -> int:

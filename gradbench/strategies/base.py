@@ -40,6 +40,19 @@ class Binding:
     state: State | None = None
 
 
+@dataclass(frozen=True)
+class Approximation:
+    """What a strategy promises that rounds by design: state in 8 bits, stochastic rounding.
+
+    Args:
+        update_error: Largest relative error of what many updates add up to, ‖Δ − Δ*‖ / ‖Δ*‖.
+        unbiased: Whether the error is zero on average, as stochastic rounding's is.
+    """
+
+    update_error: float
+    unbiased: bool = False
+
+
 class Strategy(Protocol):
     """How any rule is carried out."""
 
@@ -52,6 +65,11 @@ class Strategy(Protocol):
     def flattens(self) -> bool:
         """Whether it moves tensors into one buffer, which such strategies of a replicate share."""
         return False
+
+    @property
+    def approximation(self) -> Approximation | None:
+        """What it promises instead of the rule to the last bit; None where it keeps to the rule."""
+        return None
 
     @property
     def copies(self) -> int:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 
 from gradbench.rules.base import Rule
-from gradbench.strategies.base import Strategy
+from gradbench.strategies.base import Approximation, Strategy
+from gradbench.verify.approximate import MANY, SOON, Approximated, ApproximateTrial
 from gradbench.verify.conditions import Conditions, draw
 from gradbench.verify.situations import SITUATIONS, UPDATES, Part, Situation, everything
 from gradbench.verify.trial import LR_IS_FIXED, Outcome, Trial
@@ -38,7 +39,9 @@ class Examination:
         refuses: Situations in which it raises, each with what it says.
         float32_count: Whether the values are those of a step count in float32.
         updates: How many were taken with amplified hyperparameters.
-        distances: Tolerances between the rule and each of its mutants, by the mutant's name.
+        distances: Tolerances between the rule and each of its mutants, by the mutant's name; of an
+            approximate strategy in errors at which it would show.
+        approximated: What an approximate strategy's updates come to; None of others.
     """
 
     reason: str | None
@@ -47,6 +50,7 @@ class Examination:
     float32_count: bool
     updates: int
     distances: dict[str, float]
+    approximated: Approximated | None = None
 
     @property
     def power(self) -> float:
@@ -74,7 +78,9 @@ class Examiner:
     """
 
     def __init__(self, rule: Rule, dtype: torch.dtype, device: torch.device) -> None:
-        self._rule, self._dtype, self._device = rule.amplified(), dtype, device
+        self._own, self._rule = rule, rule.amplified()
+        self._dtype, self._device = dtype, device
+        self._approximate: tuple[ApproximateTrial, ApproximateTrial] | None = None
         self._trials: dict[str, Trial] = {}
         self._distances: dict[bool, dict[str, float]] = {}
 
@@ -90,6 +96,8 @@ class Examiner:
         Raises:
             Exception: Whatever the strategy raises on ordinary tensors.
         """
+        if strategy.approximation is not None:
+            return self._examine_approximate(strategy, strategy.approximation)
         ordinary = self._trial(_AMPLIFIED, _HIDDEN).run(strategy, updates=_SHOWN, hidden=_HIDDEN)
         reason, wrong_with, refuses = ordinary.reason, [], []
         if reason is not None:
@@ -131,6 +139,27 @@ class Examiner:
             expected = follow(rules, start, gradients, self._dtype, float32_count=float32_count)
             self._distances[float32_count] = distances(self._rule, start, gradients, expected)
         return self._distances[float32_count]
+
+    def _examine_approximate(self, strategy: Strategy, promised: Approximation) -> Examination:
+        """Hold a strategy to what it promises, with amplified hyperparameters and the block's."""
+        where = self._dtype, self._device
+        if self._approximate is None:
+            self._approximate = (
+                ApproximateTrial(self._rule, *where, SOON),
+                ApproximateTrial(self._own, *where, MANY),
+            )
+        amplified, own = self._approximate
+        shown, found = amplified.run(strategy, promised), own.run(strategy, promised)
+        reason = None if shown.reason is None else f"with {self._rule}, {shown.reason}"
+        return Examination(
+            reason or found.reason,
+            (),
+            (),
+            False,
+            MANY[-1],
+            dict(shown.distances),
+            found,
+        )
 
     def _meet(self, situation: Situation, strategy: Strategy) -> Outcome | str:
         """Let a strategy meet a situation; return what it did, or says where it refuses."""

@@ -133,6 +133,18 @@ def distances(
     return found
 
 
+def too_near(far: Mapping[str, float]) -> tuple[str, ...]:
+    """Name the mutants that are not told from the rule.
+
+    Args:
+        far: Distance of each, in tolerances.
+
+    Returns:
+        Those nearer than ``DISTINGUISHED``.
+    """
+    return tuple(name for name, distance in far.items() if distance < DISTINGUISHED)
+
+
 def _follow_plainly(
     reference: Reference, rule: Rule, parameter: Tensor, gradients: Sequence[Tensor]
 ) -> list[Tensor]:

@@ -14,7 +14,7 @@ from torch.nn import Parameter
 from gradbench.rules.base import Rule
 from gradbench.verify.conditions import PERIOD, draw, exponents_around
 from gradbench.verify.tensors import Tensors
-from gradbench.verify.truth import DISTINGUISHED, Expected, distances, excess, follow
+from gradbench.verify.truth import Expected, distances, excess, follow, too_near
 from gradbench.verify.ulps import ulp
 
 _STEP = 7919
@@ -221,8 +221,7 @@ class Verifiable:
         gradients = [gradient[:_JUDGED] for gradient in self.conditions.gradients]
         rules = [self.rule] * self.updates
         expected = follow(rules, start, gradients, self.dtype, float32_count=float32_count)
-        found = distances(self.rule, start, gradients, expected)
-        return tuple(name for name, far in found.items() if far < DISTINGUISHED)
+        return too_near(distances(self.rule, start, gradients, expected))
 
     def _follow(self, accumulates: bool, float32_count: bool) -> list[Expected]:
         gradients = [numbers[: self.period].double() for numbers in self._gradients[accumulates]]

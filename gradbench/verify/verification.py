@@ -21,7 +21,8 @@ class Verdict:
 
     Args:
         reason: What is wrong; None where the cell is right.
-        deviation: Of the parameters, after the update that was farthest off.
+        deviation: Of the parameters, after the update that was farthest off; None of an approximate
+            strategy, which is not held to the last bit.
         float32_count: Whether the values are those of a step count in float32.
         indistinguishable: Mutants of the rule that would not have been told from it.
         step_s: Seconds inside each update. Some strategies set themselves up in the first one; the
@@ -30,7 +31,7 @@ class Verdict:
     """
 
     reason: str | None
-    deviation: Deviation
+    deviation: Deviation | None
     float32_count: bool
     indistinguishable: tuple[str, ...]
     step_s: list[float]
@@ -71,6 +72,7 @@ def verify(strategy: Strategy, zeroing: Zeroing, verifiable: Verifiable) -> Verd
     binding = strategy.bind(verifiable.rule, parameters, verifiable.slots)
     try:
         clear = zeroing.bind(parameters)
+        exact = strategy.approximation is None
         judge = _Judge(verifiable, zeroing.accumulates)
         step_s = []
         for update in range(verifiable.updates):
@@ -81,19 +83,21 @@ def verify(strategy: Strategy, zeroing: Zeroing, verifiable: Verifiable) -> Verd
             binding.step()
             _finish(verifiable.device)
             step_s.append(time.perf_counter() - start)
-            judge.look(parameters, update)
+            if exact:
+                judge.look(parameters, update)
+            judge.look_at_gradients(parameters, update)
             clear()
-        shown = binding.state() if binding.state is not None else verifiable.slots
-        judge.look_at_state(shown)
+        if exact:
+            judge.look_at_state(verifiable.slots if binding.state is None else binding.state())
     finally:
         binding.release()
     if not verifiable.tensors.guards_intact():
         judge.say("memory next to a parameter was written")
     return Verdict(
         judge.reason,
-        judge.deviation,
+        judge.deviation if exact else None,
         judge.float32_count,
-        verifiable.indistinguishable(judge.float32_count),
+        verifiable.indistinguishable(judge.float32_count) if exact else (),
         step_s,
         verifiable.tensors.elements,
     )
@@ -113,7 +117,7 @@ class _Judge:
         self.reason = self.reason or reason
 
     def look(self, parameters: Sequence[Parameter], update: int) -> None:
-        """Compare parameters and gradients after an update."""
+        """Compare the parameters after an update."""
         found = self._deviation(parameters, update)
         if found.excess >= self.deviation.excess:
             self.deviation = found
@@ -122,6 +126,9 @@ class _Judge:
             self.say(f"{found.unwritten} of {whole} elements were never written")
         elif found.excess > 1:
             self.say(f"values are {_off(found)} after {update + 1} updates")
+
+    def look_at_gradients(self, parameters: Sequence[Parameter], update: int) -> None:
+        """Compare the gradients after an update."""
         intact = self._verifiable.gradients_intact
         if not intact(parameters, update, accumulates=self._accumulates):
             self.say("the update or the zeroing changed .grad: it is not what backward left")
