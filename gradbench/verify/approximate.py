@@ -14,6 +14,7 @@ from torch.nn import Parameter
 from gradbench.rules.base import Reference, Rule
 from gradbench.rules.mutants import mutants
 from gradbench.strategies.base import Approximation, Strategy
+from gradbench.verify.one_thread import one_thread
 
 _SHAPES = ((256, 128), (16_384,))
 """Of tensors large enough for what keeps small ones exact, as 8-bit optimizers do below 4096."""
@@ -175,6 +176,7 @@ class ApproximateTrial:
                 reason = reason or f"{count} updates are those of a rule with {name}"
         return Approximated(reason, relative, promised.update_error, bias, bias_error, far)
 
+    @one_thread()
     def _follow(self, reference: Reference, elements: int) -> list[Tensor]:
         """Follow a reference on the first elements; return what its updates add up to by then."""
         updates = []

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from gradbench.rules.base import Reference, Rule
 from gradbench.rules.mutants import mutants
+from gradbench.verify.one_thread import one_thread
 from gradbench.verify.running_error import Bounded, Precision
 
 MARGIN = 1.5
@@ -45,6 +46,7 @@ class Expected:
     scale: Tensor
 
 
+@one_thread()
 def follow(
     rules: Sequence[Rule],
     parameter: Tensor,
@@ -105,6 +107,7 @@ def excess(actual: Tensor, value: Tensor, tolerance: Tensor) -> Tensor:
     return torch.where(free | ~(value.isfinite() | actual.isfinite()), 0.0, error)
 
 
+@one_thread()
 def distances(
     rule: Rule,
     parameter: Tensor,
