@@ -63,11 +63,11 @@ class Gathering:
             Unavailable: A parameter has no gradient, so that its target would be stale.
         """
         gradients = list(map(_GRADIENT, self._parameters))
-        there = list(map(is_, gradients, self._targets))
-        if all(there):
+        if all(map(is_, gradients, self._targets)):
             return
-        if self._join is None or any(there):  # what joins must not read what it writes
-            self._copy(all_gradients(self._parameters), there)
+        # What joins must not read what it writes.
+        if self._join is None or any(map(is_, gradients, self._targets)):
+            self._copy(all_gradients(self._parameters))
         else:
             try:
                 self._join(gradients)
@@ -79,8 +79,7 @@ class Gathering:
                 parameter.grad = target
             self._handed = True
 
-    def _copy(self, gradients: Sequence[Tensor], there: Sequence[bool]) -> None:
+    def _copy(self, gradients: Sequence[Tensor]) -> None:
         """Copy those that are not there."""
-        foreign = [gradient for gradient, at in zip(gradients, there, strict=True) if not at]
-        to = [target for target, at in zip(self._targets, there, strict=True) if not at]
-        torch._foreach_copy_(to, foreign)
+        pairs = [(t, g) for t, g in zip(self._targets, gradients, strict=True) if g is not t]
+        torch._foreach_copy_([target for target, _ in pairs], [gradient for _, gradient in pairs])

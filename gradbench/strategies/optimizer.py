@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import Parameter
 
-from gradbench.rules.base import Rule, Slots
+from gradbench.rules.base import Rule, Slots, Unavailable
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.probe import optimizer_refusal
 from gradbench.strategies.state import optimizer_state, start_state
@@ -45,6 +46,9 @@ class Optimizer(Strategy):
         return optimizer_refusal(rule, device, dtype, self.implementation)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        if self.fused and not all(map(_is_dense, parameters)):
+            # The CPU's kernel writes beside such a parameter, without a word.
+            raise Unavailable("fused kernels take memory without gaps, and a parameter has some")
         optimizer = rule.optimizer(parameters, **self.implementation)
         on_device = bool(self.fused or self.capturable)
         # The moments every strategy of the block uses, at zero as torch.optim would start its own.
@@ -58,3 +62,10 @@ class Optimizer(Strategy):
         return Binding(
             step, set_lr=set_lr, state=lambda: optimizer_state(rule, optimizer, parameters)
         )
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Say whether a tensor's elements fill their memory, in whatever order: a copy keeps that."""
+    return tensor.is_contiguous() or torch.empty_like(tensor, device="meta").stride() == (
+        tensor.stride()
+    )

@@ -121,6 +121,8 @@ def test_a_sweep_is_a_block_per_combination(tmp_path: Path) -> None:
         (["measurement.budget=3"], ["measurement.budget", "measurement"]),
         (["rule.foo=1"], ["rule.foo", "rule"]),
         (["rule.lr=fast"], ["rule.lr", "fast", "positive number"]),
+        (["rule.lr=0"], ["rule.lr=0", "changes nothing", "positive number"]),
+        (["rule=adamw", "rule.weight_decay=-1"], ["rule.weight_decay=-1", "0 or a positive"]),
         (["threads=0"], ["threads=0", "1"]),
         (["strategy=[]"], ["strategy", "at least one"]),
         (["model=custom"], ["model.factory", "package.module:function"]),

@@ -133,6 +133,31 @@ def test_seconds_have_three_figures_and_a_unit(seconds: float | None, text: str)
     assert format_seconds(seconds) == text
 
 
+def test_without_a_baseline_there_is_a_time_and_no_speedup() -> None:
+    text = text_of(
+        [
+            row("base", role="baseline", status="failed", reason="RuntimeError: none"),
+            timed("fast", 2e-5, math.nan, noise_floor=None),
+        ]
+    )
+    [fast] = [line for line in text.splitlines() if "fast" in line]
+    assert "20.0 µs" in fast
+    assert "nan" not in fast
+
+
+def test_parameters_that_are_left_out_are_said_once_for_each_model() -> None:
+    cells = [
+        row("a", untrained=2, model="routed"),
+        row("b", untrained=2, model="routed"),
+        row("a", untrained=0, model="whole"),
+        row("a", model="older"),
+    ]
+    assert status_lines(pd.DataFrame(cells)) == [
+        "4 ok",
+        "routed: 2 tensors never get a gradient and are left out",
+    ]
+
+
 def test_reasons_are_counted() -> None:
     rows = [
         row("a"),

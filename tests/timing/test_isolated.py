@@ -5,9 +5,12 @@ import pytest
 import torch
 
 from gradbench.block.run import measure_block
+from gradbench.calibration.planted import Planted
 from gradbench.devices.cpu import Cpu
 from gradbench.request.block import Block
-from tests.conftest import TINY
+from gradbench.strategies.base import Strategy
+from gradbench.timing.isolated import bind_with_gradients
+from tests.conftest import TINY, allocate, make
 
 
 def test_rounds_and_replicates_are_taken_though_the_budget_is_spent(
@@ -50,3 +53,27 @@ def test_nothing_is_timed_after_counting(
     assert "time" in log
     assert "count" in log
     assert "time" not in log[log.index("count") :]
+
+
+@pytest.mark.parametrize("planted", [False, True])
+@pytest.mark.parametrize("zeroing", ["set_to_none", "set_to_zero"])
+def test_gradients_that_are_released_are_gathered_in_every_call(
+    zeroing: str, planted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in training, where backward allocates them anew; what stays is where it is read."""
+    rule, flat = make("rule", "sgd"), make("strategy", "flat_fused")
+    strategy: Strategy = Planted(flat, 0.1) if planted else flat
+    gathered: list[int] = []
+    plain = torch.cat
+    monkeypatch.setattr(
+        torch, "cat", lambda tensors, **how: gathered.append(len(tensors)) or plain(tensors, **how)
+    )
+    step, release = bind_with_gradients(
+        strategy, make("zeroing", zeroing), rule, allocate(rule).tensors
+    )
+    step()  # in the first one, also what is planted is gathered
+    for _ in range(3):
+        gathered.clear()
+        step()
+        assert (gathered != []) == (zeroing == "set_to_none")
+    release()

@@ -3,7 +3,9 @@ import torch
 from torch import nn
 
 from gradbench.models.base import Batch, loss, place
-from gradbench.verify.float64_run import Float64Run, Gradients
+from gradbench.rules.base import Rule
+from gradbench.verify.float64_run import Float64Run, Gradients, trained_parameters
+from gradbench.verify.seeding import seed_step
 from tests.conftest import make
 
 STEPS = [1, 2, 3]
@@ -47,3 +49,71 @@ def test_the_first_gradient_is_that_of_backward(device: torch.device) -> None:
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None
         assert torch.allclose(first[name], parameter.grad, rtol=1e-5, atol=1e-7)
+
+
+class Chance(nn.Module):
+    """Two layers, of which chance uses one, and one that nobody uses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        layer: torch.Tensor = self.layers[int(torch.randint(2, ()))](x)
+        return layer
+
+
+def test_what_chance_uses_is_found_with_the_seeds_of_the_steps() -> None:
+    module, batch = Chance(), torch.ones(2, 4)
+    every = ["layers.0.weight", "layers.0.bias", "layers.1.weight", "layers.1.bias"]
+    assert len(trained_parameters(module, batch)) == 2
+    assert trained_parameters(module, batch, range(20)) == every
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_a_parameter_without_a_gradient_is_not_counted_as_updated() -> None:
+    """As in torch.optim, whose gradients of a later step the run must have."""
+    rule: Rule = make("rule", "adam").with_lr(0.1)
+    module, batch = Chance(), torch.ones(2, 4)
+    run = Float64Run(module, batch, rule, seed=0)
+    seen = run.follow(12, accumulates=False)
+    module.double()
+    optimizer = rule.optimizer(list(module.parameters()))
+    for step, gradients in enumerate(seen):
+        seed_step(torch.device("cpu"), step)
+        loss(module, batch.double()).backward()
+        for name, parameter in module.named_parameters():
+            if parameter.grad is not None:
+                torch.testing.assert_close(gradients[name], parameter.grad.float())
+        optimizer.step()
+        module.zero_grad(set_to_none=False)
+    counts = {int(state["step"]) for state in optimizer.state.values()}
+    assert len(counts) == 2  # one of the layers was used later than the other
+
+
+@pytest.mark.parametrize("stride", ["channels_last", "transposed", "gaps"])
+def test_parameters_of_any_strides_are_followed(stride: str) -> None:
+    """The same values with other strides have the same gradients."""
+
+    class Weight(nn.Module):
+        def __init__(self, weight: torch.Tensor) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(weight)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (self.weight * x).sin().sum() + self.weight.square().sum()
+
+    weight = {
+        "channels_last": torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last),
+        "transposed": torch.randn(3, 4).t(),
+        "gaps": torch.randn(6, 8)[:, 2:5],
+    }[stride]
+    assert not weight.is_contiguous()
+    batch = torch.randn(weight.shape)
+    rule: Rule = make("rule", "adamw").with_lr(0.1)
+    runs = [
+        Float64Run(Weight(value), batch, rule, seed=0).follow(3, accumulates=False)
+        for value in (weight, weight.clone(memory_format=torch.contiguous_format))
+    ]
+    assert same(*runs)
+    assert not torch.allclose(runs[0][0]["weight"], runs[0][2]["weight"])
