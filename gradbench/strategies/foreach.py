@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
+from gradbench.strategies.by_hand import at_once
 from gradbench.strategies.probe import list_refusal
 
 
@@ -18,16 +18,5 @@ class Foreach(Strategy):
         return list_refusal(rule)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        written: list[Tensor] = list(parameters)
         state = columns(rule, slots)
-        count = 0
-
-        @torch.no_grad()
-        def step() -> None:
-            nonlocal count
-            count += 1
-            # A missing gradient is a TypeError of the kernel, not a silent skip.
-            gradients = [parameter.grad for parameter in parameters]
-            rule.step_list(written, gradients, state, count)  # type: ignore[arg-type]
-
-        return Binding(step)
+        return Binding(torch.no_grad()(at_once(rule.step_list, parameters, state)))

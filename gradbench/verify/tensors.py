@@ -12,8 +12,10 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule
+from gradbench.strategies.base import zero_slots
 from gradbench.strategies.flattening import cut, join
 from gradbench.verify.reference import follow
+from gradbench.verify.whole_tensors import WholeTruth, follow_whole
 
 _GUARD_BYTES = 64
 """Guard before and after each parameter: a cache line, so that alignment stays as it was."""
@@ -70,7 +72,7 @@ class Tensors:
         gradients = [torch.empty_like(value) for value in values]
         for gradient in gradients:
             _fill_signed(gradient, 0.5, 1.0)
-        slots = [{name: torch.zeros_like(v) for name in rule.slots} for v in values]
+        slots = [zero_slots(rule, value) for value in values]
         return cls(values, gradients, slots, guarded)
 
     @property
@@ -127,6 +129,7 @@ class Verifiable:
             _positions(value.numel(), total, value.device) for value in tensors.values
         ]
         self._truths: dict[tuple[Rule, tuple[float, ...], bool], tuple[Tensor, Tensor]] = {}
+        self._whole: dict[tuple[Rule, tuple[float, ...], bool], list[WholeTruth]] = {}
 
     @property
     def dtype(self) -> torch.dtype:
@@ -170,6 +173,28 @@ class Verifiable:
             seen = list(accumulate(arriving)) if accumulates else arriving
             self._truths[key] = follow(rule, self.sampled(self.initial), seen)
         return self._truths[key]
+
+    def whole_truths(
+        self, rule: Rule, factors: tuple[float, ...], *, accumulates: bool
+    ) -> list[WholeTruth]:
+        """Follow the reference of a rule that is not element-wise, once for all cells.
+
+        Args:
+            rule: Whose reference to follow.
+            factors: What ``gradients`` are multiplied by, for each update.
+            accumulates: Whether the products add up from update to update, in the tensors' dtype.
+
+        Returns:
+            One for each tensor.
+        """
+        key = (rule, factors, accumulates)
+        if key not in self._whole:
+            self._whole[key] = []
+            for value, gradient in zip(self.initial, self.gradients, strict=True):
+                arriving = [gradient * factor for factor in factors]
+                seen = list(accumulate(arriving)) if accumulates else arriving
+                self._whole[key].append(follow_whole(rule, value, seen))
+        return self._whole[key]
 
 
 def cut_shape(shape: torch.Size, most: int) -> torch.Size:

@@ -15,6 +15,7 @@ from gradbench.rules.base import Rule
 from gradbench.strategies.base import Strategy
 from gradbench.verify.reference import tolerance_ulps, ulp_error
 from gradbench.verify.tensors import Verifiable
+from gradbench.verify.whole_tensors import WholeTruth
 from gradbench.zeroing.base import Zeroing
 
 _FACTORS = (1.0, 0.5, 2.0)
@@ -105,12 +106,16 @@ def verify(
         scale = 1.0 if zeroing.accumulates else factor
         touched = touched or not _same(parameters, expected, scale)
         clear()
-    tolerance = tolerance_ulps(
-        rule, updates, dtype, strategy.float32_count, strategy.rounded_corrections
-    )
-    reference, magnitude = tensors.truth(rule, factors, accumulates=zeroing.accumulates)
-    error = ulp_error(tensors.sampled(parameters), reference, magnitude, dtype)
-    unwritten = _unwritten(parameters, tensors.initial)
+    if rule.element_wise:
+        tolerance = tolerance_ulps(
+            rule, updates, dtype, strategy.float32_count, strategy.rounded_corrections
+        )
+        reference, magnitude = tensors.truth(rule, factors, accumulates=zeroing.accumulates)
+        error = ulp_error(tensors.sampled(parameters), reference, magnitude, dtype)
+        unwritten = _unwritten(parameters, tensors.initial)
+    else:
+        truths = tensors.whole_truths(rule, factors, accumulates=zeroing.accumulates)
+        error, tolerance, unwritten = _worst(parameters, tensors.initial, truths)
     binding.release()
     reason = None
     if unwritten:
@@ -148,6 +153,21 @@ def _unwritten(parameters: Sequence[Parameter], initial: Sequence[Tensor]) -> in
         for parameter, start in zip(parameters, initial, strict=True)
         for after, before in _pieces(parameter.detach(), start)
     )
+
+
+def _worst(
+    parameters: Sequence[Parameter], initial: Sequence[Tensor], truths: Sequence[WholeTruth]
+) -> tuple[float, float, int]:
+    """Return error and tolerance of the tensor furthest off, in ε, and the unwritten elements."""
+    found = []
+    unwritten = 0
+    for parameter, before, truth in zip(parameters, initial, truths, strict=True):
+        after = parameter.detach()
+        found.append(truth.error(after.double() - before.double()))
+        unwritten += truth.unwritten(after != before)
+    worst = max(range(len(found)), key=found.__getitem__)
+    tolerance = truths[worst].tolerance / torch.finfo(truths[worst].dtype).eps
+    return found[worst] * tolerance, tolerance, unwritten
 
 
 def _pieces(a: Tensor, b: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
