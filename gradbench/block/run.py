@@ -18,6 +18,7 @@ from gradbench.request.task import Progress
 from gradbench.rules.base import Unavailable
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.cold import ColdDevice
+from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.dispatch import dispatch_seconds
 from gradbench.timing.instructions import instructions
@@ -87,7 +88,10 @@ class _Measurement:
         design = self._verify(Verifiable(self._allocate(self._verified_shapes())))
         contenders = self._contenders("ok")
         timed = [c for c in contenders if not c.strategy.in_backward]
-        control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
+        control = BandwidthControl.matching(self._axes.rule, self._shapes, self._dtype)
+        compute = ComputeControl.matching(
+            self._axes.rule, self._shapes, self._dtype, device.torch_device
+        )
         baseline = block.cells[0].name
         isolated = None
         dispatch_s: dict[str, float] = {}
@@ -101,7 +105,7 @@ class _Measurement:
                 timed,
                 most_calls=1 if self._cold else 1000,
             )
-            isolated = self._isolate(timed, control)
+            isolated = self._isolate(timed, control, compute)
         counted = self._count_instructions(timed) if self._settings["callgrind"] else {}
         return Measured(
             outcomes=[self._outcomes[cell.name] for cell in block.cells],
@@ -112,6 +116,7 @@ class _Measurement:
             design=design,
             shapes=self._shapes,
             control=control,
+            compute=compute,
             isolated=isolated,
             dispatch_s=dispatch_s,
             instructions=counted,
@@ -226,7 +231,10 @@ class _Measurement:
         return float(self._settings["budget_s"] * (1 - self._settings["training_share"]))
 
     def _isolate(
-        self, contenders: Sequence[Contender], control: BandwidthControl
+        self,
+        contenders: Sequence[Contender],
+        control: BandwidthControl,
+        compute: ComputeControl | None,
     ) -> IsolatedResult:
         settings = self._settings
         isolation = Isolation(
@@ -247,6 +255,7 @@ class _Measurement:
             isolation,
             self._order,
             lambda done: self._progress(0.45 + 0.5 * done, "timing updates and zeroings"),
+            compute,
         )
 
     def _count_instructions(self, contenders: Sequence[Contender]) -> dict[str, int]:

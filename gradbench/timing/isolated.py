@@ -20,6 +20,7 @@ from gradbench.statistics.intervals import FEWEST_PRECISE
 from gradbench.statistics.sample import Sample
 from gradbench.strategies.base import Strategy
 from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.sampling import (
     Arm,
@@ -91,6 +92,7 @@ def measure_isolated(
     settings: Isolation,
     order: np.random.Generator,
     progress: Callable[[float], None],
+    compute: ComputeControl | None = None,
 ) -> IsolatedResult:
     """Time updates and zeroings until they are known precisely enough or the budget is spent.
 
@@ -103,6 +105,7 @@ def measure_isolated(
         settings: When to stop.
         order: Source of the random order within rounds.
         progress: Told the fraction done, in [0, 1].
+        compute: The compute control of a rule that has operations.
 
     Returns:
         Samples and estimates.
@@ -114,7 +117,7 @@ def measure_isolated(
     watch = Watch(device.torch_device)
     with quiet_interpreter():
         while True:
-            arms, release = _arms(device, rule, allocate(), contenders, control)
+            arms, release = _arms(device, rule, allocate(), contenders, control, compute)
             if not groupings:
                 groupings = [
                     Grouping(1, warm_up=False, spent_s=0.0)
@@ -180,6 +183,7 @@ def _arms(
     tensors: Tensors,
     contenders: Sequence[Contender],
     control: BandwidthControl,
+    compute: ComputeControl | None,
 ) -> tuple[list[Arm], Callable[[], None]]:
     """Bind every contender and zeroing to one replicate; return the arms and their release."""
     arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
@@ -194,6 +198,8 @@ def _arms(
     # subnormal numbers, and those are slow.
     spent = [torch.zeros_like(gradient) for gradient in tensors.gradients]
     arms += [_zero_arm(name, zeroing, tensors, spent) for name, zeroing in zeroings.values()]
+    if compute is not None:
+        arms.append(Arm("compute", "update", compute.allocate(device.torch_device)))
 
     def release_all() -> None:
         for release in releases:
@@ -219,7 +225,7 @@ def _count(
         call()
         spent_s += time.perf_counter() - start
 
-    for contender, arm in zip(contenders, arms, strict=False):  # the zeroings' arms come after
+    for contender, arm in zip(contenders, arms, strict=False):  # zeroings and compute come after
         key = (contender.cell.strategy, contender.zeroing.releases)
         if key not in known:
             known[key] = device.count(partial(counted, arm.call))
