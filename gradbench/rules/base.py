@@ -232,6 +232,20 @@ class Rule(Protocol):
         raise Unavailable(f"torch.optim has no {type(self).__name__}")
 
 
+def check_nonnegative(**values: object) -> None:
+    """Check that options are finite numbers of 0 or more, as torch.optim takes them.
+
+    Args:
+        values: Options by name.
+
+    Raises:
+        ValueError: One is not.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e30:
+            raise ValueError(f"rule.{name}={value}: choose 0 or a positive number")
+
+
 def check_positive(**values: object) -> None:
     """Check that options are positive finite numbers.
 
@@ -244,20 +258,6 @@ def check_positive(**values: object) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e30:
             raise ValueError(f"rule.{name}={value}: choose a positive number")
-
-
-def check_not_negative(**values: object) -> None:
-    """Check that options are finite numbers that are not negative.
-
-    Args:
-        values: Options by name.
-
-    Raises:
-        ValueError: One is.
-    """
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e30:
-            raise ValueError(f"rule.{name}={value}: choose a number that is not negative")
 
 
 def check_fraction(**values: object) -> None:

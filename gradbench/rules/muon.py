@@ -19,7 +19,7 @@ from gradbench.rules.base import (
     Slots,
     Unavailable,
     check_fraction,
-    check_not_negative,
+    check_nonnegative,
     check_positive,
 )
 from gradbench.rules.newton_schulz import (
@@ -85,7 +85,7 @@ class Muon(Rule):
     def __post_init__(self) -> None:
         check_positive(lr=self.lr, eps=self.eps)
         check_fraction(momentum=self.momentum)
-        check_not_negative(weight_decay=self.weight_decay)
+        check_nonnegative(weight_decay=self.weight_decay)
         _check_iteration(self.ns_steps, self.ns_coefficients)
         if self.adjust_lr not in _ADJUSTMENTS:
             raise ValueError(f"rule.adjust_lr={self.adjust_lr}: choose {' or '.join(_ADJUSTMENTS)}")
