@@ -28,22 +28,24 @@ def build_model(block: Block, axes: Axes) -> tuple[nn.Module, Batch]:
     """
     dtype = getattr(torch, block.dtype)
     steps = block.options["measurement"]["training_steps"]
-    trained = frozen = 0
+    needed = elements = 0
     try:
         with torch.device("meta"):
             for parameter in axes.model.build()[0].parameters():
-                trained += parameter.numel() * parameter.requires_grad
-                frozen += parameter.numel() * (not parameter.requires_grad)
+                elements += parameter.numel()
+                needed += parameter.numel() * (
+                    _bytes_needed(axes, dtype, steps, len(axes.rule.slots_of(parameter.shape)))
+                    if parameter.requires_grad
+                    else dtype.itemsize + 8
+                )
     except UnavailableModel:
         raise
     except Exception:  # not every factory can do without memory; what is wrong shows just below
-        trained = frozen = 0
-    needed = trained * _bytes_needed(axes, dtype, steps) + frozen * (dtype.itemsize + 8)
+        needed = elements = 0
     free = axes.device.free_bytes()
     if needed > free:
         raise UnavailableModel(
-            f"needs about {needed / 1e9:.1f} GB for {trained + frozen} parameters, "
-            f"{free / 1e9:.1f} GB free"
+            f"needs about {needed / 1e9:.1f} GB for {elements} parameters, {free / 1e9:.1f} GB free"
         )
     torch.manual_seed(block.seed)
     try:
@@ -69,13 +71,13 @@ def _check_parameters(module: nn.Module) -> None:
             raise TypeError(f"parameter {name} is {found}; what is measured is real and dense")
 
 
-def _bytes_needed(axes: Axes, dtype: torch.dtype, steps: int) -> int:
+def _bytes_needed(axes: Axes, dtype: torch.dtype, steps: int, slots: int) -> int:
     """Estimate a trained element's part in the peak: the larger of isolated and float64 run.
 
     The float64 run has state from its second update on. It keeps the gradients of every step, and
     once more where some zeroings accumulate and others do not.
     """
-    slots, size = len(axes.rule.slots), dtype.itemsize
+    size = dtype.itemsize
     flat = any(strategy.flattens for strategy in axes.strategies.values())
     copies = sum(strategy.copies for strategy in axes.strategies.values())
     # Module; values, their start, gradients, spent and restored ones; flat's own; temporaries.

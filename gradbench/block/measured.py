@@ -9,6 +9,7 @@ import torch
 
 from gradbench.request.block import Cell
 from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.compute import ComputeControl
 from gradbench.timing.isolated import IsolatedResult
 from gradbench.timing.training import TrainingResult
 from gradbench.verify.examination import Examination
@@ -53,8 +54,9 @@ class Measured:
         shapes: Shape of each tensor that an update writes.
         untrained: Number of tensors that might get a gradient and never did; nothing updates them.
         control: The bandwidth control; None where nothing was measured.
+        compute: The compute control; None where the rule has no operations, too.
         isolated: The isolated protocol's result.
-        dispatch_s: Seconds of an update on as many tensors of two elements each, by cell.
+        dispatch_s: Seconds of an update on as many tensors of few elements each, by cell.
         instructions: Instructions per update, by cell; empty unless asked for.
         training: The training protocol's result.
         compile_s: Seconds that first calls took longer than later ones: torch.compile's work.
@@ -71,6 +73,7 @@ class Measured:
     shapes: Sequence[torch.Size] = ()
     untrained: int = 0
     control: BandwidthControl | None = None
+    compute: ComputeControl | None = None
     isolated: IsolatedResult | None = None
     dispatch_s: Mapping[str, float] = field(default_factory=dict)
     instructions: Mapping[str, int] = field(default_factory=dict)

@@ -48,7 +48,8 @@ class _Figures:
         training = measured.training.samples if measured.training else []
         self._training = medians_by_phase(training)
         self._elements = sum(shape.numel() for shape in measured.shapes)
-        self._traffic = traffic_bytes(rule, self._elements, getattr(torch, block.dtype))
+        self._traffic = traffic_bytes(rule, measured.shapes, getattr(torch, block.dtype))
+        self._operations = sum(rule.operations(shape) for shape in measured.shapes)
         estimates = self._estimates
         self._right = right_cells(measured)
         self._based = block.cells[0].name in self._right
@@ -108,6 +109,12 @@ class _Figures:
         moved = self._moved(cell)
         ceiling = self._ceiling()
         bandwidth = moved / update.estimate
+        of_bytes = _share(bandwidth, ceiling)
+        computed = self._computed(cell, update.estimate)
+        of_operations = _share(
+            computed.get("operations_per_s"), computed.get("ceiling_operations_per_s")
+        )
+        computes = (of_operations or 0.0) > (of_bytes or 0.0)
         dispatch_s = self._measured.dispatch_s.get(cell.name)
         left = None if dispatch_s is None else dispatch_s / update.estimate
         key: tuple[str, Phase] = (cell.name, "update")
@@ -124,10 +131,11 @@ class _Figures:
             "traffic_bytes": moved,
             "bandwidth_bytes_per_s": bandwidth,
             "ceiling_bytes_per_s": ceiling,
-            "roofline_fraction": bandwidth / ceiling if ceiling else None,
+            **computed,
+            "roofline_fraction": of_operations if computes else of_bytes,
             "dispatch_s": dispatch_s,
             "dispatch_fraction": left,
-            "bottleneck": bottleneck(left),
+            "bottleneck": bottleneck(left, computes=computes),
         }
 
     def _moved(self, cell: Cell) -> int:
@@ -140,6 +148,18 @@ class _Figures:
             return None
         interval = estimates.times.get(("bandwidth", "update"))
         return None if interval is None else control.traffic_bytes / interval.estimate
+
+    def _computed(self, cell: Cell, seconds: float) -> Row:
+        """Write what a cell computes, if its rule counts that; the bandwidth control does not."""
+        control, estimates = self._measured.compute, self._estimates
+        if control is None or estimates is None or cell.role == "bandwidth":
+            return {}
+        interval = estimates.times.get(("compute", "update"))
+        return {
+            "operations": self._operations,
+            "operations_per_s": self._operations / seconds,
+            "ceiling_operations_per_s": interval and control.operations / interval.estimate,
+        }
 
     def _trained(self, cell: Cell) -> Row:
         columns: dict[str, Phase] = {
@@ -199,6 +219,10 @@ def _examined(examination: Examination) -> Row:
         "update_bias": found.bias,
         "update_bias_error": found.bias_error,
     }
+
+
+def _share(rate: float | None, ceiling: float | None) -> float | None:
+    return rate / ceiling if rate is not None and ceiling else None
 
 
 def _contention(seen: Contention | None) -> Row:

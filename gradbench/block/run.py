@@ -18,6 +18,7 @@ from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.cold import ColdDevice
+from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.dispatch import dispatch_seconds
 from gradbench.timing.instructions import instructions
@@ -28,6 +29,7 @@ from gradbench.verify.float64_run import Float64Run, Gradients, trained_paramete
 from gradbench.verify.tensors import Tensors, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
 from gradbench.verify.verifiable import Verifiable
+from gradbench.verify.whole_verifiable import WholeVerifiable
 
 _COMPILES_S = 2.0
 """A first update that takes longer compiles something."""
@@ -91,7 +93,10 @@ class _Measurement:
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
         design = self._verify()
         contenders = self._contenders()
-        control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
+        control = BandwidthControl.matching(self._axes.rule, self._shapes, self._dtype)
+        compute = ComputeControl.matching(
+            self._axes.rule, self._shapes, self._dtype, device.torch_device
+        )
         isolated = None
         dispatch_s: dict[str, float] = {}
         training = self._train(contenders) if contenders else None
@@ -111,7 +116,7 @@ class _Measurement:
             self._lose(losses)
         timed = self._timed()
         if timed:
-            isolated = self._isolate(timed, control)
+            isolated = self._isolate(timed, control, compute)
             self._lose(isolated.losses)
         counted = self._count_instructions(self._timed()) if self._settings["callgrind"] else {}
         return Measured(
@@ -124,6 +129,7 @@ class _Measurement:
             shapes=self._shapes,
             untrained=self._untrained,
             control=control,
+            compute=compute,
             isolated=isolated,
             dispatch_s=dispatch_s,
             instructions=counted,
@@ -173,7 +179,8 @@ class _Measurement:
 
     def _verify(self) -> str:
         """Verify all cells; return the design that the budget holds."""
-        tensors = Verifiable(
+        kind = Verifiable if self._axes.rule.element_wise else WholeVerifiable
+        tensors = kind(
             self._allocate(self._verified_shapes()),
             self._axes.rule,
             self._settings["verify_updates"],
@@ -190,7 +197,10 @@ class _Measurement:
         return float(self._settings["budget_s"] * (1 - self._settings["training_share"]))
 
     def _isolate(
-        self, contenders: Sequence[Contender], control: BandwidthControl
+        self,
+        contenders: Sequence[Contender],
+        control: BandwidthControl,
+        compute: ComputeControl | None,
     ) -> IsolatedResult:
         settings = self._settings
         isolation = Isolation(
@@ -211,6 +221,7 @@ class _Measurement:
             isolation,
             self._order,
             lambda done: self._progress(0.45 + 0.5 * done, "timing updates and zeroings"),
+            compute,
         )
 
     def _count_instructions(self, contenders: Sequence[Contender]) -> dict[str, int]:

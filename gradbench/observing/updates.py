@@ -16,7 +16,7 @@ from gradbench.observing.observation import first_line
 from gradbench.observing.optimizers import Variant, step_of, variants
 from gradbench.observing.options import options
 from gradbench.rules.base import Rule
-from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.base import Binding, Strategy, zero_slots
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def strategy_updates(rule: Rule, device: torch.device) -> list[Update]:
 
 def _bind_strategy(strategy: Strategy, rule: Rule) -> Callable[[Parameter], Binding]:
     def bind(weight: Parameter) -> Binding:
-        return strategy.bind(rule, [weight], [{k: torch.zeros_like(weight) for k in rule.slots}])
+        return strategy.bind(rule, [weight], [zero_slots(rule, weight)])
 
     return bind
 

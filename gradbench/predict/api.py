@@ -117,7 +117,7 @@ def rankings(
     """
     import pandas as pd
 
-    from gradbench.predict.evidence import gather_evidence
+    from gradbench.predict.evidence import computing_rules, gather_evidence
     from gradbench.predict.prediction import describe, rank
     from gradbench.results.selection import once_each, select
 
@@ -130,6 +130,11 @@ def rankings(
     if left_out:
         reasons = "; ".join(map(str, left_out))
         warnings.warn(f"left out: {reasons}", UnreadableResults, stacklevel=3)
+    if rule in computing_rules(cells):
+        raise BadRequest(
+            f"rule={rule} is not predicted: the model of its cost would need the operations of "
+            "each shape, and it knows tensors and parameters"
+        )
     evidence = gather_evidence(cells)
     if not evidence:
         raise BadRequest(

@@ -67,7 +67,8 @@ def gather_evidence(cells: pd.DataFrame) -> list[Evidence]:
     """Sort cells by circumstances.
 
     Only right cells count. A strategy that is wrong in any of the blocks is not ranked at all:
-    what fails on one model is no advice for another.
+    what fails on one model is no advice for another. A rule that computes much is left out: its
+    cost is neither calls nor bytes.
 
     Args:
         cells: Rows of ``cells``, controls among them.
@@ -78,6 +79,7 @@ def gather_evidence(cells: pd.DataFrame) -> list[Evidence]:
     blocks = ["run", "host", "block"]
     baselines = cells[cells["role"] == "baseline"].drop_duplicates(blocks)
     defaults = baselines[[*blocks, "zeroing"]].rename(columns={"zeroing": "default_zeroing"})
+    cells = cells[~cells["rule"].isin(computing_rules(cells)) | (cells["role"] == "bandwidth")]
     cells = cells.merge(defaults, "inner", on=blocks)
     cells = cells.drop_duplicates([*blocks, "cell", "recorded_at"])
     size = cells["tensors"].astype("Int64").astype("string") + " · "
@@ -108,6 +110,20 @@ def gather_evidence(cells: pd.DataFrame) -> list[Evidence]:
             )
         )
     return found
+
+
+def computing_rules(cells: pd.DataFrame) -> set[str]:
+    """Name the rules whose updates cost floating-point operations.
+
+    Args:
+        cells: Rows of ``cells``; older ones have no such column.
+
+    Returns:
+        Their names.
+    """
+    if "operations" not in cells:
+        return set()
+    return set(cells.loc[cells["operations"] > 0, "rule"])
 
 
 def _controls(controls: pd.DataFrame, circumstances: dict[str, Any]) -> pd.DataFrame:

@@ -212,7 +212,8 @@ def _bottleneck(row: dict[Any, Any]) -> str:
     share = text.percent(row["dispatch_fraction"])
     used = row["roofline_fraction"]
     ceiling = f", {100 * used:.0f} % of the ceiling" if known(used) else ""
-    return f"{row['bottleneck']}: {share} left without the bytes{ceiling}"
+    without = "operations" if row["bottleneck"] == "compute" else "bytes"
+    return f"{row['bottleneck']}: {share} left without the {without}{ceiling}"
 
 
 def _difference(row: dict[Any, Any]) -> str:

@@ -269,27 +269,52 @@ CELLS = (
     Column("traffic_bytes", INT, "bytes", "Memory traffic no implementation can avoid."),
     Column("bandwidth_bytes_per_s", REAL, "bytes/s", "`traffic_bytes` over `update_s`."),
     Column("ceiling_bytes_per_s", REAL, "bytes/s", "Bandwidth of the block's bandwidth control."),
-    Column("roofline_fraction", REAL, "", "`bandwidth_bytes_per_s` over `ceiling_bytes_per_s`."),
+    Column(
+        "operations",
+        INT,
+        "",
+        "Floating-point operations of an update, as its rule is written; null where it has so few "
+        "per element that memory traffic decides.",
+        added=True,
+    ),
+    Column("operations_per_s", REAL, "1/s", "`operations` over `update_s`.", added=True),
+    Column(
+        "ceiling_operations_per_s",
+        REAL,
+        "1/s",
+        "Operations per second of batched matrix products, of the shape and in the dtype of most "
+        "of `operations`, in the same rounds; null without `operations`.",
+        added=True,
+    ),
+    Column(
+        "roofline_fraction",
+        REAL,
+        "",
+        "`bandwidth_bytes_per_s` over `ceiling_bytes_per_s` or, where it is larger, "
+        "`operations_per_s` over `ceiling_operations_per_s`.",
+    ),
     Column(
         "dispatch_s",
         REAL,
         "s",
-        "Time of the same update on as many tensors of two elements each.",
+        "Time of the same update on as many tensors of two elements each, or of few where the "
+        "rule needs them in their shape.",
         added=True,
     ),
     Column(
         "dispatch_fraction",
         REAL,
         "",
-        "`dispatch_s` over `update_s`: what is left of the time without the bytes.",
+        "`dispatch_s` over `update_s`: what is left of the time without bytes and operations.",
         added=True,
     ),
     Column(
         "bottleneck",
         TEXT,
         "",
-        "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), bandwidth (1/3 or "
-        "less; `roofline_fraction` says how well it is used) or mixed; null where unknown.",
+        "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), bandwidth or "
+        "compute (1/3 or less; `roofline_fraction` says of which, and how well it is used) or "
+        "mixed; null where unknown.",
         added=True,
     ),
     Column(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Protocol, TypeAlias
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -35,11 +36,73 @@ class Rule(Protocol):
         slots: Names of the state tensors, as torch.optim names them; they start at zero.
         accesses: Memory accesses per element and update that no implementation can avoid:
             each of parameter, gradient and slots read once, parameter and slots written once.
+            A rule whose slots depend on a tensor's shape gives ``slots_of`` and ``accesses_of``.
     """
 
     slots: ClassVar[tuple[str, ...]]
     accesses: ClassVar[int]
     lr: float
+
+    @property
+    def element_wise(self) -> bool:
+        """Whether an element's update depends on that element of gradient and state alone.
+
+        Only then may tensors be flattened, joined, cut, or compared at some of their elements.
+        """
+        return True
+
+    def element_wise_at(self, shape: torch.Size) -> bool:
+        """Say the same of parameters of one shape: a rule of matrices may have another for vectors.
+
+        Args:
+            shape: Of the parameter.
+        """
+        return self.element_wise
+
+    def slots_of(self, shape: torch.Size) -> tuple[str, ...]:
+        """Name the state tensors of one parameter.
+
+        Args:
+            shape: Of the parameter.
+
+        Returns:
+            Those of ``slots`` that it has, in their order.
+        """
+        return self.slots
+
+    def accesses_of(self, shape: torch.Size) -> int:
+        """Count the unavoidable memory accesses per element of one parameter.
+
+        Args:
+            shape: Of the parameter.
+
+        Returns:
+            The accesses, counted as in ``accesses``.
+        """
+        return self.accesses
+
+    def inner_dtype_of(self, shape: torch.Size) -> torch.dtype | None:
+        """Name the dtype that right implementations compute in, whatever the parameter's.
+
+        Args:
+            shape: Of the parameter.
+
+        Returns:
+            The narrowest dtype on the way from a gradient to the change; None for the parameter's.
+        """
+        return None
+
+    def operations(self, shape: torch.Size) -> int:
+        """Count the floating-point operations of one parameter's update.
+
+        Args:
+            shape: Of the parameter.
+
+        Returns:
+            Multiplications and additions; 0 where there are so few per element that memory traffic
+            decides.
+        """
+        return 0
 
     def amplified(self) -> "Rule":
         """Give the rule with hyperparameters at which every term shows in any floating type.
@@ -128,13 +191,36 @@ class Rule(Protocol):
         Args:
             parameters: Tensors of one dtype and device; written.
             gradients: A gradient for each parameter; only read.
-            slots: For each name a tensor per parameter; written.
+            slots: For each name a tensor per parameter that has it, in their order; written.
             count: Number of this update, from 1.
 
         Raises:
             Unavailable: The rule does not offer it.
         """
         raise Unavailable(f"{type(self).__name__} has no list step")
+
+    def step_batched(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        slots: Mapping[str, list[Tensor]],
+        count: Count,
+    ) -> None:
+        """Update a list of tensors in place, those of one shape stacked into one computation.
+
+        For rules whose work on one tensor is too small to fill a device; an element-wise rule's
+        list step is no slower.
+
+        Args:
+            parameters: Tensors of one dtype and device; written.
+            gradients: A gradient for each parameter; only read.
+            slots: For each name a tensor per parameter that has it, in their order; written.
+            count: Number of this update, from 1.
+
+        Raises:
+            Unavailable: The rule does not offer it.
+        """
+        raise Unavailable(f"{type(self).__name__} has no batched step")
 
     def step_fused(
         self,
@@ -148,7 +234,7 @@ class Rule(Protocol):
         Args:
             parameters: Tensors of one dtype and device; written.
             gradients: A gradient for each parameter; only read.
-            slots: For each name a tensor per parameter; written.
+            slots: For each name a tensor per parameter that has it, in their order; written.
             counts: Number of updates so far, for each parameter: 0-dim, float32, on the
                 parameters' device. A rule whose update depends on it advances it.
 

@@ -123,9 +123,13 @@ def _decay_mutants(rule: Any) -> dict[str, Reference]:
 
 
 def _forgetful(rule: Rule, slot: str) -> Reference:
-    return lambda p, g, slots, count: rule.reference(
-        p, g, {**slots, slot: torch.zeros_like(slots[slot])}, count
-    )
+    def reference(
+        p: Tensor, g: Tensor, slots: Slots, count: int
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        forgotten = {slot: torch.zeros_like(slots[slot])} if slot in slots else {}
+        return rule.reference(p, g, {**slots, **forgotten}, count)
+
+    return reference
 
 
 def _counting(rule: Rule, count: Callable[[int], int]) -> Reference:

@@ -9,20 +9,22 @@ BANDWIDTH_BOUND = 1 / 3
 """Share of the time that is left without the bytes, up to which it is bandwidth-bound."""
 
 
-def bottleneck(dispatch_fraction: float | None) -> str | None:
+def bottleneck(dispatch_fraction: float | None, *, computes: bool = False) -> str | None:
     """Name what an update's time goes into.
 
     d = dispatch_fraction is the share of the time that is left when the bytes are taken away and
     the calls stay: dispatch for d ≥ 2/3, bandwidth for d ≤ 1/3, mixed between. What is computed
-    with an element counts as moving it, since an update computes about one operation per byte;
-    how much of the bandwidth-bound time moves what must be moved is ``roofline_fraction``.
+    with an element counts as moving it where an update computes about one operation per byte;
+    where it comes nearer to the ceiling of operations than to that of bytes, compute stands for
+    bandwidth. How much of that time does what must be done is ``roofline_fraction``.
 
     Args:
         dispatch_fraction: Time of the update on two elements per tensor over its time, which noise
             may put above 1.
+        computes: Whether operations per second are nearer to their ceiling than bytes are.
 
     Returns:
-        ``dispatch``, ``bandwidth`` or ``mixed``; None where the share is unknown.
+        ``dispatch``, ``bandwidth``, ``compute`` or ``mixed``; None where the share is unknown.
 
     Source: S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance
         model for multicore architectures", CACM 52(4), 2009, for memory; H. He, "Making Deep
@@ -33,4 +35,6 @@ def bottleneck(dispatch_fraction: float | None) -> str | None:
         return None
     if dispatch_fraction >= DISPATCH_BOUND:
         return "dispatch"
-    return "bandwidth" if dispatch_fraction <= BANDWIDTH_BOUND else "mixed"
+    if dispatch_fraction > BANDWIDTH_BOUND:
+        return "mixed"
+    return "compute" if computes else "bandwidth"

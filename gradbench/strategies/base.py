@@ -117,6 +117,20 @@ def columns(rule: Rule, slots: Sequence[Slots]) -> dict[str, list[Tensor]]:
         slots: State by parameter.
 
     Returns:
-        For each slot a tensor per parameter.
+        For each slot a tensor per parameter that has it, in their order.
     """
-    return {name: [row[name] for row in slots] for name in rule.slots}
+    return {name: [row[name] for row in slots if name in row] for name in rule.slots}
+
+
+def zero_slots(rule: Rule, parameter: Tensor) -> dict[str, Tensor]:
+    """Make the state of one parameter before its first update.
+
+    Args:
+        rule: Names the slots.
+        parameter: Gives shape, dtype and device.
+
+    Returns:
+        Zeros for each slot that a parameter of this shape has.
+    """
+    names = rule.slots_of(parameter.shape)
+    return {name: torch.zeros_like(parameter, requires_grad=False) for name in names}

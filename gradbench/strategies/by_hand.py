@@ -1,4 +1,4 @@
-"""The loop over parameters that every update by hand writes."""
+"""What every update by hand writes: the loop over parameters, or the call with lists of them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Count, Rule, Slots
-from gradbench.strategies.base import Binding
+from gradbench.strategies.base import Binding, columns
+from gradbench.strategies.gathering import all_gradients
 
 Apply: TypeAlias = Callable[[Any, Parameter, Tensor, Slots, Count], None]
+ApplyToLists: TypeAlias = Callable[
+    [Any, list[Tensor], list[Tensor], Mapping[str, list[Tensor]], Count], None
+]
 
 
 def loop(
@@ -60,3 +64,39 @@ def loop(
 
     stepping = torch.no_grad()(step) if no_grad else step
     return Binding(stepping, release or (lambda: None), set_lr, state)
+
+
+def at_once(
+    apply: ApplyToLists, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]
+) -> Binding:
+    """Bind the step that hands over all parameters in lists; each must have a gradient.
+
+    Args:
+        apply: Updates the parameters by a rule, from their gradients and state; the count starts
+            at 1.
+        rule: What is carried out.
+        parameters: What to update.
+        slots: State of each parameter.
+
+    Returns:
+        The bound step, which runs under ``torch.no_grad()``.
+    """
+    written: list[Tensor] = list(parameters)
+    lists = columns(rule, slots)
+    count = 0
+
+    @torch.no_grad()
+    def step() -> None:
+        nonlocal count
+        gradients = all_gradients(parameters)
+        count += 1
+        apply(rule, written, gradients, lists, count)
+
+    def set_lr(lr: float) -> None:
+        nonlocal rule
+        rule = rule.with_lr(lr)
+
+    def state() -> list[Mapping[str, Tensor | int]]:
+        return [{**row, "step": count} for row in slots]
+
+    return Binding(step, set_lr=set_lr, state=state)

@@ -13,6 +13,7 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.probe import flattening_refusal
 
 
 class Compiled(Strategy):
@@ -25,7 +26,7 @@ class Compiled(Strategy):
     """
 
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
-        return compiler_missing(device)
+        return flattening_refusal(rule) or compiler_missing(device)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         compiled = compiled_step(rule, dynamic=True)

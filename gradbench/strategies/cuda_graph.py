@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
-from gradbench.strategies.base import Binding, Strategy, columns
+from gradbench.strategies.base import Binding, Strategy, columns, zero_slots
 from gradbench.strategies.gathering import Gathering
 from gradbench.strategies.probe import list_refusal
 
@@ -83,7 +83,9 @@ def _capture(
     """Capture the rule's list step, which is not carried out yet."""
     state = columns(rule, slots)
     count = torch.zeros((), dtype=torch.float64, device=parameters[0].device)
-    _warm_up(rule, parameters[0], slots[0])
+    by_shape = {parameter.shape: parameter for parameter in parameters}
+    # One tensor has all kernels of an element-wise rule; another rule may choose them by shape.
+    _warm_up(rule, [parameters[0]] if rule.element_wise else list(by_shape.values()))
     torch.cuda.synchronize()
     graph = torch.cuda.CUDAGraph()
     # As torch.cuda.graph does it, which first gives all cached memory back to the device: taking
@@ -99,12 +101,13 @@ def _capture(
 
 
 @torch.no_grad()
-def _warm_up(rule: Rule, parameter: Tensor, slots: Slots) -> None:
+def _warm_up(rule: Rule, parameters: Sequence[Tensor]) -> None:
     """Run the kernels on copies, on a side stream: the first run of a kernel cannot be captured."""
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
-        copies = {name: [torch.zeros_like(tensor)] for name, tensor in slots.items()}
-        count = torch.ones((), dtype=torch.float64, device=parameter.device)
-        rule.step_list([parameter.clone()], [torch.ones_like(parameter)], copies, count)
+        state = columns(rule, [zero_slots(rule, parameter) for parameter in parameters])
+        count = torch.ones((), dtype=torch.float64, device=parameters[0].device)
+        copies = [parameter.clone() for parameter in parameters]
+        rule.step_list(copies, [torch.ones_like(copy) for copy in copies], state, count)
     torch.cuda.current_stream().wait_stream(stream)

@@ -11,7 +11,7 @@ from torch.nn import Parameter
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.flattening import flat_state, flatten
-from gradbench.strategies.probe import optimizer_refusal
+from gradbench.strategies.probe import flattening_refusal, optimizer_refusal
 from gradbench.strategies.state import optimizer_state, start_state
 
 
@@ -28,7 +28,7 @@ class Flat(Strategy):
         return True
 
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
-        return optimizer_refusal(rule, device, dtype, {"fused": True})
+        return flattening_refusal(rule) or optimizer_refusal(rule, device, dtype, {"fused": True})
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)

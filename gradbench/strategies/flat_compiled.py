@@ -13,6 +13,7 @@ from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.strategies.compiled import compiled_step, compiler_missing, start_count
 from gradbench.strategies.flattening import flat_state, flatten
+from gradbench.strategies.probe import flattening_refusal
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class FlatCompiled(Strategy):
         return True
 
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
-        return compiler_missing(device)
+        return flattening_refusal(rule) or compiler_missing(device)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)

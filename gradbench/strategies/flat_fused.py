@@ -11,7 +11,7 @@ from torch.nn import Parameter
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy, columns
 from gradbench.strategies.flattening import flat_state, flatten
-from gradbench.strategies.probe import fused_refusal
+from gradbench.strategies.probe import flattening_refusal, fused_refusal
 
 
 class FlatFused(Strategy):
@@ -27,7 +27,7 @@ class FlatFused(Strategy):
         return True
 
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
-        return fused_refusal(rule, device, dtype)
+        return flattening_refusal(rule) or fused_refusal(rule, device, dtype)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         flat = flatten(parameters)

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
-from gradbench.strategies.base import Binding, Strategy, columns
-from gradbench.strategies.gathering import all_gradients
+from gradbench.strategies.base import Binding, Strategy
+from gradbench.strategies.by_hand import at_once
 from gradbench.strategies.probe import list_refusal
 
 
@@ -19,22 +18,4 @@ class Foreach(Strategy):
         return list_refusal(rule)
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
-        written: list[Tensor] = list(parameters)
-        state = columns(rule, slots)
-        count = 0
-
-        @torch.no_grad()
-        def step() -> None:
-            nonlocal count
-            gradients = all_gradients(parameters)
-            count += 1
-            rule.step_list(written, gradients, state, count)
-
-        def set_lr(lr: float) -> None:
-            nonlocal rule
-            rule = rule.with_lr(lr)
-
-        def shown() -> list[dict[str, Tensor | int]]:
-            return [{**row, "step": count} for row in slots]
-
-        return Binding(step, set_lr=set_lr, state=shown)
+        return at_once(type(rule).step_list, rule, parameters, slots)

@@ -56,8 +56,9 @@ class Optimizer(Strategy):
         step: Any = optimizer.step
 
         def set_lr(lr: float) -> None:
-            for group in optimizer.param_groups:
-                group["lr"] = lr
+            ratio = lr / optimizer.param_groups[0]["lr"]
+            for group in optimizer.param_groups:  # as a schedule does: groups keep their proportion
+                group["lr"] *= ratio
 
         return Binding(
             step, set_lr=set_lr, state=lambda: optimizer_state(rule, optimizer, parameters)

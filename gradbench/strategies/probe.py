@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots, Unavailable
-from gradbench.strategies.base import columns
+from gradbench.strategies.base import columns, zero_slots
 
 
 def optimizer_refusal(
@@ -73,6 +73,34 @@ def list_refusal(rule: Rule) -> str | None:
     return _refusal(step, there=False)
 
 
+def batched_refusal(rule: Rule) -> str | None:
+    """Say why a rule's batched step is not to be had.
+
+    Args:
+        rule: Would give it.
+
+    Returns:
+        The reason, or None where the rule offers it.
+    """
+    value, state = _tensors(rule, torch.device("cpu"), torch.float32)
+    step = partial(rule.step_batched, [value], [torch.ones_like(value)], columns(rule, [state]), 1)
+    return _refusal(step, there=False)
+
+
+def flattening_refusal(rule: Rule) -> str | None:
+    """Say why a rule's tensors may not be flattened.
+
+    Args:
+        rule: Would update them.
+
+    Returns:
+        The reason, or None where they may.
+    """
+    if rule.element_wise:
+        return None
+    return f"{type(rule).__name__} is not element-wise: it needs tensors in their own shape"
+
+
 def fused_refusal(rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
     """Say why a rule's fused step cannot run.
 
@@ -109,7 +137,7 @@ def _matrix(device: torch.device, dtype: torch.dtype) -> Tensor:
 def _tensors(rule: Rule, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Slots]:
     """Make the matrix's values and its state, to be updated by hand."""
     value = _matrix(device, dtype).detach()
-    return value, {name: torch.zeros_like(value) for name in rule.slots}
+    return value, zero_slots(rule, value)
 
 
 def _refusal(step: Callable[[], object], *, there: bool) -> str | None:

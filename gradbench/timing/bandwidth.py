@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,18 +29,20 @@ class BandwidthControl:
     dtype: torch.dtype
 
     @classmethod
-    def matching(cls, rule: Rule, parameters: int, dtype: torch.dtype) -> BandwidthControl:
+    def matching(
+        cls, rule: Rule, shapes: Sequence[torch.Size], dtype: torch.dtype
+    ) -> BandwidthControl:
         """Size the control to a rule's traffic.
 
         Args:
             rule: Gives the accesses per element.
-            parameters: Elements that an update writes.
-            dtype: Floating type of the parameters.
+            shapes: Shape of each tensor that an update writes.
+            dtype: Their floating type.
 
         Returns:
             The control.
         """
-        elements = -(-rule.accesses * parameters // _ACCESSES)
+        elements = -(-_accesses(rule, shapes) // _ACCESSES)
         return cls(min(elements, _MOST_ELEMENTS), dtype)
 
     @property
@@ -65,15 +68,19 @@ class Axpy:
         self.x.add_(self.y, alpha=0)
 
 
-def traffic_bytes(rule: Rule, parameters: int, dtype: torch.dtype) -> int:
+def traffic_bytes(rule: Rule, shapes: Sequence[torch.Size], dtype: torch.dtype) -> int:
     """Count the bytes that no implementation of an update can avoid moving.
 
     Args:
         rule: Gives the accesses per element.
-        parameters: Elements that an update writes.
+        shapes: Shape of each tensor that an update writes.
         dtype: Their floating type.
 
     Returns:
-        accesses · parameters · bytes per element.
+        Σ accesses · elements · bytes per element.
     """
-    return rule.accesses * parameters * dtype.itemsize
+    return _accesses(rule, shapes) * dtype.itemsize
+
+
+def _accesses(rule: Rule, shapes: Sequence[torch.Size]) -> int:
+    return sum(rule.accesses_of(shape) * shape.numel() for shape in shapes)

@@ -1,4 +1,4 @@
-"""What an update costs by its calls alone: the same update on tensors of two elements."""
+"""What an update costs by its calls alone: the same update on tensors of few elements."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def dispatch_seconds(
     losses: Losses,
     most_calls: int = 1000,
 ) -> dict[str, float]:
-    """Time each strategy on as many tensors of two elements each.
+    """Time each strategy on as many tensors of few elements each.
 
     Args:
         device: Where.
         rule: What the strategies carry out.
-        shapes: Shape of each tensor of the block; the number of dimensions is kept, if any.
+        shapes: Shape of each tensor of the block.
         dtype: Floating type of the tensors.
         contenders: Verified cells, none that updates in backward.
         losses: Where those are recorded that raise.
@@ -47,8 +47,7 @@ def dispatch_seconds(
         Seconds of one update by cell, the median of five samples less that of empty calls, taken
         once for each strategy and fate of the gradients.
     """
-    small = [torch.Size([_ELEMENTS, *[1] * (len(shape) - 1)]) for shape in shapes]
-    tensors = Tensors.allocate(small, dtype, device.torch_device, rule)
+    tensors = Tensors.allocate(small_shapes(rule, shapes), dtype, device.torch_device, rule)
     empty = time_empty_call(device, grouped=most_calls > 1)
     known: dict[tuple[str, bool], float] = {}
     by_cell = {}
@@ -65,6 +64,25 @@ def dispatch_seconds(
                     release()
             by_cell[contender.cell.name] = known[key]
     return by_cell
+
+
+def small_shapes(rule: Rule, shapes: Sequence[torch.Size]) -> list[torch.Size]:
+    """Shrink tensors until their bytes and what is computed with them cost nothing.
+
+    Args:
+        rule: What is carried out. Where it is element-wise, only the number of elements matters.
+        shapes: Shape of each tensor.
+
+    Returns:
+        Shapes of as many dimensions, one at least: of two elements each, or, where the rule is not
+        element-wise, with each size replaced by its rank among all sizes, counted from two: what
+        is tall stays tall, and what has the same shape as another still has.
+    """
+    if rule.element_wise:
+        return [torch.Size([_ELEMENTS, *[1] * (len(shape) - 1)]) for shape in shapes]
+    sizes = sorted({size for shape in shapes for size in shape})
+    rank = {size: _ELEMENTS + place for place, size in enumerate(sizes)}
+    return [torch.Size([rank[size] for size in shape] or [_ELEMENTS]) for shape in shapes]
 
 
 def _median_seconds(

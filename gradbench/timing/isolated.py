@@ -19,6 +19,7 @@ from gradbench.statistics.intervals import FEWEST_PRECISE
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.strategies.base import Strategy
 from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.counting import count_updates
 from gradbench.timing.losses import Losses
@@ -96,6 +97,7 @@ def measure_isolated(
     settings: Isolation,
     order: np.random.Generator,
     progress: Callable[[float], None],
+    compute: ComputeControl | None = None,
 ) -> IsolatedResult:
     """Time updates and zeroings until they are known precisely enough or the budget is spent.
 
@@ -109,6 +111,7 @@ def measure_isolated(
         settings: When to stop.
         order: Source of the random order within rounds.
         progress: Told the fraction done, in [0, 1].
+        compute: The compute control of a rule that has operations.
 
     Returns:
         Samples and estimates; a cell that raised is lost, and the replicate begun anew without it.
@@ -120,7 +123,7 @@ def measure_isolated(
     watch = Watch(device.torch_device)
     with quiet_interpreter():
         while contenders := [c for c in contenders if c.cell.name not in result.losses]:
-            bound = _Bound(device, rule, allocate(), control)
+            bound = _Bound(device, rule, allocate(), control, compute)
             try:
                 bound.bind(contenders)
                 rounds = _rounds(device, bound.arms, groupings, settings, order, result)
@@ -228,12 +231,18 @@ class _Bound:
         rule: What is carried out.
         tensors: The replicate's.
         control: The bandwidth control, whose arm is the first.
+        compute: The compute control, whose arm is the last; None for a rule without operations.
     """
 
     def __init__(
-        self, device: Device, rule: Rule, tensors: Tensors, control: BandwidthControl
+        self,
+        device: Device,
+        rule: Rule,
+        tensors: Tensors,
+        control: BandwidthControl,
+        compute: ComputeControl | None,
     ) -> None:
-        self._rule, self._tensors = rule, tensors
+        self._device, self._rule, self._tensors, self._compute = device, rule, tensors, compute
         self.arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
         self._releases: list[tuple[str, Callable[[], None]]] = []
 
@@ -259,6 +268,9 @@ class _Bound:
         for name, zeroing in zeroings.values():
             with naming(name, "zero", "zero: bind"):
                 self.arms.append(_zero_arm(name, zeroing, self._tensors, spent))
+        if self._compute is not None:
+            allocated = self._compute.allocate(self._device.torch_device)
+            self.arms.append(Arm("compute", "update", allocated))
 
     def release(self, losses: Losses) -> None:
         """Release every contender that was bound."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from gradbench.devices.base import Device
 from gradbench.models.base import Batch, loss
 from gradbench.rules.base import Rule
 from gradbench.statistics.sample import Phase, Sample
+from gradbench.strategies.base import zero_slots
 from gradbench.timing.beginning import Beginning
 from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import EmptyCall, time_empty_call
@@ -86,10 +86,7 @@ class Training:
         self._doing = "bind"
         named = dict(self.module.named_parameters())
         self._parameters = [named[name] for name in self.trained]
-        self._slots = [
-            {name: torch.zeros_like(p, requires_grad=False) for name in self.rule.slots}
-            for p in self._parameters
-        ]
+        self._slots = [zero_slots(self.rule, p) for p in self._parameters]
         self._before_zeroing: dict[bool, tuple[int, int]] = {}
 
     def measure(

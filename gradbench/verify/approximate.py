@@ -13,10 +13,10 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Reference, Rule
 from gradbench.rules.mutants import mutants
-from gradbench.strategies.base import Approximation, Strategy
+from gradbench.strategies.base import Approximation, Strategy, zero_slots
 from gradbench.verify.one_thread import one_thread
 
-_SHAPES = ((256, 128), (16_384,))
+_SHAPES = ((128, 64), (8192,))
 """Of tensors large enough for what keeps small ones exact, as 8-bit optimizers do below 4096."""
 
 MANY = (100,)
@@ -24,9 +24,6 @@ MANY = (100,)
 
 SOON = (2, 10, 100)
 """Updates after which what shows at first, such as a bias correction, and what shows late does."""
-
-_JUDGED = 4096
-"""Elements on which mutants are followed."""
 
 _STANDARD_ERRORS = 4.0
 """Within which an unbiased error's mean lies, but for 6 of 100,000."""
@@ -88,7 +85,7 @@ class ApproximateTrial:
             drawn(scale * (mean + torch.randn(elements, dtype=torch.float64)))
             for _ in range(looks[-1])
         ]
-        self._updates = self._follow(rule.reference, elements)
+        self._updates = self._follow(rule.reference)
 
     def run(self, strategy: Strategy, promised: Approximation) -> Approximated:
         """Let a strategy take the updates.
@@ -104,21 +101,14 @@ class ApproximateTrial:
             Exception: Whatever the strategy raises.
         """
         parameters = [
-            Parameter(part.to(self._dtype, copy=True).view(shape))
-            for part, shape in zip(self._cut(self._start), _SHAPES, strict=True)
+            Parameter(part.to(self._dtype, copy=True)) for part in self._shaped(self._start)
         ]
-        slots = [
-            {name: torch.zeros_like(p, requires_grad=False) for name in self._rule.slots}
-            for p in parameters
-        ]
+        slots = [zero_slots(self._rule, parameter) for parameter in parameters]
         binding = strategy.bind(self._rule, parameters, slots)
         found: list[Approximated] = []
         try:
             for count, gradient in enumerate(self._gradients, start=1):
-                arriving = [
-                    part.to(self._dtype, copy=True).view(shape)
-                    for part, shape in zip(self._cut(gradient), _SHAPES, strict=True)
-                ]
+                arriving = [part.to(self._dtype, copy=True) for part in self._shaped(gradient)]
                 if strategy.in_backward:
                     for parameter in parameters:
                         parameter.grad = None
@@ -137,12 +127,9 @@ class ApproximateTrial:
     @cached_property
     def _mutants(self) -> dict[str, list[Tensor]]:
         """Follow every mutant on the first elements: how far off its updates are, by each look."""
-        followed = {name: self._follow(m, _JUDGED) for name, m in mutants(self._rule).items()}
+        followed = {name: self._follow(m) for name, m in mutants(self._rule).items()}
         return {
-            name: [
-                update - truth[:_JUDGED]
-                for update, truth in zip(updates, self._updates, strict=True)
-            ]
+            name: [update - truth for update, truth in zip(updates, self._updates, strict=True)]
             for name, updates in followed.items()
         }
 
@@ -165,10 +152,10 @@ class ApproximateTrial:
                 f"{count} updates are biased by {bias:+.2%}, with a standard error of "
                 f"{bias_error:.2%} (the strategy states none)"
             )
-        bound = promised.update_error * float(truth[:_JUDGED].norm())
+        bound = promised.update_error * float(truth.norm())
         far = {}
         for name, differences in self._mutants.items():
-            seen = _compare(error[:_JUDGED], differences[look], bound, promised.unbiased)
+            seen = _compare(error, differences[look], bound, promised.unbiased)
             if seen is None:
                 continue
             far[name] = seen.distance
@@ -177,20 +164,26 @@ class ApproximateTrial:
         return Approximated(reason, relative, promised.update_error, bias, bias_error, far)
 
     @one_thread()
-    def _follow(self, reference: Reference, elements: int) -> list[Tensor]:
-        """Follow a reference on the first elements; return what its updates add up to by then."""
+    def _follow(self, reference: Reference) -> list[Tensor]:
+        """Follow a reference; return what its updates add up to by each look."""
+        values = self._shaped(self._start)
+        slots = [
+            {name: torch.zeros_like(value) for name in self._rule.slots_of(value.shape)}
+            for value in values
+        ]
         updates = []
-        start = value = self._start[:elements]
-        slots = {name: torch.zeros_like(value) for name in self._rule.slots}
         for count, gradient in enumerate(self._gradients, start=1):
-            value, slots = reference(value, gradient[:elements], slots, count)
+            for index, slope in enumerate(self._shaped(gradient)):
+                values[index], slots[index] = reference(values[index], slope, slots[index], count)
             if count in self._looks:
-                updates.append(value - start)
+                whole = torch.cat([value.reshape(-1) for value in values])
+                updates.append(whole - self._start)
         return updates
 
-    def _cut(self, numbers: Tensor) -> tuple[Tensor, ...]:
-        parts: tuple[Tensor, ...] = numbers.split([math.prod(shape) for shape in _SHAPES])
-        return parts
+    def _shaped(self, numbers: Tensor) -> list[Tensor]:
+        """Give numbers the shapes of the tensors."""
+        parts = numbers.split([math.prod(shape) for shape in _SHAPES])
+        return [part.view(shape) for part, shape in zip(parts, _SHAPES, strict=True)]
 
 
 @dataclass(frozen=True)

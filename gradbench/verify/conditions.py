@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import cycle, islice
 
 import torch
 from torch import Tensor
@@ -14,6 +15,9 @@ another."""
 
 _SPREAD = 6.0
 """Binary orders of magnitude over which an element's gradients vary, and elements vary."""
+
+_SIZES = (1.0, 8.0, 2.0, 0.25, 1.0)
+"""Of the gradients of whole tensors: a state that is forgotten shows after a larger one."""
 
 _ZERO, _TINY = 1 / 16, 1 / 8
 """Shares of gradients that are zero, and of elements whose gradients are all tiny."""
@@ -76,6 +80,29 @@ def draw(
         gradients.append(represented(signs() * size * present))
     start = signs() * torch.exp2(uniform(*exponents))
     return Conditions(represented(start), tuple(gradients))
+
+
+def draw_normal(
+    elements: int, updates: int, dtype: torch.dtype, device: torch.device, scale: float
+) -> Conditions:
+    """Draw numbers for a rule that is not element-wise: matrices of them are well-conditioned.
+
+    Args:
+        elements: How many.
+        updates: How many gradients of each; their size varies by orders of magnitude.
+        dtype: The type in which they can be represented.
+        device: Where they are wanted.
+        scale: Standard deviation of the starting values.
+
+    Returns:
+        The numbers.
+    """
+
+    def normal(size: float) -> Tensor:
+        return (size * torch.randn(elements, dtype=torch.float64)).to(dtype).double().to(device)
+
+    sizes = islice(cycle(_SIZES), updates)
+    return Conditions(normal(scale), tuple(normal(size) for size in sizes))
 
 
 def exponents_around(lr: float, dtype: torch.dtype) -> tuple[float, float]:

@@ -9,13 +9,16 @@ import torch
 from gradbench.rules.base import Rule
 from gradbench.strategies.base import Approximation, Strategy
 from gradbench.verify.approximate import MANY, SOON, Approximated, ApproximateTrial
-from gradbench.verify.conditions import Conditions, draw
+from gradbench.verify.conditions import Conditions, draw, draw_normal
 from gradbench.verify.situations import SITUATIONS, UPDATES, Part, Situation, everything
 from gradbench.verify.trial import LR_IS_FIXED, Outcome, Trial
-from gradbench.verify.truth import distances, follow
+from gradbench.verify.truth import distances
 
 _SHAPES = ((257, 131), (33_000,), (61,))
 """Large enough for the vector and thread loops of kernels, and odd, so that they have tails."""
+
+_WHOLE = ((256, 64), (8192,))
+"""The same where the rule is not element-wise."""
 
 _AMPLIFIED = Situation("amplified hyperparameters", tuple(map(Part, _SHAPES)))
 
@@ -133,11 +136,15 @@ class Examiner:
             Tolerances by name of the mutant.
         """
         if float32_count not in self._distances:
-            drawn = self._draw(_JUDGED, _SHOWN)
-            start, gradients = drawn.start, list(drawn.gradients)
-            rules = [self._rule] * _SHOWN
-            expected = follow(rules, start, gradients, self._dtype, float32_count=float32_count)
-            self._distances[float32_count] = distances(self._rule, start, gradients, expected)
+            shapes = ((_JUDGED,),) if self._rule.element_wise else _WHOLE
+            given = []
+            for shape in shapes:
+                drawn = self._draw(torch.Size(shape).numel(), _SHOWN)
+                gradients = [gradient.view(shape) for gradient in drawn.gradients]
+                given.append((drawn.start.view(shape), gradients))
+            self._distances[float32_count] = distances(
+                self._rule, given, self._dtype, float32_count=float32_count
+            )
         return self._distances[float32_count]
 
     def _examine_approximate(self, strategy: Strategy, promised: Approximation) -> Examination:
@@ -182,7 +189,9 @@ class Examiner:
         return self._trials[situation.name]
 
     def _draw(self, elements: int, updates: int) -> Conditions:
-        return draw(elements, updates, self._dtype, self._device, _EXPONENTS)
+        if self._rule.element_wise:
+            return draw(elements, updates, self._dtype, self._device, _EXPONENTS)
+        return draw_normal(elements, updates, self._dtype, self._device, self._rule.lr / 4)
 
 
 def _settled(situation: Situation, whole: Outcome | str) -> bool:

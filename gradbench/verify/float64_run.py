@@ -14,8 +14,9 @@ from gradbench.rules.base import Rule
 from gradbench.verify.seeding import seed_step
 
 _PIECE, _PIECE_ON_CPU = 1 << 24, 1 << 16
-"""Elements updated at a time; rules are element-wise. On the CPU a cache holds the temporaries of
-a piece; elsewhere pieces are large, since each kernel takes microseconds to launch."""
+"""Elements updated at a time where the rule is element-wise. On the CPU a cache holds the
+temporaries of a piece; elsewhere pieces are large, since each kernel takes microseconds to
+launch."""
 
 
 Gradients = dict[str, Tensor]
@@ -165,7 +166,7 @@ class Float64Run:
         for name, parameter in self._parameters.items():
             # Views of one zero: the state takes no memory before there is something to keep.
             zero = parameter.new_zeros(()).expand(parameter.shape)
-            self._slots[name] = {slot: zero for slot in self._rule.slots}
+            self._slots[name] = {slot: zero for slot in self._rule.slots_of(parameter.shape)}
 
 
 def _float64(module: nn.Module) -> nn.Module:
@@ -193,15 +194,16 @@ def _update(
     *,
     keep: bool,
 ) -> dict[str, Tensor]:
-    """Follow the reference, piece by piece.
+    """Follow the reference, piece by piece if the rule is element-wise.
 
     The parameter is updated in place; the state is returned, or none if it is not to be kept.
     """
     kept = {slot: gradient.new_empty(parameter.shape) for slot in slots} if keep else {}
+    cut = _pieces if rule.element_wise else _whole
     values = parameter.contiguous()  # a copy where strides do not let it be cut
     tensors = (values, gradient.contiguous(), *slots.values())
-    pieces = zip(*map(_pieces, tensors), strict=True)
-    targets = {slot: _pieces(tensor) for slot, tensor in kept.items()}
+    pieces = zip(*map(cut, tensors), strict=True)
+    targets = {slot: cut(tensor) for slot, tensor in kept.items()}
     for index, (value, slope, *state) in enumerate(pieces):
         before = dict(zip(slots, state, strict=True))
         following, after = rule.reference(value, slope, before, count)
@@ -223,6 +225,10 @@ def _lost(before: Tensor, after: Tensor) -> int:
     """Count elements that moved in float64 and not in the dtype of ``before``."""
     same = after.to(before.dtype) == before
     return int((same & (after != before)).sum())
+
+
+def _whole(tensor: Tensor) -> Sequence[Tensor]:
+    return (tensor,)
 
 
 def _gradient(parameter: Tensor) -> Tensor:

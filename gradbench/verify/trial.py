@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule
-from gradbench.rules.mutants import changed
-from gradbench.strategies.base import Strategy
+from gradbench.strategies.base import Strategy, zero_slots
 from gradbench.verify.conditions import Conditions
+from gradbench.verify.expected import Expected, excess
 from gradbench.verify.situations import (
     Part,
     Situation,
@@ -22,7 +21,7 @@ from gradbench.verify.situations import (
     make_parameter,
     other_dtype,
 )
-from gradbench.verify.truth import Expected, excess, follow
+from gradbench.verify.truth import follow
 from gradbench.verify.ulps import ulp
 
 LR_CHANGES = 2
@@ -93,10 +92,7 @@ class Trial:
             make_parameter(part, numbers.start.to(self._dtype))
             for part, numbers in zip(parts, self._conditions, strict=True)
         ]
-        slots = [
-            {name: torch.zeros_like(p, requires_grad=False) for name in self._rule.slots}
-            for p in parameters
-        ]
+        slots = [zero_slots(self._rule, parameter) for parameter in parameters]
         binding = strategy.bind(self._rule, parameters, slots)
         changes = self._situation.changes_lr and binding.set_lr is not None
         judge = _Judge(lambda float32: self._truth(changes, float32), parts, self._dtype)
@@ -145,11 +141,19 @@ class Trial:
         key = changes_lr, float32_count
         if key not in self._expected:
             updates = len(self._conditions[0].gradients)
-            later = changed(self._rule, lr=self._rule.lr / 2) if changes_lr else self._rule
+            later = self._rule.with_lr(self._rule.lr / 2) if changes_lr else self._rule
             rules = [self._rule if k < LR_CHANGES else later for k in range(updates)]
             self._expected[key] = [
-                follow(rules, numbers.start, gradients, self._dtype, float32_count=float32_count)
-                for numbers, gradients in zip(self._conditions, self._gradients, strict=True)
+                follow(
+                    rules,
+                    numbers.start.view(part.shape),
+                    [None if g is None else g.view(part.shape) for g in gradients],
+                    self._dtype,
+                    float32_count=float32_count,
+                )
+                for part, numbers, gradients in zip(
+                    self._situation.parts, self._conditions, self._gradients, strict=True
+                )
             ]
         return self._expected[key]
 
@@ -170,14 +174,14 @@ class _Judge:
     def look(self, parameters: Sequence[Tensor], update: int) -> None:
         """Compare parameters after an update."""
         values = [parameter.detach() for parameter in parameters]
-        self._compare("values are", values, update, _value)
+        self._compare("values are", values, update, None)
 
     def look_at_state(self, shown: Sequence[Mapping[str, Tensor | int]], update: int) -> None:
         """Compare the state after an update, and each parameter's count of them."""
-        for name in self._truth(False)[0][0].state:
-            tensors = [torch.as_tensor(row[name]) for row in shown if name in row]
-            if len(tensors) == len(shown):
-                self._compare(f"{name} is", tensors, update, partial(_slot, name))
+        names = {name for expected in self._truth(False) for name in expected[0].state}
+        for name in sorted(names):
+            tensors = [torch.as_tensor(row[name]) if name in row else None for row in shown]
+            self._compare(f"{name} is", tensors, update, name)
         for part, row in zip(self._parts, shown, strict=True):
             taken = sum(k not in part.missing for k in range(update + 1))
             if "step" in row and float(row["step"]) != taken and self.reason is None:
@@ -186,20 +190,23 @@ class _Judge:
     def _compare(
         self,
         subject: str,
-        tensors: Sequence[Tensor],
+        tensors: Sequence[Tensor | None],
         update: int,
-        pick: Callable[[Expected], tuple[Tensor, Tensor, Tensor]],
+        slot: str | None,
     ) -> None:
         """Compare, with the tolerance of a float32 count where nothing less explains it."""
         found: str | None = None
         for float32_count in (False, True)[self.float32_count :]:
             found = None
             for tensor, expected in zip(tensors, self._truth(float32_count), strict=True):
-                value, tolerance, scale = (t.reshape(-1) for t in pick(expected[update]))
-                far = excess(tensor.reshape(-1), value, tolerance)
+                if tensor is None:
+                    continue
+                value, tolerance, scale = (t.reshape(-1) for t in expected[update].of(slot))
+                together = expected[update].together
+                far = excess(tensor.reshape(-1), value, tolerance, together=together)
                 if far.numel() and float(far.max()) > 1:
                     worst = int(far.argmax())
-                    unit = float(ulp(scale[worst].abs(), self._dtype))
+                    unit = float(ulp(scale[worst], self._dtype))
                     error = float((tensor.reshape(-1)[worst].double() - value[worst]).abs()) / unit
                     allowed = float(tolerance[worst]) / unit
                     found = (
@@ -211,15 +218,6 @@ class _Judge:
                 self.float32_count = float32_count
                 break
         self.reason = self.reason or found
-
-
-def _value(expected: Expected) -> tuple[Tensor, Tensor, Tensor]:
-    return expected.value, expected.tolerance, expected.scale
-
-
-def _slot(name: str, expected: Expected) -> tuple[Tensor, Tensor, Tensor]:
-    value, tolerance = expected.state[name]
-    return value, tolerance, value
 
 
 def _written(slots: Sequence[Mapping[str, Tensor]]) -> Sequence[Mapping[str, Tensor]] | None:

@@ -10,7 +10,6 @@ T = 3·e.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,32 +17,16 @@ from torch import Tensor
 
 from gradbench.rules.base import Reference, Rule
 from gradbench.rules.mutants import mutants
+from gradbench.verify.expected import Expected
 from gradbench.verify.one_thread import one_thread
 from gradbench.verify.running_error import Bounded, Precision
+from gradbench.verify.whole_tensors import follow_whole
 
 MARGIN = 1.5
 """Between the running error and the tolerance."""
 
 DISTINGUISHED = 4.0
 """Tolerances at which a mutant is told from the rule."""
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What tensors must be after an update.
-
-    Args:
-        value: Parameter, float64.
-        tolerance: How far from it a right strategy may be, shape of ``value``; infinite where
-            nothing is known.
-        state: Value and tolerance of each slot.
-        scale: The largest magnitude that went into each element: of p, and of Σ|Δp|.
-    """
-
-    value: Tensor
-    tolerance: Tensor
-    state: Mapping[str, tuple[Tensor, Tensor]]
-    scale: Tensor
 
 
 @one_thread()
@@ -68,11 +51,13 @@ def follow(
     Returns:
         What is expected after each update.
     """
+    if not rules[0].element_wise_at(parameter.shape):
+        return follow_whole(rules, parameter, gradients, dtype)
     precision = Precision.of(dtype)
     margin = MARGIN * (2 if dtype == torch.float64 else 1)
     exact = torch.zeros_like(parameter)
     value = Bounded.of(parameter, precision)
-    slots = {name: Bounded.of(exact, precision) for name in rules[0].slots}
+    slots = {name: Bounded.of(exact, precision) for name in rules[0].slots_of(parameter.shape)}
     scale, travelled, count = parameter.abs(), exact, 0
     expected = []
     for rule, gradient in zip(rules, gradients, strict=True):
@@ -81,7 +66,7 @@ def follow(
             before, slope = value.value, Bounded.of(gradient, precision)
             following, after = rule.reference(value, slope, slots, _count(count, float32_count))
             value = _stored(following, before, precision)
-            slots = {name: _bounded(after[name], precision) for name in rule.slots}
+            slots = {name: _bounded(after[name], precision) for name in slots}
             travelled = travelled + (value.value - before).abs()
             scale = torch.maximum(scale, torch.maximum(value.value.abs(), travelled))
         state = {name: (slot.value, margin * slot.error) for name, slot in slots.items()}
@@ -89,50 +74,38 @@ def follow(
     return expected
 
 
-def excess(actual: Tensor, value: Tensor, tolerance: Tensor) -> Tensor:
-    """Measure errors in tolerances.
-
-    Args:
-        actual: What a strategy computed, any floating dtype.
-        value: What is expected, float64, shape of ``actual``.
-        tolerance: How far off it may be, shape of ``actual``.
-
-    Returns:
-        |actual − value| / tolerance, float64; 0 where nothing is known; where ``value`` is not
-        finite, 0 if ``actual`` is neither, else infinite; infinite where only ``actual`` is not.
-    """
-    error = (actual.double() - value).abs() / tolerance
-    error = torch.where(value.isfinite() & (error.isfinite() | (error == 0)), error, torch.inf)
-    free = (value.isfinite() & ~tolerance.isfinite()) | (actual == value)
-    return torch.where(free | ~(value.isfinite() | actual.isfinite()), 0.0, error)
-
-
 @one_thread()
 def distances(
     rule: Rule,
-    parameter: Tensor,
-    gradients: Sequence[Tensor],
-    expected: Sequence[Expected],
+    given: Sequence[tuple[Tensor, Sequence[Tensor]]],
+    dtype: torch.dtype,
+    *,
+    float32_count: bool = False,
 ) -> dict[str, float]:
     """Measure how far each mutant of a rule is from what is expected.
 
     Args:
         rule: Whose mutants.
-        parameter: Starting values, float64.
-        gradients: The gradient of each update, float64.
-        expected: After each of them.
+        given: Starting values of a parameter and the gradient of each update, float64, for each
+            parameter.
+        dtype: In which a strategy computes.
+        float32_count: Whether the tolerance is that of a step count in float32.
 
     Returns:
         The largest distance of each mutant in tolerances, over elements and updates. A mutant that
         is the rule itself, at these hyperparameters, is none and left out.
     """
-    found = {}
-    for name, reference in mutants(rule).items():
-        followed = _follow_plainly(reference, rule, parameter, gradients)
-        pairs = list(zip(followed, expected, strict=True))
-        if all(_same(value, e) for value, e in pairs):
-            continue
-        found[name] = max(float(excess(value, e.value, e.tolerance).max()) for value, e in pairs)
+    found: dict[str, float] = {}
+    for parameter, gradients in given:
+        rules = [rule] * len(gradients)
+        expected = follow(rules, parameter, gradients, dtype, float32_count=float32_count)
+        for name, reference in mutants(rule).items():
+            followed = _follow_plainly(reference, rule, parameter, gradients)
+            pairs = list(zip(followed, expected, strict=True))
+            if all(_same(value, e) for value, e in pairs):
+                continue
+            far = max(float(e.excess(value).max()) for value, e in pairs)
+            found[name] = max(found.get(name, 0.0), far)
     return found
 
 
@@ -152,7 +125,7 @@ def _follow_plainly(
     reference: Reference, rule: Rule, parameter: Tensor, gradients: Sequence[Tensor]
 ) -> list[Tensor]:
     value, values = parameter, []
-    slots = {name: torch.zeros_like(parameter) for name in rule.slots}
+    slots = {name: torch.zeros_like(parameter) for name in rule.slots_of(parameter.shape)}
     for count, gradient in enumerate(gradients, start=1):
         value, slots = reference(value, gradient, slots, count)
         values.append(value)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule
-from gradbench.verify.conditions import PERIOD, draw, exponents_around
+from gradbench.verify.conditions import PERIOD, Conditions, draw, exponents_around
+from gradbench.verify.deviation import Deviation, Target
+from gradbench.verify.expected import Expected
 from gradbench.verify.tensors import Tensors
-from gradbench.verify.truth import Expected, distances, excess, follow, too_near
-from gradbench.verify.ulps import ulp
+from gradbench.verify.truth import distances, follow, too_near
 
 _STEP = 7919
 """Elements between where one tensor begins in the numbers and where the next one does: a prime, so
@@ -25,58 +26,8 @@ _JUDGED = 8192
 """Elements on which mutants are followed: enough for every magnitude and sign."""
 
 
-@dataclass(frozen=True)
-class Deviation:
-    """How far tensors are from what is expected, at the element that is farthest.
-
-    Args:
-        excess: The error in tolerances; above 1 it is wrong.
-        ulps: The error in ulps of the largest magnitude that went into the element.
-        tolerance_ulps: The tolerance there, in the same ulps.
-        outside: Elements that are wrong.
-        unwritten: How many of them are what they were at the start.
-    """
-
-    excess: float = 0.0
-    ulps: float = 0.0
-    tolerance_ulps: float = 0.0
-    outside: int = 0
-    unwritten: int = 0
-
-    def worse(self, other: Deviation) -> Deviation:
-        """Join two: the farther one, with the elements of both."""
-        far = self if self.excess >= other.excess else other
-        outside = self.outside + other.outside
-        unwritten = self.unwritten + other.unwritten
-        return Deviation(far.excess, far.ulps, far.tolerance_ulps, outside, unwritten)
-
-
-@dataclass(frozen=True)
-class Target:
-    """What one tensor's elements must be, over a period of the numbers.
-
-    Args:
-        value: Float64.
-        tolerance: How far from it they may be.
-        scale: Magnitude that sets the ulp.
-        low: Smallest value that is right, in the tensors' dtype; none below counts as wrong.
-        high: Largest one.
-    """
-
-    value: Tensor
-    tolerance: Tensor
-    scale: Tensor
-    low: Tensor
-    high: Tensor
-
-    @classmethod
-    def of(cls, value: Tensor, tolerance: Tensor, scale: Tensor, dtype: torch.dtype) -> Target:
-        """Prepare a target for many comparisons: twice over, so that any start has a period."""
-        value, tolerance, scale = (torch.cat([t, t]) for t in (value, tolerance, scale))
-        below, above = (value - tolerance).to(dtype), (value + tolerance).to(dtype)
-        least, most = (below.new_tensor(x) for x in (-torch.inf, torch.inf))
-        low, high = torch.nextafter(below, least), torch.nextafter(above, most)
-        return cls(value, tolerance, scale, low, high)
+Key: TypeAlias = tuple[int, bool, bool, str | None]
+"""Update, whether gradients add up, whether the count is in float32, and the slot, if any."""
 
 
 class Verifiable:
@@ -92,8 +43,7 @@ class Verifiable:
         self.tensors, self.rule, self.updates = tensors, rule, updates
         self.slots, self.arriving = tensors.slots, tensors.gradients
         self.period = min(PERIOD, max(tensors.elements, 1))
-        lr = exponents_around(rule.lr, self.dtype)
-        self.conditions = draw(self.period, updates, self.dtype, self.device, lr)
+        self.conditions = self._draw()
         self._start = self._twice(self.conditions.start)
         given = [gradient.to(self.dtype) for gradient in self.conditions.gradients]
         self._gradients = {
@@ -113,6 +63,10 @@ class Verifiable:
     def device(self) -> torch.device:
         """Where the tensors are."""
         return self.tensors.values[0].device
+
+    def _draw(self) -> Conditions:
+        exponents = exponents_around(self.rule.lr, self.dtype)
+        return draw(self.period, self.updates, self.dtype, self.device, exponents)
 
     def reset(self) -> None:
         """Put parameters, state and guards back to where they began."""
@@ -158,7 +112,7 @@ class Verifiable:
 
     def deviation(
         self,
-        parameters: Sequence[Tensor],
+        tensors: Sequence[Tensor],
         update: int,
         *,
         accumulates: bool,
@@ -168,7 +122,7 @@ class Verifiable:
         """Compare all elements with what is expected after an update.
 
         Args:
-            parameters: Tensors shaped like the parameters, or one slot of each.
+            tensors: The parameters, or one slot of each; an empty one where a parameter has none.
             update: Number of the update, from 0.
             accumulates: Whether gradients add up from update to update.
             float32_count: Whether the tolerance is that of a step count in float32.
@@ -177,66 +131,54 @@ class Verifiable:
         Returns:
             How far they are off: exact wherever one is wrong, and over a period otherwise.
         """
-        target = self._target(update, accumulates, float32_count, slot)
+        key = update, accumulates, float32_count, slot
         found, looked = Deviation(), 0
-        flags = [
-            torch.stack(
-                [
-                    ((piece < target.low[part]) | (piece > target.high[part]) | piece.isnan()).any()
-                    for piece, part in self._pieces(tensor.detach(), index)
-                ]
-            ).any()
-            for index, tensor in enumerate(parameters)
-            if tensor.numel() > 0
-        ]
-        suspects = iter(torch.stack(flags).tolist() if flags else [])
-        for index, tensor in enumerate(parameters):
-            if tensor.numel() == 0:
-                continue
-            if next(suspects) or looked < self.period:
+        present = [(index, tensor) for index, tensor in enumerate(tensors) if tensor.numel() > 0]
+        flags = [self._outside(tensor.detach(), index, key) for index, tensor in present]
+        suspects = torch.stack(flags).tolist() if flags else []
+        for (index, tensor), suspect in zip(present, suspects, strict=True):
+            if suspect or looked < self.period:
                 looked += tensor.numel()
-                for piece, part in self._pieces(tensor.detach(), index):
-                    found = found.worse(self._exactly(piece, part, target))
+                for piece, part, target in self._targets(tensor.detach(), index, key):
+                    found = found.worse(target.deviation(piece, part))
         return found
 
-    def _exactly(self, piece: Tensor, part: slice, target: Target) -> Deviation:
-        value, tolerance = target.value[part], target.tolerance[part]
-        far = excess(piece, value.expand_as(piece), tolerance.expand_as(piece))
-        worst = int(far.argmax())
-        column = worst % value.numel()
-        unit = float(ulp(target.scale[part][column], self.dtype))
-        wrong = far > 1
-        error = float((piece.reshape(-1)[worst].double() - value[column]).abs())
-        return Deviation(
-            excess=float(far.reshape(-1)[worst]),
-            ulps=error / unit if error == error else torch.inf,
-            tolerance_ulps=float(tolerance[column]) / unit,
-            outside=int(wrong.sum()),
-            unwritten=int((wrong & (piece == self._start[part])).sum()),
-        )
+    def _outside(self, tensor: Tensor, index: int, key: Key) -> Tensor:
+        """Say whether any element of a tensor might be wrong, without waiting for the answer."""
+        flags = [
+            ((piece < target.low[part]) | (piece > target.high[part]) | piece.isnan()).any()
+            for piece, part, target in self._targets(tensor, index, key)
+        ]
+        return torch.stack(flags).any()
+
+    def _targets(
+        self, tensor: Tensor, index: int, key: Key
+    ) -> Iterator[tuple[Tensor, slice, Target]]:
+        """Cut a tensor into pieces, each with what it must be."""
+        target = self._target(*key)
+        return ((piece, part, target) for piece, part in self._pieces(tensor, index))
 
     def _find_indistinguishable(self, float32_count: bool) -> tuple[str, ...]:
         """Name the mutants that are less than four tolerances from the rule."""
         start = self.conditions.start[:_JUDGED]
         gradients = [gradient[:_JUDGED] for gradient in self.conditions.gradients]
-        rules = [self.rule] * self.updates
-        expected = follow(rules, start, gradients, self.dtype, float32_count=float32_count)
-        return too_near(distances(self.rule, start, gradients, expected))
+        return too_near(
+            distances(self.rule, [(start, gradients)], self.dtype, float32_count=float32_count)
+        )
 
     def _follow(self, accumulates: bool, float32_count: bool) -> list[Expected]:
         gradients = [numbers[: self.period].double() for numbers in self._gradients[accumulates]]
-        rules = [self.rule] * self.updates
-        start = self.conditions.start
+        rules, start = [self.rule] * self.updates, self.conditions.start
         return follow(rules, start, gradients, self.dtype, float32_count=float32_count)
 
     def _make_target(
         self, update: int, accumulates: bool, float32_count: bool, slot: str | None
     ) -> Target:
+        """Prepare what is expected twice over, so that a period begins anywhere."""
         expected = self._expected(accumulates, float32_count)[update]
-        if slot is None:
-            return Target.of(expected.value, expected.tolerance, expected.scale, self.dtype)
-        value, tolerance = expected.state[slot]
-        return Target.of(value, tolerance, value.abs(), self.dtype)
+        value, tolerance, scale = expected.of(slot)
+        value, tolerance, scale = (torch.cat([t, t]) for t in (value, tolerance, scale))
+        return Target.of(value, tolerance, scale, self._start)
 
     def _twice(self, numbers: Tensor) -> Tensor:
         return torch.cat([numbers, numbers]).to(self.dtype)

@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.strategies.base import Strategy
-from gradbench.verify.verifiable import Deviation, Verifiable
+from gradbench.verify.deviation import Deviation
+from gradbench.verify.verifiable import Verifiable
 from gradbench.zeroing.base import Zeroing
 
 
@@ -135,11 +136,10 @@ class _Judge:
 
     def look_at_state(self, shown: Sequence[Mapping[str, Tensor | int]]) -> None:
         """Compare the state after the last update, where there is any."""
-        last = self._verifiable.updates - 1
+        last, nothing = self._verifiable.updates - 1, torch.empty(0)
         for name in self._verifiable.rule.slots:
-            tensors = [torch.as_tensor(row[name]) for row in shown if name in row]
-            # Zero or absent, it is kept elsewhere.
-            if len(tensors) == len(shown) and any(bool(tensor.any()) for tensor in tensors):
+            tensors = [torch.as_tensor(row.get(name, nothing)) for row in shown]
+            if any(bool(tensor.any()) for tensor in tensors):  # zero or absent: kept elsewhere
                 found = self._deviation(tensors, last, name)
                 if found.excess > 1:
                     self.say(f"{name} is {_off(found)} after {last + 1} updates")

@@ -59,6 +59,14 @@ def test_what_is_needed(plan: Plan, overrides: list[str], needed: int) -> None:
     assert not fits(block, needed - 1)
 
 
+def test_each_tensor_is_counted_with_the_slots_it_has(plan: Plan) -> None:
+    block = plan("rule=muon", "strategy=[optimizer]", "measurement.training_steps=1")
+    vectors = 256 + 256 + 10  # AdamW's two slots each; Muon has one
+    needed = (11 * 4 * (ELEMENTS - vectors) + 12 * 4 * vectors) / ELEMENTS
+    assert fits(block, needed + 1e-3)
+    assert not fits(block, needed - 1e-3)
+
+
 def test_gradients_that_accumulate_are_kept_beside_the_others(plan: Plan) -> None:
     cleared = plan("rule=sgd", "strategy=[optimizer]", "measurement.training_steps=3")
     both = plan(

@@ -118,3 +118,4 @@ def test_memory_never_gets_faster_with_more_bytes(controls: list[tuple[float, fl
 )
 def test_the_bottleneck_follows_its_evidence(left: float | None, label: str | None) -> None:
     assert bottleneck(left) == label
+    assert bottleneck(left, computes=True) == ("compute" if label == "bandwidth" else label)

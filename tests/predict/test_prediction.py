@@ -11,6 +11,7 @@ from gradbench.cli.main import main
 from gradbench.errors import BadRequest
 from gradbench.predict.api import rankings
 from gradbench.predict.crossover import crossovers
+from gradbench.predict.evidence import gather_evidence
 from gradbench.results.store import Store
 from tests.predict.planted import ACCESSES, COSTS, cells, memory_s, planted
 
@@ -33,6 +34,15 @@ def test_the_ranking_is_the_planted_one() -> None:
         assert row["seconds_low"] <= row["seconds"] <= row["seconds_high"]
     assert frame["ratio"].iloc[0] == 1
     assert (frame["outside"] == 1).all()
+
+
+def test_a_rule_that_computes_much_is_not_predicted() -> None:
+    muon = cells(operations=10**9).assign(rule="muon", run="other")
+    rows = pd.concat([cells(), muon], ignore_index=True)
+    assert [each.circumstances["rule"] for each in gather_evidence(rows)] == ["adamw"]
+    assert len(gradbench.predict((100, 5_000_000), results=rows)) == len(COSTS)
+    with pytest.raises(BadRequest, match="rule=muon is not predicted"):
+        gradbench.predict((100, 5_000_000), "muon", results=rows)
 
 
 def test_a_module_is_counted_and_brings_its_type() -> None:

@@ -110,10 +110,13 @@ def test_files_from_before_say_as_much_as_they_know(tmp_path: Path) -> None:
     assert calibration.draw(old) == []
 
 
-def test_the_bottleneck_is_shown_with_its_evidence(tmp_path: Path) -> None:
-    figures = {"bottleneck": "dispatch", "dispatch_fraction": 0.9, "roofline_fraction": 0.05}
+@pytest.mark.parametrize(
+    ("name", "without"), [("dispatch", "bytes"), ("bandwidth", "bytes"), ("compute", "operations")]
+)
+def test_the_bottleneck_is_shown_with_its_evidence(tmp_path: Path, name: str, without: str) -> None:
+    figures = {"bottleneck": name, "dispatch_fraction": 0.9, "roofline_fraction": 0.05}
     write_run(tmp_path, models=("mlp",), rules=("sgd",), **figures)
     [table] = latency.draw(derive(gather([tmp_path])))
     bound = dict(zip(table.text["strategy"], table.text["bound by"], strict=True))
-    assert bound["flat"] == "dispatch\n90.0 % left without the bytes, 5 % of the ceiling"
+    assert bound["flat"] == f"{name}\n90.0 % left without the {without}, 5 % of the ceiling"
     assert bound["broken"] == ""

@@ -11,7 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gradbench.rules.base import Rule, Unavailable
-from tests.conftest import make, options
+from gradbench.strategies.base import columns, zero_slots
+from tests.conftest import CPU, make, options
 
 RULES = sorted(options("rule"))
 GRADIENTS = (1.0, 0.5, 2.0, -1.0)
@@ -19,17 +20,27 @@ GRADIENTS = (1.0, 0.5, 2.0, -1.0)
 
 def start(device: torch.device) -> tuple[Tensor, list[Tensor]]:
     torch.manual_seed(0)
-    value, gradient = torch.randn(5, 3).double(), torch.randn(5, 3).double()
-    value, gradient = value.to(device), gradient.to(device)
-    return value, [gradient * factor for factor in GRADIENTS]
+    value, *gradients = torch.randn(1 + len(GRADIENTS), 5, 3).double().to(device)
+    return value, [factor * gradient for factor, gradient in zip(GRADIENTS, gradients, strict=True)]
 
 
 def reference(rule: Rule, device: torch.device) -> Tensor:
     value, gradients = start(device)
-    slots = {name: torch.zeros_like(value) for name in rule.slots}
+    slots = zero_slots(rule, value)
     for count, gradient in enumerate(gradients, start=1):
         value, slots = rule.reference(value, gradient, slots, count)
     return value
+
+
+def assert_follows(rule: Rule, value: Tensor, device: torch.device) -> None:
+    """Bitwise nearly so, or as near as the type lets it come in which the rule computes."""
+    expected = reference(rule, device)
+    inner = rule.inner_dtype_of(value.shape)
+    if inner is None:
+        torch.testing.assert_close(value, expected, rtol=1e-12, atol=1e-14)
+    else:
+        change = (expected - start(device)[0]).norm()
+        assert (value - expected).norm() <= 8 * torch.finfo(inner).eps * change
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -44,15 +55,15 @@ def test_reference_is_what_torch_optim_means(name: str, device: torch.device) ->
     for gradient in gradients:
         parameter.grad = gradient
         optimizer.step()
-    torch.testing.assert_close(parameter.detach(), reference(rule, device), rtol=1e-12, atol=1e-14)
-    assert set(rule.slots) <= set(optimizer.state[parameter])
+    assert_follows(rule, parameter.detach(), device)
+    assert set(rule.slots_of(value.shape)) <= set(optimizer.state[parameter])
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_reference_leaves_its_arguments_alone(name: str, device: torch.device) -> None:
     rule: Rule = make("rule", name)
     value, gradients = start(device)
-    slots = {slot: torch.ones_like(value) for slot in rule.slots}
+    slots = {slot: torch.ones_like(value) for slot in rule.slots_of(value.shape)}
     before = [value.clone(), gradients[0].clone()]
     rule.reference(value, gradients[0], slots, 1)
     assert torch.equal(value, before[0])
@@ -61,14 +72,14 @@ def test_reference_leaves_its_arguments_alone(name: str, device: torch.device) -
 
 
 @pytest.mark.parametrize("as_tensor", [False, True], ids=["int", "tensor"])
-@pytest.mark.parametrize("form", ["step", "change", "step_list"])
+@pytest.mark.parametrize("form", ["step", "change", "step_list", "step_batched"])
 @pytest.mark.parametrize("name", RULES)
 def test_each_form_follows_the_reference(
     name: str, form: str, as_tensor: bool, device: torch.device
 ) -> None:
     rule: Rule = make("rule", name)
     value, gradients = start(device)
-    slots = {slot: torch.zeros_like(value) for slot in rule.slots}
+    slots = zero_slots(rule, value)
     for number, gradient in enumerate(gradients, start=1):
         count = value.new_tensor(float(number)) if as_tensor else number
         kept = gradient.clone()
@@ -78,18 +89,18 @@ def test_each_form_follows_the_reference(
             elif form == "change":
                 value = value + rule.change(value, gradient, slots, count)
             else:
-                rule.step_list([value], [gradient], {k: [v] for k, v in slots.items()}, count)
+                getattr(rule, form)([value], [gradient], columns(rule, [slots]), count)
         except Unavailable as reason:
             pytest.skip(str(reason))
         assert torch.equal(gradient, kept)
-    torch.testing.assert_close(value, reference(rule, device), rtol=1e-12, atol=1e-14)
+    assert_follows(rule, value, device)
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_fused_step_follows_the_reference(name: str, device: torch.device) -> None:
     rule: Rule = make("rule", name)
     value, gradients = start(device)
-    slots = {slot: [torch.zeros_like(value)] for slot in rule.slots}
+    slots = columns(rule, [zero_slots(rule, value)])
     # Of updates so far; the rule's to advance.
     count = torch.zeros((), dtype=torch.float32, device=device)
     for gradient in gradients:
@@ -124,14 +135,17 @@ class ListOperands(TorchDispatchMode):
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("name", RULES)
-def test_list_step_gives_its_kernels_one_dtype(name: str, dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("shape", [(3,), (3, 2)])
+def test_list_step_gives_its_kernels_one_dtype(
+    name: str, shape: tuple[int, ...], dtype: torch.dtype
+) -> None:
     """On CUDA a number of another dtype takes a kernel for each tensor instead of one for all.
 
     A number that the host reads has no dtype, and cannot be captured in a CUDA graph.
     """
     rule: Rule = make("rule", name)
-    value = torch.ones(3, dtype=dtype)
-    slots = {slot: [torch.zeros_like(value)] for slot in rule.slots}
+    value = torch.ones(shape, dtype=dtype)
+    slots = columns(rule, [zero_slots(rule, value)])
     count = torch.ones((), dtype=torch.float64)
     with ListOperands() as seen:
         try:
@@ -143,9 +157,24 @@ def test_list_step_gives_its_kernels_one_dtype(name: str, dtype: torch.dtype) ->
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_accesses_count_parameter_gradient_and_state(name: str) -> None:
+@pytest.mark.parametrize("shape", [(), (3,), (3, 2), (2, 3, 1, 1)])
+def test_accesses_count_parameter_gradient_and_state(name: str, shape: tuple[int, ...]) -> None:
     rule: Rule = make("rule", name)
-    assert rule.accesses == 3 + 2 * len(rule.slots)
+    slots = rule.slots_of(torch.Size(shape))
+    assert set(slots) <= set(rule.slots)
+    assert rule.accesses_of(torch.Size(shape)) == 3 + 2 * len(slots)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_only_an_element_wise_rule_updates_a_line_as_it_updates_a_matrix(name: str) -> None:
+    rule: Rule = make("rule", name)
+    value, gradients = start(CPU)
+    line, lines = value.view(-1), [gradient.view(-1) for gradient in gradients]
+    slots, line_slots = zero_slots(rule, value), zero_slots(rule, line)
+    for count, gradient in enumerate(gradients, start=1):
+        value, slots = rule.reference(value, gradient, slots, count)
+        line, line_slots = rule.reference(line, lines[count - 1], line_slots, count)
+    assert torch.equal(value.view(-1), line) == rule.element_wise
 
 
 @pytest.mark.parametrize("name", RULES)

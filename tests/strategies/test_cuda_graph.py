@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from gradbench.rules.base import Rule, Unavailable
+from gradbench.strategies.base import zero_slots
 from gradbench.strategies.cuda_graph import CudaGraph
 from gradbench.strategies.probe import list_refusal
 from tests.conftest import make, options
@@ -73,7 +74,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Graph]:
 
 def bound(rule: Rule) -> tuple[list[Parameter], Any]:
     parameters = [Parameter(torch.ones(3)), Parameter(torch.ones(2, 2))]
-    slots = [{name: torch.zeros_like(p.data) for name in rule.slots} for p in parameters]
+    slots = [zero_slots(rule, p) for p in parameters]
     return parameters, CudaGraph().bind(rule, parameters, slots)
 
 

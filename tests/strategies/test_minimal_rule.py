@@ -15,6 +15,7 @@ from tests.minimal import Minimal
 MISSING = {
     "Minimal has no change out of place": {"no_grad_out_of_place", "no_grad_copy", "data_rebind"},
     "Minimal has no list step": {"foreach"},
+    "Minimal has no batched step": {"batched"},
     "torch.optim has no Minimal": {
         *("optimizer", "optimizer_for_loop", "optimizer_foreach", "optimizer_fused", "flat")
     },

@@ -14,7 +14,8 @@ from gradbench.strategies.base import Strategy
 from tests.conftest import make, options
 
 OPTIMIZERS = sorted(name for name in options("strategy") if name.startswith("optimizer"))
-OTHERS = sorted(options("strategy").keys() - set(OPTIMIZERS) - {"flat", "flat_fused"})
+OTHERS = sorted(options("strategy").keys() - set(OPTIMIZERS) - {"flat", "flat_fused", "batched"})
+FLATTENING = ["compiled", "flat", "flat_compiled", "flat_fused"]
 
 
 def reason_of(
@@ -30,6 +31,7 @@ def reason_of(
     [
         *((name, "torch.optim has no Lion") for name in [*OPTIMIZERS, "flat"]),
         ("flat_fused", "PyTorch has no fused kernel for Lion"),
+        ("batched", "Lion has no batched step"),
     ],
 )
 def test_what_a_rule_does_not_offer_is_a_reason(name: str, said: str, device: str) -> None:
@@ -41,6 +43,24 @@ def test_what_a_rule_does_not_offer_is_a_reason(name: str, said: str, device: st
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_needs_neither_optimizer_nor_kernel_asks_for_none(name: str) -> None:
     assert reason_of(name, make("rule", "lion")) == reason_of(name, Sgd(lr=0.1))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("name", FLATTENING)
+def test_what_is_not_element_wise_is_not_flattened(name: str, device: str) -> None:
+    said = "Muon is not element-wise: it needs tensors in their own shape"
+    assert reason_of(name, make("rule", "muon"), device) == said
+
+
+@pytest.mark.parametrize("name", sorted(options("strategy").keys() - set(FLATTENING)))
+def test_muon_is_carried_out_or_says_what_pytorch_lacks(name: str) -> None:
+    reasons = {
+        "cuda_graph": "needs CUDA, the device is cpu",
+        "optimizer_capturable": "capturable=True needs CUDA, the device is cpu",
+        "optimizer_foreach": "torch.optim.Muon takes no foreach",
+        "optimizer_fused": "torch.optim.Muon takes no fused",
+    }
+    assert reason_of(name, make("rule", "muon")) == reasons.get(name)
 
 
 @pytest.mark.parametrize("name", ["optimizer_fused", "flat", "flat_fused"])

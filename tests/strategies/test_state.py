@@ -3,6 +3,7 @@ import torch
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Unavailable
+from gradbench.strategies.base import zero_slots
 from gradbench.strategies.state import start_state
 from tests.conftest import make, options
 
@@ -11,16 +12,17 @@ DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("implementation", ["for_loop", "foreach", "fused"])
+@pytest.mark.parametrize("shape", [(3,), (2, 3)])
 @pytest.mark.parametrize("rule_name", sorted(options("rule")))
 def test_state_is_what_torch_optim_would_start(
-    rule_name: str, implementation: str, device: str
+    rule_name: str, shape: tuple[int, ...], implementation: str, device: str
 ) -> None:
     """The same tensors, where torch.optim keeps them and in its types, before and after a step."""
     rule: Rule = make("rule", rule_name)
     keywords = {"foreach": False} if implementation == "for_loop" else {implementation: True}
-    theirs, ours = (Parameter(torch.ones(3, device=device)) for _ in range(2))
+    theirs, ours = (Parameter(torch.ones(shape, device=device)) for _ in range(2))
     theirs.grad, ours.grad = torch.ones_like(theirs), torch.ones_like(ours)
-    slots = {name: torch.zeros_like(ours, requires_grad=False) for name in rule.slots}
+    slots = zero_slots(rule, ours)
     try:
         their_optimizer = rule.optimizer([theirs], **keywords)
         their_optimizer.step()

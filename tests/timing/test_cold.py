@@ -90,7 +90,7 @@ def test_a_cold_block_times_single_calls(monkeypatch: pytest.MonkeyPatch, hardwa
         rule,
         lambda: Tensors.allocate(shapes, torch.float32, device.torch_device, rule),
         contenders,
-        BandwidthControl.matching(rule, 12, torch.float32),
+        BandwidthControl.matching(rule, shapes, torch.float32),
         Isolation(0.0, 0.01, 1e-3, 2, 2, cold=True),
         np.random.default_rng(0),
         lambda done: None,

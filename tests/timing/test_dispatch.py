@@ -11,7 +11,7 @@ from gradbench.rules.base import Rule, Slots
 from gradbench.statistics.bottleneck import bottleneck
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.timing.contender import Contender
-from gradbench.timing.dispatch import dispatch_seconds
+from gradbench.timing.dispatch import dispatch_seconds, small_shapes
 from gradbench.timing.losses import Losses
 from tests.conftest import SHAPES, make
 
@@ -62,11 +62,28 @@ def test_the_calls_are_timed_without_the_bytes() -> None:
     assert bottleneck(5.01 / (5 + 1e-3 * elements * 100)) == "bandwidth"
 
 
-@pytest.mark.parametrize("name", ["no_grad", "foreach", "optimizer", "optimizer_fused", "flat"])
+def test_sizes_stay_as_many_and_in_order_where_the_shape_matters() -> None:
+    shapes = [torch.Size(s) for s in ((768, 3072), (3072, 768), (768,), (50257, 768), (), (1, 9))]
+    muon = small_shapes(make("rule", "muon"), shapes)
+    assert [tuple(s) for s in muon] == [(4, 5), (5, 4), (4,), (6, 4), (2,), (2, 3)]
+    sgd = small_shapes(make("rule", "sgd"), shapes)
+    assert [tuple(s) for s in sgd] == [(2, 1), (2, 1), (2,), (2, 1), (2,), (2, 1)]
+
+
 @pytest.mark.parametrize("rule", ["sgd", "adamw"])
+@pytest.mark.parametrize("name", ["no_grad", "foreach", "optimizer", "optimizer_fused", "flat"])
 def test_every_kind_of_strategy_runs_on_two_elements(
     name: str, rule: str, hardware: Device
 ) -> None:
+    assert_runs(name, rule, hardware)
+
+
+@pytest.mark.parametrize("name", ["no_grad", "foreach", "optimizer", "batched"])
+def test_muon_runs_on_few_elements(name: str, hardware: Device) -> None:
+    assert_runs(name, "muon", hardware)
+
+
+def assert_runs(name: str, rule: str, hardware: Device) -> None:
     contender = Contender(
         Cell(name, "set_to_none"), make("strategy", name), make("zeroing", "set_to_none")
     )

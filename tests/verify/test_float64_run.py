@@ -28,7 +28,7 @@ def same(a: list[Gradients], b: list[Gradients]) -> bool:
     )
 
 
-@pytest.mark.parametrize("rule", ["sgd", "adamw"])
+@pytest.mark.parametrize("rule", ["sgd", "adamw", "muon"])
 @pytest.mark.parametrize("steps", STEPS)
 def test_following_both_is_following_each(rule: str, steps: int, device: torch.device) -> None:
     both = float64_run(rule, device).follow_both(steps, {False, True})
@@ -36,6 +36,23 @@ def test_following_both_is_following_each(rule: str, steps: int, device: torch.d
         alone = float64_run(rule, device).follow(steps, accumulates=accumulates)
         assert same(both[accumulates], alone)
     assert same(both[False], both[True]) == (steps == 1)
+
+
+def test_a_rule_that_is_not_element_wise_is_given_whole_tensors(device: torch.device) -> None:
+    module, batch = built(device)
+    rule = make("rule", "muon")
+    second = Float64Run(module, batch, rule, seed=0).follow(2, accumulates=False)[1]
+    module.double()
+    optimizer = rule.optimizer(list(module.parameters()))
+    loss(module, batch.double()).backward()  # type: ignore[union-attr]
+    optimizer.step()
+    optimizer.zero_grad()
+    loss(module, batch.double()).backward()  # type: ignore[union-attr]
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None
+        # torch.optim.Muon orthogonalises in bfloat16.
+        error = (second[name] - parameter.grad).norm() / parameter.grad.norm()
+        assert error < 0.01
 
 
 def test_one_run_is_followed_alone(device: torch.device) -> None:
