@@ -28,7 +28,7 @@ def few(monkeypatch: pytest.MonkeyPatch, *operations: str, backends: tuple[str, 
     monkeypatch.setattr(placement, "BACKENDS", dict.fromkeys(backends))
 
     def updates(*arguments: Any) -> list[Update]:
-        return [one for one in strategy_updates(*arguments) if one.name != "compiled"]
+        return [one for one in strategy_updates(*arguments) if one.name != "compiled_per_tensor"]
 
     monkeypatch.setattr(placement, "strategy_updates", updates)
 
@@ -54,7 +54,7 @@ def test_every_case_has_a_verdict_and_a_source(seen: dict[str, Any]) -> None:
 
 def test_every_strategy_and_optimizer_is_there(seen: dict[str, Any]) -> None:
     names = {case.strategy for case in seen.values()}
-    assert names >= set(options("strategy")) - {"compiled"}
+    assert names >= set(options("strategy")) - {"compiled_per_tensor"}
     assert names >= {variant.label for variant in variants()}
     ran = {(c.strategy, c.placement) for c in seen.values() if c.verdict is not Verdict.skipped}
     assert {place for name, place in ran if name == "no_grad"} == set(PLACES)
