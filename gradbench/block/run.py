@@ -11,6 +11,7 @@ from torch import nn
 
 from gradbench.block.axes import Axes, instantiate_axes
 from gradbench.block.building import build_model
+from gradbench.block.compiling import fail_uncompiled, strategies_that_compiled
 from gradbench.block.measured import Measured, Outcome
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.request.block import Block, Cell
@@ -18,6 +19,7 @@ from gradbench.request.task import Progress
 from gradbench.rules.base import Unavailable
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.cold import ColdDevice
+from gradbench.timing.compilation import Compilation
 from gradbench.timing.contender import Contender
 from gradbench.timing.dispatch import dispatch_seconds
 from gradbench.timing.instructions import instructions
@@ -27,9 +29,6 @@ from gradbench.verify.float64_run import Float64Run, Gradients, trained_paramete
 from gradbench.verify.tensors import Tensors, Verifiable, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
 from gradbench.verify.verification import verify
-
-_COMPILES_S = 2.0
-"""A first update that takes longer compiles something."""
 
 
 def measure_block(block: Block, progress: Progress) -> Measured:
@@ -57,24 +56,31 @@ def measure_block(block: Block, progress: Progress) -> Measured:
         module, batch = build_model(block, axes)
     except UnavailableModel as unavailable:
         return Measured([Outcome(cell, "skipped", str(unavailable)) for cell in block.cells])
-    return _Measurement(block, axes, module, batch, progress).run()
+    with Compilation() as compilation:
+        return _Measurement(block, axes, module, batch, progress, compilation).run()
 
 
 class _Measurement:
     """The steps of a block on a device that is there and a model that fits."""
 
     def __init__(
-        self, block: Block, axes: Axes, module: nn.Module, batch: Batch, progress: Progress
+        self,
+        block: Block,
+        axes: Axes,
+        module: nn.Module,
+        batch: Batch,
+        progress: Progress,
+        compilation: Compilation,
     ) -> None:
         self._block, self._axes, self._progress = block, axes, progress
-        self._module, self._batch = module, batch
+        self._module, self._batch, self._compilation = module, batch, compilation
         self._settings = block.options["measurement"]
         self._order = np.random.default_rng(block.seed)
         self._trained = trained_parameters(module, batch)
         named = dict(module.named_parameters())
         self._shapes = [named[name].shape for name in self._trained]
         self._outcomes: dict[str, Outcome] = {}
-        self._compile_s = self._verification_s = 0.0
+        self._verification_s = 0.0
         cold = self._settings["cache"] == "cold"
         self._cold = ColdDevice(axes.device) if cold else None
 
@@ -86,12 +92,12 @@ class _Measurement:
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
         design = self._verify(Verifiable(self._allocate(self._verified_shapes())))
         contenders = self._contenders("ok")
-        timed = [c for c in contenders if not c.strategy.in_backward]
         control = BandwidthControl.matching(self._axes.rule, self._elements, self._dtype)
         baseline = block.cells[0].name
         isolated = None
         dispatch_s: dict[str, float] = {}
         training = self._train(contenders) if contenders else None
+        timed = self._timed()
         if self._outcomes[baseline].status == "ok":
             dispatch_s = dispatch_seconds(
                 self._cold or device,
@@ -100,8 +106,14 @@ class _Measurement:
                 self._dtype,
                 timed,
                 most_calls=1 if self._cold else 1000,
+                compilation=self._compilation,
             )
+            timed = self._timed()
+        if self._outcomes[baseline].status == "ok":
             isolated = self._isolate(timed, control)
+            timed = self._timed()
+        if self._outcomes[baseline].status != "ok":
+            isolated = None  # nothing that speedups could refer to
         counted = self._count_instructions(timed) if self._settings["callgrind"] else {}
         return Measured(
             outcomes=[self._outcomes[cell.name] for cell in block.cells],
@@ -116,7 +128,7 @@ class _Measurement:
             dispatch_s=dispatch_s,
             instructions=counted,
             training=training,
-            compile_s=self._compile_s,
+            compiled=self._compilation.by_cell,
             verification_s=self._verification_s,
         )
 
@@ -146,6 +158,11 @@ class _Measurement:
         outcomes = self._outcomes.values()
         return [self._contender(o.cell) for o in outcomes if o.status == status and o.cell.strategy]
 
+    def _timed(self) -> list[Contender]:
+        """List the cells to be timed in isolation, those left out that compiled while timed."""
+        fail_uncompiled(self._outcomes, self._compilation)
+        return [c for c in self._contenders("ok") if not c.strategy.in_backward]
+
     def _verify(self, tensors: Verifiable) -> str:
         """Verify the star's cells, and the product's where the budget holds it."""
         block = self._block
@@ -171,6 +188,7 @@ class _Measurement:
         else:
             self._verify_cells(product, tensors)
             design = "product"
+        fail_uncompiled(self._outcomes, self._compilation)
         for cell in block.cells:
             if cell.role == "twin":  # the baseline once more
                 self._outcomes[cell.name] = replace(self._outcomes[block.cells[0].name], cell=cell)
@@ -208,10 +226,11 @@ class _Measurement:
                 message = next(iter(f"{type(error).__name__}: {error}".splitlines()))
                 self._outcomes[cell.name] = Outcome(cell, "failed", message)
                 continue
+            finally:
+                self._compilation.credit(cell.name)
             status = "ok" if verdict.reason is None else "wrong"
             self._outcomes[cell.name] = Outcome(cell, status, verdict.reason, verdict)
-            first_s, last_s = verdict.step_s[0], verdict.step_s[-1]
-            self._compile_s += max(first_s - last_s, 0.0)
+            last_s = verdict.step_s[-1]
             self._verification_s += sum(verdict.step_s)
             whole_s = last_s * self._elements / max(verdict.elements, 1)
             round_s += (
@@ -247,16 +266,19 @@ class _Measurement:
             isolation,
             self._order,
             lambda done: self._progress(0.45 + 0.5 * done, "timing updates and zeroings"),
+            self._compilation,
         )
 
     def _count_instructions(self, contenders: Sequence[Contender]) -> dict[str, int]:
         """Count the instructions of each strategy with the default zeroing, compiled ones apart."""
+        # Under valgrind that would take minutes.
+        compiling = strategies_that_compiled(self._block.cells, self._compilation.by_cell)
         default = [
             contender
             for contender in contenders
             if contender.cell.zeroing == self._block.default_zeroing
             and contender.cell.role != "twin"
-            and not self._compiles(contender)
+            and contender.cell.strategy not in compiling
         ]
         counted = {}
         for done, contender in enumerate(default):
@@ -265,11 +287,6 @@ class _Measurement:
                 contender, self._axes.rule, self._shapes, self._dtype
             )
         return counted
-
-    def _compiles(self, contender: Contender) -> bool:
-        """Say whether a cell's first update took seconds: under valgrind that would be minutes."""
-        verdict = self._outcomes[contender.cell.name].verdict
-        return verdict is not None and verdict.step_s[0] > _COMPILES_S
 
     def _train(self, contenders: Sequence[Contender]) -> TrainingResult:
         settings = self._settings
@@ -284,6 +301,7 @@ class _Measurement:
             self._block.seed,
             self._float64_runs({c.zeroing.accumulates for c in contenders}),
             self._block.cells[0].strategy,
+            self._compilation,
         )
         return training.measure(
             [c for c in contenders if c.cell.role != "twin"],

@@ -20,6 +20,7 @@ from gradbench.statistics.intervals import FEWEST_PRECISE
 from gradbench.statistics.sample import Sample
 from gradbench.strategies.base import Strategy
 from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.compilation import SETTLING_CALLS, Compilation
 from gradbench.timing.contender import Contender
 from gradbench.timing.sampling import (
     Arm,
@@ -91,6 +92,7 @@ def measure_isolated(
     settings: Isolation,
     order: np.random.Generator,
     progress: Callable[[float], None],
+    compilation: Compilation | None = None,
 ) -> IsolatedResult:
     """Time updates and zeroings until they are known precisely enough or the budget is spent.
 
@@ -103,42 +105,46 @@ def measure_isolated(
         settings: When to stop.
         order: Source of the random order within rounds.
         progress: Told the fraction done, in [0, 1].
+        compilation: Told whose call it was that compiled; updates that it has failed have no
+            samples.
 
     Returns:
         Samples and estimates.
     """
+    compilation = compilation or Compilation()
     result = IsolatedResult()
     baseline = next(c.cell.name for c in contenders if c.cell.role == "baseline")
     groupings: list[Grouping] = []
-    start = time.perf_counter()
+    start = compilation.clock()
     watch = Watch(device.torch_device)
     with quiet_interpreter():
         while True:
-            arms, release = _arms(device, rule, allocate(), contenders, control)
+            arms, release = _arms(device, rule, allocate(), contenders, control, compilation)
             if not groupings:
                 groupings = [
                     Grouping(1, warm_up=False, spent_s=0.0)
                     if settings.cold
-                    else choose_calls(device, arm, settings.sample_s)
+                    else _chosen(device, arm, settings.sample_s, compilation)
                     for arm in arms
                 ]
                 result.sampling_s += sum(grouping.spent_s for grouping in groupings)
             touched = result.replicates == 0 and not settings.cold
             empty = empty_calls(device, arms, groupings)
-            rounds = Rounds(device, arms, groupings, order, touched, empty)
+            rounds = Rounds(device, arms, groupings, order, touched, empty, compilation=compilation)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             round_ = 0
-            while round_ < settings.min_rounds or time.perf_counter() - start < slot_end:
+            while round_ < settings.min_rounds or compilation.clock() - start < slot_end:
                 result.samples += rounds.take(result.replicates, round_)
                 round_ += 1
-                progress(min((time.perf_counter() - start) / max(settings.budget_s, 1e-9), 1.0))
+                progress(min((compilation.clock() - start) / max(settings.budget_s, 1e-9), 1.0))
             watch.look()
             result.rounds += round_
             result.replicates += 1
             result.sampling_s += rounds.sampling_s
-            spent = time.perf_counter() - start >= settings.budget_s
+            result.samples = [s for s in result.samples if not _failed(s, compilation)]
+            spent = compilation.clock() - start >= settings.budget_s
             if result.replicates >= settings.min_replicates and (
-                _is_precise(result, watch, baseline, contenders, settings) or spent
+                _is_precise(result, watch, baseline, contenders, settings, compilation) or spent
             ):
                 # Last: CUDA's profiler, once used, makes every later launch slower.
                 result.counts, counted_s = _count(device, contenders, arms[1:])
@@ -149,12 +155,22 @@ def measure_isolated(
             del arms, release, rounds  # before the next replicate is allocated, not after
 
 
+def _chosen(device: Device, arm: Arm, shortest_s: float, compilation: Compilation) -> Grouping:
+    """Find how many calls make a sample, once the first ones have compiled what they need."""
+    for _ in range(1 + SETTLING_CALLS):
+        grouping = choose_calls(device, arm, shortest_s)
+        if not compilation.credit(arm.cell):
+            break
+    return grouping
+
+
 def _is_precise(
     result: IsolatedResult,
     watch: Watch,
     baseline: str,
     contenders: Sequence[Contender],
     settings: Isolation,
+    compilation: Compilation,
 ) -> bool:
     """Estimate from the samples so far, and say whether that is as precise as was asked for."""
     known = _estimate(result.samples, baseline)
@@ -163,11 +179,15 @@ def _is_precise(
     result.estimates = _estimate(result.samples, baseline, busy=True) if busy else known
     # Beside others, replicates that agree may only have had the same neighbour.
     precise = not busy and result.replicates >= FEWEST_PRECISE
-    names = [contender.cell.name for contender in contenders]
+    names = [c.cell.name for c in contenders if c.cell.name not in compilation.failed]
     if precise and all(known.converged(name, settings.precision) for name in names):
         result.stopped_by = "precision"
         return True
     return False
+
+
+def _failed(sample: Sample, compilation: Compilation) -> bool:
+    return sample.phase == "update" and sample.cell in compilation.failed
 
 
 def _estimate(samples: Sequence[Sample], baseline: str, *, busy: bool = False) -> Estimates:
@@ -180,6 +200,7 @@ def _arms(
     tensors: Tensors,
     contenders: Sequence[Contender],
     control: BandwidthControl,
+    compilation: Compilation,
 ) -> tuple[list[Arm], Callable[[], None]]:
     """Bind every contender and zeroing to one replicate; return the arms and their release."""
     arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
@@ -187,6 +208,7 @@ def _arms(
     zeroings: dict[str, tuple[str, Zeroing]] = {}
     for contender in contenders:
         step, release = bind_with_gradients(contender.strategy, contender.zeroing, rule, tensors)
+        compilation.credit(contender.cell.name)
         arms.append(Arm(contender.cell.name, "update", step))
         releases.append(release)
         zeroings.setdefault(contender.cell.zeroing, (contender.cell.name, contender.zeroing))
