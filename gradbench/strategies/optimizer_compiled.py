@@ -50,10 +50,10 @@ class OptimizerCompiled(Strategy):
         return True
 
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
-        missing = compiler_missing(device)
-        refused = missing or optimizer_refusal(rule, device, dtype, self.implementation)
-        if refused is not None:
-            return refused
+        refused = optimizer_refusal(rule, device, dtype, self.implementation)
+        missing = refused or compiler_missing(device)
+        if missing is not None:
+            return missing
         matrix = Parameter(torch.zeros(2, 2, dtype=dtype))
         return functional_refusal(rule.optimizer([matrix], **self.implementation))
 

@@ -16,7 +16,8 @@ MISSING = {
     "Minimal has no change out of place": {"no_grad_out_of_place", "no_grad_copy", "data_rebind"},
     "Minimal has no list step": {"foreach"},
     "torch.optim has no Minimal": {
-        *("optimizer", "optimizer_for_loop", "optimizer_foreach", "optimizer_fused", "flat")
+        *("optimizer", "optimizer_for_loop", "optimizer_foreach", "optimizer_fused"),
+        *("optimizer_compiled", "flat"),
     },
     "PyTorch has no fused kernel for Minimal": {"flat_fused"},
     "needs CUDA, the device is cpu": {"cuda_graph"},
