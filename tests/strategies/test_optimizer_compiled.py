@@ -1,6 +1,5 @@
 """The whole step compiled: once for a set of shapes, whatever is bound."""
 
-import inspect
 import shutil
 from collections.abc import Iterator
 
@@ -10,18 +9,12 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Unavailable
 from gradbench.strategies import optimizer_compiled
-from gradbench.strategies.functional import functional_call, functional_refusal
+from gradbench.strategies.functional import functional_call
 from gradbench.strategies.optimizer_compiled import OptimizerCompiled, learning_rate
 from gradbench.timing.compilation import Compilation
-from tests.conftest import CPU, make, options
+from tests.conftest import CPU, make
 
 SHAPES = [(3, 4), (4,), (2, 3)]
-OFFERED = [
-    name
-    for name in sorted(options("rule"))
-    if OptimizerCompiled().supports(make("rule", name), CPU, torch.float32) is None
-]
-
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="no C++ compiler here"
 )
@@ -122,29 +115,6 @@ def test_a_missing_gradient_leaves_its_parameter_alone(watch: Compilation) -> No
     torch.testing.assert_close(parameters, expected)
 
 
-@pytest.mark.parametrize("name", OFFERED)
-def test_the_call_is_the_optimizers_own(name: str) -> None:
-    """Making it again, with the lists it had, is a step."""
-    rule: Rule = make("rule", name)
-    parameters, expected = fresh(), fresh()
-    optimizer, plain = rule.optimizer(parameters), rule.optimizer(expected)
-    call = functional_call(optimizer)
-    assert [p.detach().unique().tolist() for p in parameters] == [[1.0]] * 3  # nothing was updated
-    assert call.lists[0] == parameters
-    assert [g is p.grad for g, p in zip(call.lists[1], parameters, strict=True)] == [True] * 3
-    with torch.no_grad():
-        call.function(*call.lists, **call.keywords)
-    plain.step()
-    torch.testing.assert_close(parameters, expected)
-
-
-def test_a_step_that_is_no_function_of_lists_is_skipped() -> None:
-    parameters = [Parameter(torch.ones(2))]
-    assert functional_refusal(torch.optim.Adam(parameters)) is None
-    reason = functional_refusal(torch.optim.LBFGS(parameters))
-    assert reason == "LBFGS.step is no function of lists of tensors"
-
-
 def test_rules_without_an_optimizer_are_skipped() -> None:
     reason = OptimizerCompiled().supports(make("rule", "lion"), CPU, torch.float32)
     assert reason == "torch.optim has no Lion"
@@ -161,19 +131,3 @@ def test_too_many_tensors_are_skipped() -> None:
     rule: Rule = make("rule", "sgd")
     with pytest.raises(Unavailable, match=r"3 tensors .*most_tensors is 2"):
         OptimizerCompiled(most_tensors=2).bind(rule, fresh(), [{}] * 3)
-
-
-def test_every_optimizer_of_torch_that_has_lists_is_understood() -> None:
-    """torch.optim calls its functions by their global names."""
-    parameters = [Parameter(torch.ones(2, 2))]
-    lists = [
-        kind
-        for kind in vars(torch.optim).values()
-        if inspect.isclass(kind)
-        and issubclass(kind, torch.optim.Optimizer)
-        and "foreach" in inspect.signature(kind).parameters
-    ]
-    assert len(lists) > 9
-    assert {kind.__name__: functional_refusal(kind(parameters)) for kind in lists} == {
-        kind.__name__: None for kind in lists
-    }
