@@ -9,6 +9,7 @@ import torch
 
 from gradbench.request.block import Cell
 from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.compilation import Compiled
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.isolated import IsolatedResult
 from gradbench.timing.training import TrainingResult
@@ -59,7 +60,7 @@ class Measured:
         dispatch_s: Seconds of an update on as many tensors of few elements each, by cell.
         instructions: Instructions per update, by cell; empty unless asked for.
         training: The training protocol's result.
-        compile_s: Seconds that first calls took longer than later ones: torch.compile's work.
+        compiled: What torch.compile did, by cell; empty where nothing compiles.
         lost_fraction: Share of elements that a right update leaves as they are; None if unknown.
         verification_s: Seconds inside the verified updates.
     """
@@ -78,7 +79,7 @@ class Measured:
     dispatch_s: Mapping[str, float] = field(default_factory=dict)
     instructions: Mapping[str, int] = field(default_factory=dict)
     training: TrainingResult | None = None
-    compile_s: float = 0.0
+    compiled: Mapping[str, Compiled] = field(default_factory=dict)
     lost_fraction: float | None = None
     verification_s: float = 0.0
 
@@ -86,9 +87,14 @@ class Measured:
     def sampling_s(self) -> float:
         """Seconds inside timed calls and the warm-up calls before them.
 
-        The verified updates are warm-up calls, timed to choose the design. What the first of them
-        took longer, mostly torch.compile's work, is in ``compile_s`` as well.
+        The verified updates are warm-up calls, timed to choose the design. What torch.compile took
+        in such calls is in ``compile_s`` as well.
         """
         results = (self.isolated, self.training)
         timed = sum(result.sampling_s for result in results if result is not None)
         return self.verification_s + timed
+
+    @property
+    def compile_s(self) -> float:
+        """Seconds in which cells compiled."""
+        return sum(compiled.seconds for compiled in self.compiled.values())

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from gradbench.block.compiling import compile_columns
 from gradbench.block.identity import identity
 from gradbench.block.measured import Measured, Outcome
 from gradbench.machine.contention import Contention
@@ -74,6 +75,7 @@ class _Figures:
             "reason": outcome.reason,
             "torch_version": str(torch.__version__),
             "lost_fraction": measured.lost_fraction,
+            **compile_columns(cell, self._block.cells, measured.compiled),
         }
         if measured.shapes:
             row |= {"parameters": self._elements, "tensors": len(measured.shapes)}
@@ -272,13 +274,15 @@ def sample_rows(block: Block, measured: Measured) -> list[Row]:
         measured: What was seen.
 
     Returns:
-        Rows of ``samples``.
+        Rows of ``samples``: of updates, those of cells that have figures.
     """
     rows = []
+    ok = {outcome.cell.name for outcome in measured.outcomes if outcome.status == "ok"}
     isolated, training = measured.isolated, measured.training
     if isolated is not None and isolated.estimates is not None:
         disturbed = isolated.estimates.disturbed_samples
-        rows += _samples(block, zip(isolated.samples, disturbed, strict=True))
+        pairs = zip(isolated.samples, disturbed, strict=True)
+        rows += _samples(block, ((s, d) for s, d in pairs if s.cell in ok or s.phase == "zero"))
     if training is not None:
         rows += _samples(block, ((s, s.switched) for s in training.samples))
     right = right_cells(measured)

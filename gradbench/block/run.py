@@ -11,6 +11,7 @@ from torch import nn
 
 from gradbench.block.axes import Axes, instantiate_axes
 from gradbench.block.building import build_model
+from gradbench.block.compiling import fail_uncompiled, strategies_that_compiled
 from gradbench.block.measured import Measured, Outcome
 from gradbench.block.verifier import Verifier
 from gradbench.models.base import Batch, UnavailableModel
@@ -18,6 +19,7 @@ from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.cold import ColdDevice
+from gradbench.timing.compilation import Compilation
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.dispatch import dispatch_seconds
@@ -30,9 +32,6 @@ from gradbench.verify.tensors import Tensors, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
 from gradbench.verify.verifiable import Verifiable
 from gradbench.verify.whole_verifiable import WholeVerifiable
-
-_COMPILES_S = 2.0
-"""A first update that takes longer compiles something."""
 
 
 def measure_block(block: Block, progress: Progress) -> Measured:
@@ -60,17 +59,24 @@ def measure_block(block: Block, progress: Progress) -> Measured:
         module, batch = build_model(block, axes)
     except UnavailableModel as unavailable:
         return Measured([Outcome(cell, "skipped", str(unavailable)) for cell in block.cells])
-    return _Measurement(block, axes, module, batch, progress).run()
+    with Compilation() as compilation:
+        return _Measurement(block, axes, module, batch, progress, compilation).run()
 
 
 class _Measurement:
     """The steps of a block on a device that is there and a model that fits."""
 
     def __init__(
-        self, block: Block, axes: Axes, module: nn.Module, batch: Batch, progress: Progress
+        self,
+        block: Block,
+        axes: Axes,
+        module: nn.Module,
+        batch: Batch,
+        progress: Progress,
+        compilation: Compilation,
     ) -> None:
         self._block, self._axes, self._progress = block, axes, progress
-        self._module, self._batch = module, batch
+        self._module, self._batch, self._compilation = module, batch, compilation
         self._settings = block.options["measurement"]
         self._order = np.random.default_rng(block.seed)
         # Any step of training: where chance decides what is used, one shows not all.
@@ -81,7 +87,7 @@ class _Measurement:
         self._untrained = sum(p.requires_grad for p in named.values()) - len(self._trained)
         self._outcomes: dict[str, Outcome] = {}
         self._lost_fraction: float | None = None
-        self._compile_s = self._verification_s = 0.0
+        self._verification_s = 0.0
         cold = self._settings["cache"] == "cold"
         self._cold = ColdDevice(axes.device) if cold else None
 
@@ -112,6 +118,7 @@ class _Measurement:
                 timed,
                 losses,
                 most_calls=1 if self._cold else 1000,
+                compilation=self._compilation,
             )
             self._lose(losses)
         timed = self._timed()
@@ -134,7 +141,7 @@ class _Measurement:
             dispatch_s=dispatch_s,
             instructions=counted,
             training=training,
-            compile_s=self._compile_s,
+            compiled=self._compilation.by_cell,
             lost_fraction=self._lost_fraction,
             verification_s=self._verification_s,
         )
@@ -166,7 +173,8 @@ class _Measurement:
         return [self._contender(o.cell) for o in outcomes if o.timed and o.cell.strategy]
 
     def _timed(self) -> list[Contender]:
-        """List the right cells whose update can be timed alone."""
+        """List the right cells whose update can be timed alone, less those that compiled in it."""
+        fail_uncompiled(self._outcomes, self._compilation)
         return [c for c in self._contenders() if not c.strategy.in_backward]
 
     def _lose(self, losses: Mapping[str, Loss]) -> None:
@@ -186,10 +194,12 @@ class _Measurement:
             self._settings["verify_updates"],
         )
         evict_s = self._cold.evict_s if self._cold else None
-        verifier = Verifier(self._block, self._axes, tensors, evict_s, self._progress)
+        verifier = Verifier(
+            self._block, self._axes, tensors, evict_s, self._compilation, self._progress
+        )
         design = verifier.verify(self._elements, self._isolated_budget_s)
         self._outcomes = verifier.outcomes
-        self._compile_s, self._verification_s = verifier.compile_s, verifier.verification_s
+        self._verification_s = verifier.verification_s
         return design
 
     @property
@@ -222,16 +232,19 @@ class _Measurement:
             self._order,
             lambda done: self._progress(0.45 + 0.5 * done, "timing updates and zeroings"),
             compute,
+            self._compilation,
         )
 
     def _count_instructions(self, contenders: Sequence[Contender]) -> dict[str, int]:
         """Count the instructions of each strategy with the default zeroing, compiled ones apart."""
+        # Under valgrind that would take minutes.
+        compiling = strategies_that_compiled(self._block.cells, self._compilation.by_cell)
         default = [
             contender
             for contender in contenders
             if contender.cell.zeroing == self._block.default_zeroing
             and contender.cell.role != "twin"
-            and not self._compiles(contender)
+            and contender.cell.strategy not in compiling
         ]
         counted: dict[str, int] = {}
         losses = Losses()
@@ -242,11 +255,6 @@ class _Measurement:
                 counted[name] = instructions(contender, self._axes.rule, self._shapes, self._dtype)
         self._lose(losses)
         return counted
-
-    def _compiles(self, contender: Contender) -> bool:
-        """Say whether a cell's first update took seconds: under valgrind that would be minutes."""
-        verdict = self._outcomes[contender.cell.name].verdict
-        return verdict is not None and verdict.step_s[0] > _COMPILES_S
 
     def _train(self, contenders: Sequence[Contender]) -> TrainingResult:
         settings = self._settings
@@ -261,6 +269,7 @@ class _Measurement:
             self._block.seed,
             self._float64_runs({c.zeroing.accumulates for c in contenders}),
             self._block.cells[0].strategy,
+            self._compilation,
         )
         return training.measure(
             [c for c in contenders if c.cell.role != "twin"],

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gradbench.block.axes import Axes
+from gradbench.block.compiling import fail_uncompiled
 from gradbench.block.measured import Outcome
 from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
+from gradbench.timing.compilation import Compilation
 from gradbench.timing.losses import loss_of
 from gradbench.verify.examination import Examination, Examiner
 from gradbench.verify.verifiable import Verifiable
@@ -23,11 +25,11 @@ class Verifier:
         axes: Their objects.
         tensors: What updates are verified on.
         evict_s: Seconds that emptying the caches takes before each call; None for hot ones.
+        compilation: Told whose updates compiled.
         progress: Told how far it is.
 
     Attributes:
         outcomes: What became of each cell, by name.
-        compile_s: Seconds that first updates took longer than later ones.
         verification_s: Seconds inside the verified updates.
     """
 
@@ -37,15 +39,16 @@ class Verifier:
         axes: Axes,
         tensors: Verifiable,
         evict_s: float | None,
+        compilation: Compilation,
         progress: Progress,
     ) -> None:
         self._block, self._axes, self._tensors = block, axes, tensors
-        self._evict_s, self._progress = evict_s, progress
+        self._evict_s, self._compilation, self._progress = evict_s, compilation, progress
         self._settings = block.options["measurement"]
         self._examiner = Examiner(axes.rule, tensors.dtype, tensors.device)
         self._examined: dict[str, Examination | Outcome] = {}
         self.outcomes: dict[str, Outcome] = {}
-        self.compile_s = self.verification_s = 0.0
+        self.verification_s = 0.0
 
     def verify(self, elements: int, budget_s: float) -> str:
         """Verify the star's cells, and the product's where the budget holds it.
@@ -79,6 +82,7 @@ class Verifier:
         else:
             self._verify_cells(product, elements)
             design = "product"
+        fail_uncompiled(self.outcomes, self._compilation)
         for cell in block.cells:
             if cell.role == "twin":  # the baseline once more
                 self.outcomes[cell.name] = replace(self.outcomes[block.cells[0].name], cell=cell)
@@ -101,11 +105,11 @@ class Verifier:
         for done, cell in enumerate(cells):
             self._progress(0.15 * done / len(cells), f"verifying {cell.name}")
             outcome = self._verify_cell(cell)
+            self._compilation.credit(cell.name)
             self.outcomes[cell.name] = outcome
             if outcome.verdict is None:
                 continue
-            first_s, last_s = outcome.verdict.step_s[0], outcome.verdict.step_s[-1]
-            self.compile_s += max(first_s - last_s, 0.0)
+            last_s = outcome.verdict.step_s[-1]
             self.verification_s += sum(outcome.verdict.step_s)
             whole_s = last_s * elements / max(outcome.verdict.elements, 1)
             other_s = self._evict_s or max(whole_s, self._settings["sample_s"])

@@ -19,7 +19,7 @@ class Finished:
         statuses: Number of cells by status, controls as well, or of observations by verdict.
         reasons: Distinct reasons of what is wrong or failed.
         sampling_s: Seconds inside timed and warm-up calls.
-        compile_s: Seconds inside first calls.
+        compile_s: Seconds that torch.compile took.
         torch_version: Version of PyTorch; None if the worker did not say.
         contention: Why the machine was busy during the block; None where it was quiet.
     """

@@ -266,6 +266,22 @@ CELLS = (
         "`measurement.callgrind` asks for it, and for what compiles.",
         added=True,
     ),
+    Column(
+        "compile_s",
+        REAL,
+        "s",
+        "Time torch.compile took in the cell's calls, less where its caches on disk knew the "
+        "kernels; 0 where another cell of the strategy had paid, null where it compiles nothing.",
+        added=True,
+    ),
+    Column(
+        "graph_breaks",
+        INT,
+        "",
+        "Graph breaks in one update of the strategy: between them it runs as it is written; null "
+        "where it compiles nothing.",
+        added=True,
+    ),
     Column("traffic_bytes", INT, "bytes", "Memory traffic no implementation can avoid."),
     Column("bandwidth_bytes_per_s", REAL, "bytes/s", "`traffic_bytes` over `update_s`."),
     Column("ceiling_bytes_per_s", REAL, "bytes/s", "Bandwidth of the block's bandwidth control."),

@@ -98,7 +98,7 @@ _RUNS = (
     Column("wall_s", REAL, "s", "Duration of the command."),
     Column("sampling_s", REAL, "s", "Time inside timed and warm-up calls, first calls included."),
     Column("sampling_fraction", REAL, "", "`sampling_s` over `wall_s`."),
-    Column("compile_s", REAL, "s", "Part of `sampling_s` in which first calls set up and compile."),
+    Column("compile_s", REAL, "s", "Time torch.compile took: the sum of `cells.compile_s`."),
     Column("python_version", TEXT, "", "Version of Python."),
     Column("torch_version", TEXT, "", "Version of PyTorch; null if everything was kept."),
     Column("gradbench_version", TEXT, "", "Version of gradbench."),

@@ -11,9 +11,9 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
-from gradbench.strategies.compiled import compiled_step, compiler_missing, start_count
+from gradbench.strategies.compiled_per_tensor import compiled_step, start_count
 from gradbench.strategies.flattening import flat_state, flatten
-from gradbench.strategies.probe import flattening_refusal
+from gradbench.strategies.probe import compiler_missing, flattening_refusal
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,9 @@ CPU and tells what PyTorch has on no device.
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -43,6 +45,22 @@ def optimizer_refusal(
     except (Unavailable, RuntimeError) as error:
         return _first_sentence(error)
     return _refusal(optimizer.step, there=there)
+
+
+def compiler_missing(device: torch.device) -> str | None:
+    """Say what torch.compile lacks on a device.
+
+    Args:
+        device: Where.
+
+    Returns:
+        The reason, or None where it can compile.
+    """
+    if device.type == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
+        return "torch.compile needs a C++ compiler on the CPU, and none is on the PATH"
+    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
+        return "torch.compile needs triton on CUDA, and it is not installed"
+    return None
 
 
 def change_refusal(rule: Rule) -> str | None:

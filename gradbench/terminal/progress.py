@@ -114,8 +114,9 @@ class Screen:
         counts = ", ".join(f"{n} {status}" for status, n in sorted(result.statuses.items()))
         why = result.contention
         busy = f"  [yellow]the machine was busy: {escape(why)}[/]" if why else ""
+        compiling = f", {result.compile_s:.1f} s of it compiling" if result.compile_s >= 1 else ""
         again = "" if anew is None else f"measured anew: {escape(anew)}; "
-        self._over(f"{label}: {again}{counts}; {seconds:.1f} s{busy}")
+        self._over(f"{label}: {again}{counts}; {seconds:.1f} s{compiling}{busy}")
         for reason in result.reasons[:3]:
             self._console.print(f"    {reason}", markup=False, highlight=False)
 

@@ -10,6 +10,7 @@ import torch
 
 from gradbench.devices.base import Device
 from gradbench.rules.base import Rule
+from gradbench.timing.compilation import Compilation
 from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import EmptyCall, time_empty_call
 from gradbench.timing.isolated import bind_with_gradients
@@ -31,6 +32,7 @@ def dispatch_seconds(
     contenders: Sequence[Contender],
     losses: Losses,
     most_calls: int = 1000,
+    compilation: Compilation | None = None,
 ) -> dict[str, float]:
     """Time each strategy on as many tensors of few elements each.
 
@@ -42,6 +44,7 @@ def dispatch_seconds(
         contenders: Verified cells, none that updates in backward.
         losses: Where those are recorded that raise.
         most_calls: Most calls in a sample.
+        compilation: Told whose call it was that compiled.
 
     Returns:
         Seconds of one update by cell, the median of five samples less that of empty calls, taken
@@ -49,6 +52,7 @@ def dispatch_seconds(
     """
     tensors = Tensors.allocate(small_shapes(rule, shapes), dtype, device.torch_device, rule)
     empty = time_empty_call(device, grouped=most_calls > 1)
+    compilation = compilation or Compilation()
     known: dict[tuple[str, bool], float] = {}
     by_cell = {}
     for contender in contenders:
@@ -59,7 +63,9 @@ def dispatch_seconds(
                     contender.strategy, contender.zeroing, rule, tensors
                 )
                 try:
-                    known[key] = _median_seconds(device, step, most_calls, empty)
+                    known[key] = _median_seconds(
+                        device, step, most_calls, empty, compilation, contender.cell.name
+                    )
                 finally:
                     release()
             by_cell[contender.cell.name] = known[key]
@@ -86,10 +92,18 @@ def small_shapes(rule: Rule, shapes: Sequence[torch.Size]) -> list[torch.Size]:
 
 
 def _median_seconds(
-    device: Device, call: Callable[[], object], most_calls: int, empty: EmptyCall
+    device: Device,
+    call: Callable[[], object],
+    most_calls: int,
+    empty: EmptyCall,
+    compilation: Compilation,
+    cell: str,
 ) -> float:
     device.time(call, 1)  # sets up
     once_s = device.time(call, 1).wall_s
+    if compilation.credit(cell):  # tensors of two elements may have graphs of their own
+        once_s = device.time(call, 1).wall_s
     calls = min(max(math.ceil(_SAMPLE_S / max(once_s, 1e-9)), 1), most_calls)
     timings = [empty.taken_off(device.time(call, calls), calls) for _ in range(_SAMPLES)]
+    compilation.credit(cell, timed=True)
     return statistics.median(timing.wall_s / calls for timing in timings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from gradbench.statistics.intervals import FEWEST_PRECISE
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.strategies.base import Strategy
 from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.compilation import SETTLING_CALLS, Compilation
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.counting import count_updates
@@ -98,6 +98,7 @@ def measure_isolated(
     order: np.random.Generator,
     progress: Callable[[float], None],
     compute: ComputeControl | None = None,
+    compilation: Compilation | None = None,
 ) -> IsolatedResult:
     """Time updates and zeroings until they are known precisely enough or the budget is spent.
 
@@ -112,28 +113,33 @@ def measure_isolated(
         order: Source of the random order within rounds.
         progress: Told the fraction done, in [0, 1].
         compute: The compute control of a rule that has operations.
+        compilation: Told whose call it was that compiled; updates that it has failed have no
+            samples.
 
     Returns:
         Samples and estimates; a cell that raised is lost, and the replicate begun anew without it.
     """
+    compilation = compilation or Compilation()
     result = IsolatedResult()
     baseline = next((c.cell.name for c in contenders if c.cell.role == "baseline"), "")
     groupings: dict[tuple[str, Phase], Grouping] = {}
-    start = time.perf_counter()
+    start = compilation.clock()
     watch = Watch(device.torch_device)
     with quiet_interpreter():
         while contenders := [c for c in contenders if c.cell.name not in result.losses]:
-            bound = _Bound(device, rule, allocate(), control, compute)
+            bound = _Bound(device, rule, allocate(), control, compute, compilation)
             try:
                 bound.bind(contenders)
-                rounds = _rounds(device, bound.arms, groupings, settings, order, result)
+                rounds = _rounds(
+                    device, bound.arms, groupings, settings, order, result, compilation
+                )
                 slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
                 samples: list[Sample] = []
                 round_ = 0
-                while round_ < settings.min_rounds or time.perf_counter() - start < slot_end:
+                while round_ < settings.min_rounds or compilation.clock() - start < slot_end:
                     samples += rounds.take(result.replicates, round_)
                     round_ += 1
-                    progress(min((time.perf_counter() - start) / max(settings.budget_s, 1e-9), 1.0))
+                    progress(min((compilation.clock() - start) / max(settings.budget_s, 1e-9), 1.0))
             except ArmRaised as raised:  # what it wrote, others would read: on fresh tensors again
                 _lose(raised, contenders, result)
                 bound.release(result.losses)
@@ -144,9 +150,10 @@ def measure_isolated(
             result.rounds += round_
             result.replicates += 1
             result.sampling_s += rounds.sampling_s
-            spent = time.perf_counter() - start >= settings.budget_s
+            result.samples = [s for s in result.samples if not _failed(s, compilation)]
+            spent = compilation.clock() - start >= settings.budget_s
             if result.replicates >= settings.min_replicates and (
-                _is_precise(result, watch, baseline, contenders, settings) or spent
+                _is_precise(result, watch, baseline, contenders, settings, compilation) or spent
             ):
                 # Last: CUDA's profiler, once used, makes every later launch slower.
                 result.counts, counted_s = count_updates(
@@ -168,6 +175,7 @@ def _rounds(
     settings: Isolation,
     order: np.random.Generator,
     result: IsolatedResult,
+    compilation: Compilation,
 ) -> Rounds:
     """Prepare to sample a replicate's arms; how, is found out of those that are new."""
     touched = not settings.cold
@@ -179,10 +187,11 @@ def _rounds(
             groupings[key] = Grouping(1, warm_up=False, spent_s=0.0)
         else:
             with naming(*key, arm.phase):
-                groupings[key] = choose_calls(device, arm, settings.sample_s)
+                groupings[key] = _chosen(device, arm, settings.sample_s, compilation)
             result.sampling_s += groupings[key].spent_s
     chosen = [groupings[arm.cell, arm.phase] for arm in arms]
-    return Rounds(device, arms, chosen, order, touched, empty_calls(device, arms, chosen))
+    empty = empty_calls(device, arms, chosen)
+    return Rounds(device, arms, chosen, order, touched, empty, compilation=compilation)
 
 
 def _lose(raised: ArmRaised, contenders: Sequence[Contender], result: IsolatedResult) -> None:
@@ -198,12 +207,22 @@ def _lose(raised: ArmRaised, contenders: Sequence[Contender], result: IsolatedRe
     result.samples = [sample for sample in result.samples if sample.cell not in result.losses]
 
 
+def _chosen(device: Device, arm: Arm, shortest_s: float, compilation: Compilation) -> Grouping:
+    """Find how many calls make a sample, once the first ones have compiled what they need."""
+    for _ in range(1 + SETTLING_CALLS):
+        grouping = choose_calls(device, arm, shortest_s)
+        if not compilation.credit(arm.cell):
+            break
+    return grouping
+
+
 def _is_precise(
     result: IsolatedResult,
     watch: Watch,
     baseline: str,
     contenders: Sequence[Contender],
     settings: Isolation,
+    compilation: Compilation,
 ) -> bool:
     """Estimate from the samples so far, and say whether that is as precise as was asked for."""
     known = _estimate(result.samples, baseline)
@@ -212,11 +231,15 @@ def _is_precise(
     result.estimates = _estimate(result.samples, baseline, busy=True) if busy else known
     # Beside others, replicates that agree may only have had the same neighbour.
     precise = not busy and result.replicates >= FEWEST_PRECISE
-    names = [contender.cell.name for contender in contenders]
+    names = [c.cell.name for c in contenders if c.cell.name not in compilation.failed]
     if precise and all(known.converged(name, settings.precision) for name in names):
         result.stopped_by = "precision"
         return True
     return False
+
+
+def _failed(sample: Sample, compilation: Compilation) -> bool:
+    return sample.phase == "update" and sample.cell in compilation.failed
 
 
 def _estimate(samples: Sequence[Sample], baseline: str, *, busy: bool = False) -> Estimates:
@@ -232,6 +255,7 @@ class _Bound:
         tensors: The replicate's.
         control: The bandwidth control, whose arm is the first.
         compute: The compute control, whose arm is the last; None for a rule without operations.
+        compilation: Told whose binding compiled.
     """
 
     def __init__(
@@ -241,7 +265,9 @@ class _Bound:
         tensors: Tensors,
         control: BandwidthControl,
         compute: ComputeControl | None,
+        compilation: Compilation,
     ) -> None:
+        self._compilation = compilation
         self._device, self._rule, self._tensors, self._compute = device, rule, tensors, compute
         self.arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
         self._releases: list[tuple[str, Callable[[], None]]] = []
@@ -259,6 +285,7 @@ class _Bound:
                 step, release = bind_with_gradients(
                     contender.strategy, zeroing, self._rule, self._tensors
                 )
+            self._compilation.credit(name)
             self.arms.append(Arm(name, "update", step))
             self._releases.append((name, release))
             zeroings.setdefault(contender.cell.zeroing, (name, zeroing))

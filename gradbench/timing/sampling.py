@@ -6,12 +6,13 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from gradbench.devices.base import Device, Timing
 from gradbench.statistics.sample import Phase, Protocol, Sample
+from gradbench.timing.compilation import Compilation
 from gradbench.timing.empty_call import FREE, EmptyCall, time_empty_call
 
 SWITCH_PERIOD_S = 0.010
@@ -218,6 +219,7 @@ class Rounds:
             for the pages it is the first to touch.
         empty: What is taken off each arm's samples for the clock's own calls; none if empty.
         sampling_s: Seconds spent inside timed and untimed calls so far.
+        compilation: Told whose call it was that compiled; updates that it has failed are left out.
     """
 
     device: Device
@@ -227,6 +229,7 @@ class Rounds:
     touched: bool = True
     empty: Sequence[EmptyCall] = ()
     sampling_s: float = 0.0
+    compilation: Compilation = field(default_factory=Compilation)
 
     def take(self, replicate: int, round_: int) -> list[Sample]:
         """Take one sample of every arm, in random order.
@@ -244,12 +247,18 @@ class Rounds:
         samples = []
         for index in self.order.permutation(len(self.arms)):
             arm, calls = self.arms[index], self.groupings[index].calls
+            if arm.phase == "update" and arm.cell in self.compilation.failed:
+                continue
             # For what the predecessor evicted from the caches, and for memory never touched before.
             untouched = not (self.touched or round_) and arm.restore is None
             with naming(arm.cell, arm.phase, arm.phase):
                 if self.groupings[index].warm_up or untouched:
                     self.sampling_s += self._group(arm, 1).wall_s
+                    if self.compilation.credit(arm.cell) and round_ == 0:  # freshly bound
+                        self.sampling_s += self._group(arm, 1).wall_s
+                        self.compilation.credit(arm.cell)
                 timing = self._group(arm, calls)
+                self.compilation.credit(arm.cell, timed=True)
             self.sampling_s += timing.wall_s
             samples.append(
                 sample_of(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from gradbench.rules.base import Rule
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.strategies.base import zero_slots
 from gradbench.timing.beginning import Beginning
+from gradbench.timing.compilation import SETTLING_CALLS, Compilation
 from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import EmptyCall, time_empty_call
 from gradbench.timing.losses import Losses
@@ -69,6 +69,7 @@ class Training:
         seed: Seed of a step's random numbers, plus the step's number.
         float64: Gradients of the float64 run, by whether the zeroing accumulates; empty without.
         counted: Name of the strategy whose steps' memory is counted, for each zeroing.
+        compilation: Told whose step it was that compiled; cells that it has failed train no more.
     """
 
     device: Device
@@ -80,6 +81,7 @@ class Training:
     seed: int
     float64: Mapping[bool, list[Gradients]]
     counted: str
+    compilation: Compilation = field(default_factory=Compilation)
 
     def __post_init__(self) -> None:
         self._beginning = Beginning(self.module)
@@ -110,21 +112,22 @@ class Training:
         result = TrainingResult()
         contenders = list(contenders)
         seen = SeenGradients()
-        start = time.perf_counter()
+        start = self.compilation.clock()
         pass_, steps = 0, self.steps
         with quiet_interpreter():
             while steps > 0:
                 empty = time_empty_call(self.device)
                 for done, index in enumerate(order.permutation(len(contenders))):
-                    self._attempt(contenders[index], pass_, steps, result, seen, empty)
-                    spent = (time.perf_counter() - start) / max(budget_s, 1e-9)
+                    if contenders[index].cell.name not in self.compilation.failed:
+                        self._attempt(contenders[index], pass_, steps, result, seen, empty)
+                    spent = (self.compilation.clock() - start) / max(budget_s, 1e-9)
                     progress(min(max(done / len(contenders) if pass_ == 0 else 0, spent), 1.0))
                 pass_ += 1
                 seen.forget()
                 contenders = [c for c in contenders if c.cell.name not in result.losses]
                 if not contenders:
                     break
-                left_s = start + budget_s - time.perf_counter()
+                left_s = start + budget_s - self.compilation.clock()
                 steps = self._steps_within(left_s, len(contenders), result)
         self.module.zero_grad(set_to_none=True)
         return result
@@ -186,9 +189,11 @@ class Training:
             "zero": clear,
         }
         try:
+            settled = False
             for step in range(1 + steps):
                 seed_step(self.device.torch_device, self.seed + step)
                 samples = []
+                settling, compiled = not settled and step < SETTLING_CALLS, False
                 for phase, call in phases.items():
                     self._doing = phase
                     timing = self.device.time(call, 1)
@@ -205,9 +210,12 @@ class Training:
                             empty=empty,
                         )
                     )
+                    timed = not settling
+                    compiled |= self.compilation.credit(contender.cell.name, timed=timed)
                     if phase == "backward" and pass_ == 0:
                         result.gradients += self._statistics(contender, step, seen)
-                if step > 0:
+                settled = settled or not compiled
+                if step > 0 and not (settling and compiled):
                     result.samples += [*samples, _whole(samples)]
             if pass_ == 0 and contender.cell.strategy == self.counted:
                 self._doing = "memory"

@@ -127,16 +127,16 @@ def test_other_baselines_make_no_relative_ratio() -> None:
 
 
 def test_one_sided_cells_are_listed_with_the_reason() -> None:
-    base = rows({**TIMES, "compiled": 1e-5, "data": 1e-5})
-    other = rows({**TIMES, "compiled": 1e-5, "detach": 1e-5}, run="s")
+    base = rows({**TIMES, "compiled_per_tensor": 1e-5, "data": 1e-5})
+    other = rows({**TIMES, "compiled_per_tensor": 1e-5, "detach": 1e-5}, run="s")
     for row in other:
-        if row["strategy"] == "compiled":
+        if row["strategy"] == "compiled_per_tensor":
             row |= {"status": "wrong", "reason": "off by 9 ulp", "update_s": None}
     found = compared(base, other)
-    assert found["reason"]["compiled"] == "only in BASE (wrong in OTHER: off by 9 ulp)"
+    assert found["reason"]["compiled_per_tensor"] == "only in BASE (wrong in OTHER: off by 9 ulp)"
     assert found["reason"]["data"] == "only in BASE"
     assert found["reason"]["detach"] == "only in OTHER"
-    assert found["verdict"][["compiled", "data", "detach"]].isna().all()
+    assert found["verdict"][["compiled_per_tensor", "data", "detach"]].isna().all()
     assert found["reason"][list(TIMES)].isna().all()
 
 

@@ -18,17 +18,18 @@ from tests.conftest import CPU
 from tests.experiments.loading import load_experiment
 
 placement = load_experiment("placement.py")
+COMPILED = {"compiled_per_tensor", "optimizer_compiled"}
 PLACES = [place.__name__ for place in placement.PLACEMENTS]
 
 
 def few(monkeypatch: pytest.MonkeyPatch, *operations: str, backends: tuple[str, ...] = ()) -> None:
-    """Leave out what takes long: most operations, compilation, and the compiled strategy."""
+    """Leave out what takes long: most operations, compilation, and the compiled strategies."""
     kept = [operation for operation in placement.OPERATIONS if operation.name in operations]
     monkeypatch.setattr(placement, "OPERATIONS", kept)
     monkeypatch.setattr(placement, "BACKENDS", dict.fromkeys(backends))
 
     def updates(*arguments: Any) -> list[Update]:
-        return [one for one in strategy_updates(*arguments) if one.name != "compiled"]
+        return [one for one in strategy_updates(*arguments) if one.name not in COMPILED]
 
     monkeypatch.setattr(placement, "strategy_updates", updates)
 
@@ -54,7 +55,7 @@ def test_every_case_has_a_verdict_and_a_source(seen: dict[str, Any]) -> None:
 
 def test_every_strategy_and_optimizer_is_there(seen: dict[str, Any]) -> None:
     names = {case.strategy for case in seen.values()}
-    assert names >= set(options("strategy")) - {"compiled"}
+    assert names >= set(options("strategy")) - COMPILED
     assert names >= {variant.label for variant in variants()}
     ran = {(c.strategy, c.placement) for c in seen.values() if c.verdict is not Verdict.skipped}
     assert {place for name, place in ran if name == "no_grad"} == set(PLACES)

@@ -17,7 +17,8 @@ MISSING = {
     "Minimal has no list step": {"foreach"},
     "Minimal has no batched step": {"batched"},
     "torch.optim has no Minimal": {
-        *("optimizer", "optimizer_for_loop", "optimizer_foreach", "optimizer_fused", "flat")
+        *("optimizer", "optimizer_for_loop", "optimizer_foreach", "optimizer_fused"),
+        *("optimizer_compiled", "flat"),
     },
     "PyTorch has no fused kernel for Minimal": {"flat_fused"},
     "needs CUDA, the device is cpu": {"cuda_graph"},

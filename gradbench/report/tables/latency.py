@@ -88,6 +88,7 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
             "bound by": [_bound(row) for row in rows],
             "launches": ordered["launches"].map(text.count),
             "extra memory": ordered["peak_extra_bytes"].map(text.size),
+            "compiling": [_compiling(row) for row in rows],
             "samples": [_samples(row) for row in rows],
             "right?": ["✓ " * (r["status"] == "ok") + r["verified_text"] for r in rows],
         }
@@ -96,6 +97,8 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
         shown = shown.drop(columns=["host", "device"])
     if not ordered["bottleneck"].notna().any():  # a file from before it was measured
         shown = shown.drop(columns="bound by")
+    if not ordered["compile_s"].notna().any():
+        shown = shown.drop(columns="compiling")
     names = [str(first[name]) for name in ("device_label", "model_label", "rule")]
     noise = f"noise floor {first['noise_text']}" if known(first["noise_floor"]) else "noise unknown"
     why = first["contention_text"]
@@ -107,7 +110,10 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
         shown,
         ordered.drop(columns=[*ADDED, "ranked"]),
         f"{best} · {noise} · {size}{contended} · intervals: {first['calibration_text']}",
-        ("update", "host", "device", "speedup", "step", "launches", "extra memory", "samples"),
+        (
+            *("update", "host", "device", "speedup", "step", "launches", "extra memory"),
+            *("compiling", "samples"),
+        ),
         None,
         {"strategy": "strategy", "zeroing": "zeroing"},
         {
@@ -132,6 +138,11 @@ def _update(row: dict[Any, Any]) -> str:
     if not known(row["update_s"]):
         return "–\nwithin backward"
     return f"{row['update_text']}\n{row['update_interval']}"
+
+
+def _compiling(row: dict[Any, Any]) -> str:
+    """Give the seconds of compiling; cells that share another one's graphs took none."""
+    return "0 s" if row["compile_s"] == 0 else text.seconds(row["compile_s"])
 
 
 def _speedup(row: dict[Any, Any]) -> str:

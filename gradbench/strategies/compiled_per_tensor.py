@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-import shutil
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -13,14 +11,14 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
-from gradbench.strategies.probe import flattening_refusal
+from gradbench.strategies.probe import compiler_missing, flattening_refusal
 
 
-class Compiled(Strategy):
+class CompiledPerTensor(Strategy):
     """The rule's step of one tensor, compiled once for all sizes, in a loop over tensors.
 
-    Compiling the whole list gives one graph per model, and takes minutes for hundreds of tensors;
-    one graph over flattened tensors of any size takes seconds for all models together.
+    So a graph is called for each tensor: it has to be checked and launched as often. One graph over
+    flattened tensors of any size takes seconds to compile for all models together.
 
     Source: documentation of torch.compile, "dynamic shapes".
     """
@@ -44,22 +42,6 @@ class Compiled(Strategy):
                     compiled(line, _line(gradient, parameter), state, count)
 
         return Binding(step)
-
-
-def compiler_missing(device: torch.device) -> str | None:
-    """Say what torch.compile lacks on a device.
-
-    Args:
-        device: Where.
-
-    Returns:
-        The reason, or None where it can compile.
-    """
-    if device.type == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        return "torch.compile needs a C++ compiler on the CPU, and none is on the PATH"
-    if device.type == "cuda" and importlib.util.find_spec("triton") is None:
-        return "torch.compile needs triton on CUDA, and it is not installed"
-    return None
 
 
 def compiled_step(rule: Rule, *, dynamic: bool) -> Callable[[Tensor, Tensor, Slots, Tensor], None]:

@@ -7,7 +7,7 @@ import torch
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule
-from gradbench.strategies import compiled
+from gradbench.strategies import compiled_per_tensor
 from gradbench.strategies.flat_compiled import FlatCompiled
 from tests.conftest import make
 
@@ -23,7 +23,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[torch.fx.GraphModule]:
         return graph.forward
 
     monkeypatch.setattr(torch, "compile", lambda step, **how: plain(step, backend=backend, **how))
-    compiled._compile.cache_clear()
+    compiled_per_tensor._compile.cache_clear()
     torch._dynamo.reset()
     return seen
 
@@ -42,4 +42,4 @@ def test_one_graph_or_one_for_each_size(
         torch.testing.assert_close(parameter.detach(), torch.full((size,), 1 - rule.lr))
         binding.release()
     assert len(graphs) == count
-    compiled._compile.cache_clear()
+    compiled_per_tensor._compile.cache_clear()
