@@ -26,6 +26,7 @@ After every step these must hold, for the for-loop itself too:
     raises       no exception where the for-loop has none, but for a refusal before the first step
     values       parameters are within rounding of the same optimizer's for-loop in float64
     state        so is the optimizer's state
+    definition   the float64 for-loop is what is documented (`gradbench.parity.definitions`)
     state_kind   the state has the for-loop's names, shapes, types, strides and devices
     version      a parameter that moved has a new version, by which autograd notices
 
@@ -223,6 +224,7 @@ EXPECTED = {
     "raises": "no exception",
     "values": "the parameter of the float64 for-loop, within rounding",
     "state": "the state of the float64 for-loop, within rounding",
+    "definition": "the documented algorithm, within rounding",
     "state_kind": "state of the for-loop's names, shapes, types and strides",
     "version": "a new version for a parameter that moved",
 }

@@ -2,7 +2,7 @@
 
 An entry has three parts, and ends at an empty line:
 
-    about | what is wrong | function
+    about | what is wrong | function | why the hunt does not find it, where it does not
     - text of the function in torch.optim
     + what stands there instead
 """
@@ -15,16 +15,16 @@ from tests.parity.planted.copies import Planted
 
 
 def read(path: Path) -> list[Planted]:
-    """Read the defects of an optimizer; ``path`` is ``Optimizer.txt`` or ``Optimizer_topic.txt``."""
+    """Read the defects in ``Optimizer.txt`` or ``Optimizer_topic.txt``."""
     return [_entry(path.stem.partition("_")[0], text) for text in path.read_text().split("\n\n")]
 
 
 def _entry(optimizer: str, text: str) -> Planted:
     head, *lines = text.strip("\n").split("\n")
-    about, what, place = head.split(" | ")
+    about, what, place, *unseen = head.split(" | ")
     old, new = ([line[2:] for line in lines if line[:2] == mark] for mark in ("- ", "+ "))
     assert len(old) + len(new) == len(lines), text
-    return Planted(optimizer, about, what, place, "\n".join(old), "\n".join(new))
+    return Planted(optimizer, about, what, place, "\n".join(old), "\n".join(new), *unseen)
 
 
 PLANTED = tuple(

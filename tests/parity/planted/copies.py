@@ -30,7 +30,7 @@ class Planted:
         place: The function that has it, or ``Class.method``.
         old: What torch.optim has there; every occurrence in the function is replaced.
         new: The defect.
-        harmless: Why no difference can be seen, for what changes nothing that is promised.
+        unseen: Why the hunt does not find it; empty where it does.
     """
 
     optimizer: str
@@ -39,10 +39,15 @@ class Planted:
     place: str
     old: str
     new: str
-    harmless: str = ""
+    unseen: str = ""
 
     def __str__(self) -> str:
         return f"{self.optimizer}, {self.where}: {self.about} {self.what}"
+
+    @property
+    def needs_cuda(self) -> bool:
+        """Whether torch.optim refuses on the CPU what has the defect."""
+        return self.about == "capturable"
 
     @property
     def where(self) -> str:

@@ -1,0 +1,59 @@
+"""The hunt finds planted defects, and nothing in faithful copies.
+
+One in ten is planted here; ``python -m tools.planted_page`` plants all and writes what came of it.
+"""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from gradbench.parity.catalogue import catalogue
+from tests.parity.planted import PLANTED
+from tests.parity.planted.copies import Absent, Planted, copied
+from tests.parity.planted.sought import differences, seek
+
+PAGE = Path(__file__).parents[2] / "experiments" / "parity_planted.md"
+SAMPLE = PLANTED[::10]
+NAMES = [found.name for found in catalogue()]
+
+
+@pytest.mark.parametrize("planted", SAMPLE, ids=str)
+def test_a_planted_defect_is_found(planted: Planted, device: torch.device) -> None:
+    if planted.needs_cuda and device.type != "cuda":
+        pytest.skip("torch.optim refuses capturable on the CPU")
+    try:
+        sought = seek(planted, device)
+    except Absent as absent:
+        pytest.skip(str(absent))
+    assert (sought.case is None) == bool(planted.unseen), sought
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_faithful_copy_yields_what_the_original_does(name: str, device: torch.device) -> None:
+    assert differences(name, device, every=29) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_optimizer_has_defects_that_differ(name: str) -> None:
+    mine = [planted for planted in PLANTED if planted.optimizer == name]
+    assert len({str(planted) for planted in mine}) == len(mine) >= 8
+    assert len({(planted.place, planted.old, planted.new) for planted in mine}) == len(mine)
+
+
+def test_a_defect_whose_place_is_gone_says_so() -> None:
+    with pytest.raises(Absent, match="nowhere"):
+        copied("SGD", Planted("SGD", "lr", "x", "SGD.step", "nowhere", "y"))
+    with pytest.raises(Absent, match="gone"):
+        copied("SGD", Planted("SGD", "lr", "x", "gone", "lr", "y"))
+
+
+def test_torchs_own_files_stay_as_they_are() -> None:
+    made = copied("SGD", next(p for p in PLANTED if str(p) == "SGD, every: lr doubled"[:0] or p))
+    assert made.make is not torch.optim.SGD
+
+
+def test_the_page_tells_of_every_defect() -> None:
+    page = PAGE.read_text()
+    missing = [str(p) for p in PLANTED if f"| {p.about} | {p.what} |" not in page]
+    assert missing == []
