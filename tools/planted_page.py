@@ -30,7 +30,8 @@ torch.optim, one line of its source changed ([tests/parity/planted](../tests/par
 it does not fail with the original. `every` implementation has a defect in what they share.
 """
 _FOOT = """\
-`check` and `case` are of the first case tried that shows the defect: others show it, too. `compiled`, which takes seconds, is tried only after defects that are about it.
+`check` and `case` are of the first case tried that shows the defect: others show it, too.
+`compiled`, which takes seconds, is tried only after defects that are about it.
 """
 
 
@@ -55,8 +56,8 @@ def planted_page(
     parts = [
         _HEAD,
         f"**Found: {len(found)} of {len(reached)}, {len(found) / len(reached):.1%}**, on {device} "
-        f"with torch {torch.__version__}. In faithful copies of {len(false)} optimizers {wrong} cases "
-        "fail otherwise than with the original.",
+        f"with torch {torch.__version__}. In faithful copies of {len(false)} optimizers {wrong} "
+        "cases fail otherwise than with the original.",
         "## By check",
         _counted("check", Counter(one.check for one in found)),
         "## Not found",

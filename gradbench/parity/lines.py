@@ -139,14 +139,14 @@ def keywords(switches: dict[str, Any]) -> str:
     return "".join(f", {name}={value}" for name, value in switches.items())
 
 
-def restoring(entry: Entry, case: Case, names: str, how: str) -> list[str]:
+def restoring(entry: Entry, case: Case, names: str, comparing: bool) -> list[str]:
     """Return the lines before a step by which another optimizer takes the state over."""
     if not case.restored or case.steps < 2:
         return []
     rate = f", lr={2 * RATE}" if "lr" in entry.parameters else ""
     return [
-        f"if t == {case.steps // 2}:",
+        f"if t == {case.steps // 2}{' and not wide' if comparing else ''}:",
         "    kept = copy.deepcopy(optimizer.state_dict())",
-        f"    optimizer = torch.optim.{entry.name}({names}{rate}{how})",
+        f"    optimizer = torch.optim.{entry.name}({names}{rate}, **how)",
         "    optimizer.load_state_dict(kept)",
     ]

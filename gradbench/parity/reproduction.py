@@ -28,7 +28,7 @@ from gradbench.parity.options import Options, TensorValue, in_group
 from gradbench.parity.position import GUARD, view_of
 from gradbench.parity.trial import BACKEND
 
-_COMPARING = ("values", "state", "unwritten", "state_kind")
+_COMPARING = ("values", "state", "definition", "unwritten", "state_kind")
 
 
 def reproduce(entry: Entry, case: Case, failure: Failure, device: torch.device) -> tuple[str, bool]:
@@ -72,9 +72,7 @@ def script(
         lines += [f'torch.set_default_device("{device}")', ""]
     comparing = failure.check in _COMPARING
     lines += ["", f"def run({'wide, ' if comparing else ''}**how):"]
-    wide = failure.check in ("values", "state") and not alone
-    if defining:
-        lines.append("    torch.set_default_dtype(torch.float64)")
+    wide = failure.check in ("values", "state", "definition") and not alone
     if wide:
         lines.append("    torch.set_default_dtype(torch.float64 if wide else torch.float32)")
     body = [
@@ -104,7 +102,7 @@ def script(
     for number, member in enumerate(case.members):
         body += ["    " + line for line in give(case, number, member, wide, entry.closure)]
     before, after = compared(entry, case, failure.member) if defining else _look(case, failure)
-    body += ["    " + line for line in restoring(entry, case, listed(entry, case), ", **how")]
+    body += ["    " + line for line in restoring(entry, case, listed(entry, case), comparing)]
     if entry.closure:
         body += ["    " + line for line in closure(case)]
     body += ["    " + line for line in (*before, call, *after)]
@@ -222,4 +220,6 @@ def _end(entry: Entry, case: Case, failure: Failure, alone: bool) -> list[str]:
             " if torch.is_tensor(v)}",
             'assert kind(one) == kind(other), f"{kind(one)} instead of {kind(other)}"',
         ]
+    if failure.check == "definition":
+        return [f"run(True{how})"]
     return [f"run({how.removeprefix(', ')})"]

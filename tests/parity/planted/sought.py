@@ -41,7 +41,7 @@ def seek(planted: Planted, device: torch.device) -> Sought:
     """
     tried = 0
     for tried, (case, failures) in enumerate(
-        _judged(copied(planted.optimizer, planted), planted), 1
+        _judged(copied(planted.optimizer, planted), planted, device), 1
     ):
         if failures:
             old = {failure.check for failure in _of_the_original(case, device)}
