@@ -245,7 +245,7 @@ def _unfit(refusal: Refusal, loop: Refusal | None, own: bool) -> str | None:
     said = f"{refusal.kind}: {refusal.message}"
     if not own and loop and loop.step <= refusal.step:
         return None
-    if not own and refusal.moved:
+    if refusal.moved:
         return f"{said}, after some parameters had moved"
     if refusal.step > 0:
         return f"{said}, in step {refusal.step + 1}, after {refusal.step} had gone well"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -117,28 +117,24 @@ def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
         names = [name for name in lists if name != PLAIN and (everything or "gradients" in name)]
         if entry.closure:  # one vector of all parameters has one type
             names.remove(MIXED)
-        rows = few if thorough or dtype == torch.float32 else few[-1:]
+        rows = few if thorough or dtype == torch.float32 or dtype.is_complex else few[-1:]
         tried += [(name, options) for options in rows for name in names]
         for layout, options in tried:
             for implementation in entry.implementations():
                 if implementation == COMPILED and not _compiled(dtype, layout, options in few):
                     continue
                 yield Case(entry.name, implementation, options, dtype, layout, lists[layout])
-    for options, name, member, restored in _long(entry, few):
+    if not entry.closure:  # groups that differ in the options which do not combine, too
+        name, listed = "parameter groups", layouts(types[0])["parameter groups"]
+        for options in (row for row in pairs if row not in few):
+            for implementation in entry.implementations():
+                if implementation != COMPILED:
+                    yield Case(entry.name, implementation, options, types[0], name, listed)
+    for options, name, listed, restored in _long(entry, list(dict.fromkeys([*few, *pairs]))):
         for implementation in entry.implementations():
             if implementation != COMPILED:
-                yield Case(
-                    *(
-                        entry.name,
-                        implementation,
-                        options,
-                        types[0],
-                        name,
-                        (member,),
-                        LONG,
-                        restored,
-                    )
-                )
+                case = Case(entry.name, implementation, options, types[0], name, listed, LONG)
+                yield replace(case, restored=restored)
     if not entry.closure:
         for layout, members in large().items():
             for implementation in entry.implementations():
@@ -148,16 +144,22 @@ def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
                     )
 
 
-def _long(entry: Entry, few: list[Options]) -> Iterator[tuple[Options, str, Member, bool]]:
-    """List the cases of eight steps: options, name, parameter, whether the state is restored."""
-    plain, varying = Member((3, 3)), Member((3, 3), values="varying")
+def _long(
+    entry: Entry, pairs: list[Options]
+) -> Iterator[tuple[Options, str, tuple[Member, ...], bool]]:
+    """List the cases of eight steps: options, name, parameters, whether the state is restored."""
+    plain, varying = (Member((3, 3)),), (Member((3, 3), values="varying"),)
+    some = (True, False, True, False, False, True)
+    sparse = (
+        Member((3, 3), gradient="sparse"),
+        Member((2, 3), 5, gradient="sparse", present=some),
+    )
     sets = full(entry)
     yield from ((options, "eight steps", plain, False) for options in sets)
     if not entry.closure:
-        sparse = Member((3, 3), gradient="sparse")
         yield from ((options, "eight steps, varying", varying, False) for options in sets)
-        yield from ((options, "eight steps, sparse", sparse, False) for options in few)
-        yield from ((options, "eight steps, restored", varying, True) for options in few)
+        yield from ((options, "eight steps, sparse", sparse, False) for options in pairs)
+        yield from ((options, "eight steps, restored", varying, True) for options in pairs)
 
 
 def _compiled(dtype: torch.dtype, layout: str, few: bool) -> bool:

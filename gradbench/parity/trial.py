@@ -239,6 +239,8 @@ def _look(
 
     for number, (at, old, bit) in enumerate(zip(places, before, bits, strict=True)):
         now, beside = host(at.storage), outside(at.view)
+        if at.earlier is not None and at.kept is not None and not same(host(at.earlier), at.kept):
+            note("gradient", number, "the gradient of the step before was rewritten")
         written = (raw(now)[beside] != raw(old)[beside]).any(-1)
         if written.any():
             note("outside", number, f"{int(written.sum())} elements beside it were written")
