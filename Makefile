@@ -17,7 +17,7 @@ pip_install := $(constrained) $(python) -m pip install
 # Two measurements at once would disturb each other, and two installations break each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help sweep quick findings calibrate instruments test torture benchmark lint format install hooks clean \
+.PHONY: help sweep quick findings calibrate instruments planted test torture benchmark lint format install hooks clean \
 	reference report wheelhouse map
 
 help: ## List the targets
@@ -52,6 +52,10 @@ instruments: $(VENV)/.dev ## Compare with Timer, pytest-benchmark and pyperf, an
 	run=$$(date +%Y-%m-%d_%H-%M-%S)-instruments && $(python) -m gradbench +experiment=instruments run=$$run $(ARGS) && \
 	$(python) tools/instruments_page.py results/$$run > experiments/instruments.md.new && \
 	mv experiments/instruments.md.new experiments/instruments.md
+
+planted: $(VENV)/.dev ## Plant defects in copies of torch.optim, see what the parity hunt finds, and write experiments/parity_planted.md
+	$(python) -m tools.planted_page > experiments/parity_planted.md.new && \
+	mv experiments/parity_planted.md.new experiments/parity_planted.md
 
 test: $(VENV)/.dev ## Run the tests; ARGS go to pytest, e.g. ARGS="-k sgd", ARGS=-n0 for one after the other
 	$(python) -m pytest -n logical --maxprocesses=4 $(ARGS)

@@ -5,15 +5,18 @@ another; `foreach`, on lists of tensors; `fused`, in one kernel; `capturable`, s
 graph; `differentiable`, which autograd can follow; and any of them can be compiled. The
 documentation describes one algorithm and presents the rest as faster ways to the same result. This
 experiment holds them to that. Nothing below names an optimizer: they are listed from torch.optim,
-their options and the values to try are read from their signatures, and each meets
+their options and the values to try are read from their signatures; where gradbench has written the
+documented algorithm down apart from torch.optim, the for-loop is held to that. Each meets
 
 - every on/off combination of its flags and of the numbers that are zero by default (momentum,
   nesterov, weight decay, amsgrad, maximize, …), the other numbers one at a time, and tensors where
   the signature allows them;
-- matrices, vectors, scalars, empty tensors, many tensors, parameter groups; parameters and
-  gradients that are transposed, strided, channels_last, expanded, misaligned or slices of a larger
-  tensor; sparse and conjugated gradients; lists of mixed types; gradients that are None always, at
-  first or later; small, zero and non-finite gradients;
+- two steps and eight, gradients of one and of varying magnitude, and a state that is saved and
+  restored halfway;
+- matrices, vectors, scalars, empty tensors, many tensors, parameter groups that differ in every
+  option; parameters and gradients that are transposed, strided, channels_last, expanded, misaligned
+  or slices of a larger tensor; sparse and conjugated gradients; lists of mixed types; gradients
+  that are None always, at first or later; small, zero and non-finite gradients;
 - float32, float64, bfloat16, float16 and complex64.
 
 After every step these must hold, for the for-loop itself too:
@@ -26,6 +29,7 @@ After every step these must hold, for the for-loop itself too:
     raises       no exception where the for-loop has none, but for a refusal before the first step
     values       parameters are within rounding of the same optimizer's for-loop in float64
     state        so is the optimizer's state
+    definition   the float64 for-loop is what is documented (`gradbench.parity.definitions`)
     state_kind   the state has the for-loop's names, shapes, types, strides and devices
     version      a parameter that moved has a new version, by which autograd notices
 
@@ -223,6 +227,7 @@ EXPECTED = {
     "raises": "no exception",
     "values": "the parameter of the float64 for-loop, within rounding",
     "state": "the state of the float64 for-loop, within rounding",
+    "definition": "the documented algorithm, within rounding",
     "state_kind": "state of the for-loop's names, shapes, types and strides",
     "version": "a new version for a parameter that moved",
 }

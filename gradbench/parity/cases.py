@@ -14,6 +14,9 @@ from gradbench.parity.options import Options
 STEPS = 2
 """Updates of most cases: the second is the first that meets a state."""
 
+FACTORS = (1.0, 1 / 64, 0.0, 4.0, 1 / 4, 16.0, 1.0, 1 / 16)
+"""Of the magnitude of a varying gradient from step to step: second moments fall and rise."""
+
 LONG = 8
 """Updates of the cases that are to reach what begins later, as RAdam's rectification at six."""
 
@@ -29,8 +32,8 @@ class Member:
         gradient: Position of the gradient.
         dtype: Its own floating type; None for the case's.
         present: At which steps it has a gradient; the last goes on.
-        values: ordinary, small, zero or nonfinite: what its gradients are like.
-        group: Number of its parameter group; the learning rate halves from group to group.
+        values: ordinary, small, zero, nonfinite or varying: what its gradients are like.
+        group: Number of its parameter group: see ``in_group``.
     """
 
     shape: tuple[int, ...]
@@ -78,6 +81,7 @@ class Case:
         layout: Name of the list below.
         members: The parameters.
         steps: Updates to take.
+        restored: Whether another optimizer, to which the state is loaded, takes the later half.
     """
 
     optimizer: str
@@ -87,6 +91,11 @@ class Case:
     layout: str
     members: tuple[Member, ...]
     steps: int = STEPS
+    restored: bool = False
+
+    def restores_at(self, step: int) -> bool:
+        """Return whether another optimizer takes over before a step, from 0."""
+        return self.restored and self.steps > 1 and step == self.steps // 2
 
     def dtype_of(self, member: Member) -> torch.dtype:
         """Return the type of one parameter."""
@@ -110,6 +119,8 @@ def gradient_values(member: Member, step: int, dtype: torch.dtype) -> Tensor:
     values = torch.sin((_count(member) + member.seed) ** 2 + step + 1)
     if member.values == "small":
         values = values / 64
+    elif member.values == "varying":
+        values = values * FACTORS[step % len(FACTORS)]
     elif member.values == "zero":
         values = torch.zeros_like(values)
     elif member.values == "nonfinite":

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from gradbench.parity.cases import Case, starting_values
 from gradbench.parity.catalogue import COMPILED, FOR_LOOP, Entry
+from gradbench.parity.defined import deviations
 from gradbench.parity.trial import Refusal, State, Trail, run
 from gradbench.parity.truth import Truth, Truths, error, parts, state_error
 
@@ -33,6 +34,7 @@ CHECKS = (
     "raises",
     "values",
     "state",
+    "definition",
     "state_kind",
     "version",
 )
@@ -138,6 +140,10 @@ class Judge:
         if not own:
             _compare_kinds(found, trail, loop.trail)
         _find_unwritten(found, case, trail, loop)
+        if own:
+            found += [
+                Failure("definition", *where) for where in deviations(self.entry, case, loop.truths)
+            ]
         first: dict[str, Failure] = {}
         for failure in sorted(found, key=lambda f: (f.step, f.member)):
             first.setdefault(failure.check, failure)
@@ -239,7 +245,7 @@ def _unfit(refusal: Refusal, loop: Refusal | None, own: bool) -> str | None:
     said = f"{refusal.kind}: {refusal.message}"
     if not own and loop and loop.step <= refusal.step:
         return None
-    if not own and refusal.moved:
+    if refusal.moved:
         return f"{said}, after some parameters had moved"
     if refusal.step > 0:
         return f"{said}, in step {refusal.step + 1}, after {refusal.step} had gone well"

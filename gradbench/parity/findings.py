@@ -12,7 +12,7 @@ from gradbench.parity.catalogue import FOR_LOOP
 from gradbench.parity.checks import Failure, Judge, Judgement
 from gradbench.parity.minimise import minimise
 
-CHAIN = ("outside", "unwritten", "raises", "values", "state")
+CHAIN = ("outside", "unwritten", "raises", "values", "state", "definition")
 """Checks of which one defect fails several: only the gravest counts."""
 
 ROUNDS = 8
@@ -34,6 +34,7 @@ CONSEQUENCES = {
     "values": "Parameters are updated by another amount than the optimizer defines: the run"
     " differs from what the same options give in the for-loop or in exact arithmetic.",
     "state": "The optimizer's state differs from what it defines, and every later step with it.",
+    "definition": "The for-loop does not do what is documented, and neither does what follows it.",
     "state_kind": "A state_dict saved by this implementation has other entries, shapes or types"
     " than the for-loop's: loading it into another one converts it or fails.",
     "version": "Autograd does not see that the parameter changed: a backward through a graph built"
@@ -188,7 +189,8 @@ def _contains(case: Case, small: Case) -> bool:
 
 def _features(case: Case) -> set[tuple[str, object]]:
     """Return what is not plain about the members of a case."""
-    return {feature for member in case.members for feature in _of(member)}
+    found = {feature for member in case.members for feature in _of(member)}
+    return found | {("restored", True)} if case.restored else found
 
 
 def _of(member: Member) -> Iterable[tuple[str, object]]:

@@ -23,9 +23,12 @@ class Place:
         self.parameter = tensor.requires_grad_(case.implementation != "differentiable")
         self.gradient: Tensor | None = None
         self.bits: Tensor | None = None
+        self.earlier: Tensor | None = None
+        self.kept: Tensor | None = None
 
     def give(self, step: int) -> None:
-        """Set the gradient of a step."""
+        """Set the gradient of a step, and keep the one before: a buffer may be the same memory."""
+        self.earlier, self.kept = self.bits, None if self.bits is None else host(self.bits)
         if not self.member.has_gradient(step):
             self.parameter.grad = self.gradient = self.bits = None
             return
@@ -63,8 +66,10 @@ def outside(view: View) -> Tensor:
 
 
 def host(tensor: Tensor) -> Tensor:
-    """Copy a tensor to the host, where comparing costs no launches and no waiting."""
+    """Copy a tensor, densely, to the host, where comparing costs no launches and no waiting."""
     tensor = tensor.detach()
+    if tensor.is_sparse:
+        return tensor.to_dense().cpu()
     return tensor.clone() if tensor.device.type == "cpu" else tensor.cpu()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -14,7 +14,7 @@ from gradbench.parity.checks import Failure, Judge, Judgement, Outcome
 from gradbench.parity.findings import Finding, explain, symptoms
 from gradbench.parity.layouts import MIXED, large, layouts
 from gradbench.parity.minimise import PLAIN, TYPES
-from gradbench.parity.options import base, combined, full, pairwise
+from gradbench.parity.options import Options, base, combined, full, pairwise
 
 LAID_OUT = (torch.float32, torch.bfloat16)
 """Types in which every layout is tried: one of full and one of low precision."""
@@ -98,9 +98,11 @@ def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
 
     All options on plain matrices in every type (their numbers varied in the precise ones); every
     layout in ``LAID_OUT`` with as many options as combine, in float32 with none too, and eight
-    steps of every option on one small matrix; compilation, which takes seconds, once with the plain
-    options and once with as many as combine. An optimizer that needs a closure looks for its own
-    gradients until it is satisfied, which rounding decides: it is held to its float64 path only.
+    steps of every option on one small matrix, with gradients of much the same and of varying
+    magnitude, and a few with sparse gradients or restored from a state_dict; compilation, which
+    takes seconds, once with the plain options and once with as many as combine. An optimizer that
+    needs a closure looks for its own gradients until it is satisfied, which rounding decides: it is
+    held to its float64 path only.
     """
     types = (torch.float64,) if entry.closure else TYPES
     pairs = pairwise(entry)
@@ -115,18 +117,24 @@ def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
         names = [name for name in lists if name != PLAIN and (everything or "gradients" in name)]
         if entry.closure:  # one vector of all parameters has one type
             names.remove(MIXED)
-        rows = few if thorough or dtype == torch.float32 else few[-1:]
+        rows = few if thorough or dtype == torch.float32 or dtype.is_complex else few[-1:]
         tried += [(name, options) for options in rows for name in names]
         for layout, options in tried:
             for implementation in entry.implementations():
                 if implementation == COMPILED and not _compiled(dtype, layout, options in few):
                     continue
                 yield Case(entry.name, implementation, options, dtype, layout, lists[layout])
-    long = (Member((3, 3)),)
-    for options in full(entry):
+    if not entry.closure:  # groups that differ in the options which do not combine, too
+        name, listed = "parameter groups", layouts(types[0])["parameter groups"]
+        for options in (row for row in pairs if row not in few):
+            for implementation in entry.implementations():
+                if implementation != COMPILED:
+                    yield Case(entry.name, implementation, options, types[0], name, listed)
+    for options, name, listed, restored in _long(entry, list(dict.fromkeys([*few, *pairs]))):
         for implementation in entry.implementations():
             if implementation != COMPILED:
-                yield Case(entry.name, implementation, options, types[0], "eight steps", long, LONG)
+                case = Case(entry.name, implementation, options, types[0], name, listed, LONG)
+                yield replace(case, restored=restored)
     if not entry.closure:
         for layout, members in large().items():
             for implementation in entry.implementations():
@@ -134,6 +142,24 @@ def cases(entry: Entry, thorough: bool = False) -> Iterator[Case]:
                     yield Case(
                         entry.name, implementation, base(entry), torch.float32, layout, members
                     )
+
+
+def _long(
+    entry: Entry, pairs: list[Options]
+) -> Iterator[tuple[Options, str, tuple[Member, ...], bool]]:
+    """List the cases of eight steps: options, name, parameters, whether the state is restored."""
+    plain, varying = (Member((3, 3)),), (Member((3, 3), values="varying"),)
+    some = (True, False, True, False, False, True)
+    sparse = (
+        Member((3, 3), gradient="sparse"),
+        Member((2, 3), 5, gradient="sparse", present=some),
+    )
+    sets = full(entry)
+    yield from ((options, "eight steps", plain, False) for options in sets)
+    if not entry.closure:
+        yield from ((options, "eight steps, varying", varying, False) for options in sets)
+        yield from ((options, "eight steps, sparse", sparse, False) for options in pairs)
+        yield from ((options, "eight steps, restored", varying, True) for options in pairs)
 
 
 def _compiled(dtype: torch.dtype, layout: str, few: bool) -> bool:

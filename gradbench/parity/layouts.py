@@ -34,7 +34,7 @@ def layouts(dtype: torch.dtype) -> dict[str, tuple[Member, ...]]:
         "gradient from the second step": (False, *_ALWAYS[1:]),
         "gradient only at the first step": (True, *_NEVER[1:]),
     }.items():
-        found[name] = (Member((3, 4)), Member((2, 9), 5, present=present))
+        found[name] = (Member((3, 4)), Member((2, 9), 5, present=present), Member((2, 3), 7))
     # What an infinity in one part of a complex number does to the other is not agreed upon.
     for kind in ("small", "zero", *(() if dtype.is_complex else ("nonfinite",))):
         found[f"{kind} gradients"] = _list(*MATRICES[:2], values=kind)
@@ -54,7 +54,7 @@ def layouts(dtype: torch.dtype) -> dict[str, tuple[Member, ...]]:
         (10, 10), gradient="sparse", parameter="misaligned"
     )
     if dtype.is_complex:
-        found["conjugated gradient"] = _list((1, 7), (10, 10), gradient="conjugated")
+        found["conjugated gradients"] = _list((1, 7), (10, 10), gradient="conjugated")
         return found
     found[MIXED] = tuple(
         Member((2, 5), seed, dtype=other, values=values)

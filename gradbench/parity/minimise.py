@@ -59,6 +59,8 @@ def _simpler(case: Case, retype: bool) -> Iterator[Case]:
             yield replace(case, members=members[:number] + members[number + 1 :])
     for steps in range(1, case.steps):
         yield replace(case, steps=steps)
+    if case.restored:
+        yield replace(case, restored=False)
     for name in range(len(case.options)):
         if case.options[name][0] != "lr":
             yield replace(case, options=case.options[:name] + case.options[name + 1 :])

@@ -6,7 +6,7 @@ import inspect
 import itertools
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,6 +15,9 @@ from gradbench.parity.catalogue import FOR_LOOP, SWITCHES, Entry
 
 RATE = 0.125
 """Learning rate of every case, and the value of whatever is switched on: exact in every type."""
+
+LEAST = 1 / 256
+"""A number below it is too small to be seen beside others: ε, say."""
 
 Options = tuple[tuple[str, Any], ...]
 
@@ -51,6 +54,24 @@ def base(entry: Entry) -> Options:
         if entry.closure and type(parameter.default) is int and name != "lr"
     ]
     return (*rate, *counts)
+
+
+def in_group(entry: Entry, options: Options, number: int) -> Options:
+    """Return the options of a parameter group, all unlike those of the first.
+
+    With each group every number, given or by default, is 7/8 of what it was, and one that is too
+    small to be seen beside the rest is 7/512; every second group has the flags of the default.
+    """
+    if not number:
+        return options
+    found = dict(options)
+    for name, parameter in _own(entry):
+        value = found.get(name, parameter.default)
+        if isinstance(value, bool):
+            found[name] = parameter.default if number % 2 else value
+        elif isinstance(value, float | tuple | TensorValue):
+            found[name] = _less(value, (7 / 8) ** number)
+    return tuple(found.items())
 
 
 def structural(entry: Entry) -> dict[str, Any]:
@@ -90,12 +111,20 @@ def combined(entry: Entry) -> list[Options]:
 
 
 def varied(entry: Entry) -> list[Options]:
-    """Vary the other options one at a time, as far as the constructor accepts it."""
+    """Vary the other options one at a time, as far as the constructor accepts it.
+
+    A number of which it accepts nothing else is doubled.
+    """
     rows: list[Options] = []
     for name, values in numeric(entry).items():
         rest = tuple(pair for pair in base(entry) if pair[0] != name)
-        rows += [(*rest, (name, value)) for value in values]
-    return [row for row in rows if accepted(entry, row) is None]
+        mine: list[Options] = [(*rest, (name, value)) for value in values]
+        mine = [row for row in mine if accepted(entry, row) is None]
+        default = entry.parameters[name].default
+        if not mine and isinstance(default, float):
+            mine = [(*rest, (name, 2 * default))]
+        rows += [row for row in mine if accepted(entry, row) is None]
+    return rows
 
 
 def pairwise(entry: Entry) -> list[Options]:
@@ -155,17 +184,31 @@ def _others(entry: Entry, name: str, parameter: inspect.Parameter) -> list[Any]:
         return found
     if isinstance(default, tuple):
         found = [tuple(RATE if x is None else 0.9 * x for x in default)]
+        for at, other in itertools.product(range(len(default)), (RATE, 1.0)):
+            found.append((*default[:at], other, *default[at + 1 :]))
         if "Tensor" in str(parameter.annotation):
             found.append(tuple(TensorValue(math.floor(x * 64) / 64) for x in default))
-    elif name != "lr" and isinstance(default, float) and default != 0:
+    elif name == "lr":
+        found = [1.0]
+    elif isinstance(default, float) and default != 0:
         found = [0.0, RATE]
-    elif name != "lr" and isinstance(default, int) and default != 0:
+    elif isinstance(default, int) and default != 0:
         found = [1]
     elif default is None:
         found = _quoted(entry, name)
     if "Tensor" in str(parameter.annotation) and not isinstance(default, tuple):
         found += [TensorValue(RATE), TensorValue(RATE, (1,))]
     return found
+
+
+def _less(value: Any, factor: float) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_less(x, factor) for x in value)
+    if isinstance(value, TensorValue):
+        return replace(value, value=value.value * factor)
+    if isinstance(value, float):
+        return factor * (1 / 64 if 0 < value < LEAST else value)
+    return value
 
 
 def _quoted(entry: Entry, name: str) -> list[str]:

@@ -9,14 +9,26 @@ from typing import Any
 import torch
 
 from gradbench.observing.alive import alive
-from gradbench.parity.cases import Case, Member
+from gradbench.parity.cases import Case
 from gradbench.parity.catalogue import COMPILED, FOR_LOOP, Entry
 from gradbench.parity.checks import Failure
-from gradbench.parity.options import RATE, TensorValue
+from gradbench.parity.defined import compared, source
+from gradbench.parity.lines import (
+    closure,
+    count,
+    give,
+    keywords,
+    listed,
+    make,
+    restoring,
+    text,
+    values,
+)
+from gradbench.parity.options import Options, TensorValue, in_group
 from gradbench.parity.position import GUARD, view_of
 from gradbench.parity.trial import BACKEND
 
-_COMPARING = ("values", "state", "unwritten", "state_kind")
+_COMPARING = ("values", "state", "definition", "unwritten", "state_kind")
 
 
 def reproduce(entry: Entry, case: Case, failure: Failure, device: torch.device) -> tuple[str, bool]:
@@ -28,12 +40,13 @@ def reproduce(entry: Entry, case: Case, failure: Failure, device: torch.device) 
     Raises:
         DeviceLost: The script, run here, has made the device unusable.
     """
-    text = script(entry, case, failure, device)
+    wrote = script(entry, case, failure, device)
     with alive(device, f"script of {case.optimizer} {case.implementation}, {failure.check}"):
-        if (shown := shows(text, failure)) or len(case.members) < 2:
-            return text, shown
+        among = len(case.members) > 1 or case.members[0].group
+        if (shown := shows(wrote, failure)) or not among:
+            return wrote, shown
         alone = script(entry, case, failure, device, alone=True)
-        return (alone, True) if shows(alone, failure) else (text, False)
+        return (alone, True) if shows(alone, failure) else (wrote, False)
 
 
 def script(
@@ -52,29 +65,34 @@ def script(
         Python that raises AssertionError where the check fails, or the exception itself where
         the defect is an exception.
     """
-    lines = ["import torch", ""]
+    defining = failure.check == "definition"
+    lines = source(entry) if defining else ["import torch", ""]
+    lines[:0] = ["import copy", ""] if case.restored else []
     if device.type != "cpu":
         lines += [f'torch.set_default_device("{device}")', ""]
     comparing = failure.check in _COMPARING
     lines += ["", f"def run({'wide, ' if comparing else ''}**how):"]
-    wide = failure.check in ("values", "state") and not alone
+    wide = failure.check in ("values", "state", "definition") and not alone
     if wide:
         lines.append("    torch.set_default_dtype(torch.float64 if wide else torch.float32)")
     body = [
         line
         for number, member in enumerate(case.members)
-        for line in _make(case, number, member, failure.check, wide)
+        for line in make(case, number, member, failure.check, wide)
     ]
-    arguments = "".join(f", {name}={_text(value, case)}" for name, value in case.options)
-    named = [name for name, value in case.options if isinstance(value, TensorValue)]
-    listed = f"[p{failure.member}] if wide else {_list(case)}" if alone else _list(case)
+    arguments = _arguments(case.options, case)
     if failure.check == "options":
-        name = named[0]
-        body.append(f"option = {_text(dict(case.options)[name], case)}")
-        arguments = arguments.replace(
-            f"{name}={_text(dict(case.options)[name], case)}", f"{name}=option"
-        )
-    body.append(f"optimizer = torch.optim.{entry.name}({listed}{arguments}, **how)")
+        name, value = next(pair for pair in case.options if _tensors(pair[1]))
+        body.append(f"option = {text(value, case)}")
+        arguments = arguments.replace(f"{name}={text(value, case)}", f"{name}=option")
+    made = f"torch.optim.{entry.name}({listed(entry, case)}{arguments}, **how)"
+    if alone:
+        number = failure.member
+        own = _arguments(in_group(entry, case.options, case.members[number].group), case)
+        made = f"torch.optim.{entry.name}([p{number}]{own}, **how) if wide else {made}"
+    body.append(f"optimizer = {made}")
+    if defining:
+        body.append("state, count = {}, 0")
     if case.implementation == COMPILED:
         body.append(f'step = torch.compile(optimizer.step, backend="{BACKEND}")')
     call = "step()" if case.implementation == COMPILED else "optimizer.step()"
@@ -82,10 +100,11 @@ def script(
         call = "optimizer.step(closure)"
     body.append(f"for t in range({case.steps}):")
     for number, member in enumerate(case.members):
-        body += ["    " + line for line in _give(case, number, member, wide, entry.closure)]
-    before, after = _look(case, failure)
+        body += ["    " + line for line in give(case, number, member, wide, entry.closure)]
+    before, after = compared(entry, case, failure.member) if defining else _look(case, failure)
+    body += ["    " + line for line in restoring(entry, case, listed(entry, case), comparing)]
     if entry.closure:
-        body += ["    " + line for line in _closure_lines(case)]
+        body += ["    " + line for line in closure(case)]
     body += ["    " + line for line in (*before, call, *after)]
     number = failure.member
     if comparing:
@@ -102,7 +121,16 @@ def script(
     return "\n".join(lines) + "\n"
 
 
-def shows(text: str, failure: Failure) -> bool:
+def _arguments(options: Options, case: Case) -> str:
+    return "".join(f", {name}={text(value, case)}" for name, value in options)
+
+
+def _tensors(value: Any) -> bool:
+    several = value if isinstance(value, tuple) else (value,)
+    return any(isinstance(one, TensorValue) for one in several)
+
+
+def shows(wrote: str, failure: Failure) -> bool:
     """Run a reproduction, and say whether it raises what it should."""
     expected: Any = AssertionError
     if failure.check == "raises":
@@ -112,7 +140,7 @@ def shows(text: str, failure: Failure) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            exec(compile(text, "<reproduction>", "exec"), {"__name__": "reproduction"})
+            exec(compile(wrote, "<reproduction>", "exec"), {"__name__": "reproduction"})
     except Exception as error:
         return isinstance(error, expected)
     finally:
@@ -121,77 +149,6 @@ def shows(text: str, failure: Failure) -> bool:
             # None rather than "cpu": a device in force costs every later call a little.
             torch.set_default_device(None if device.type == "cpu" else device)
     return False
-
-
-def _make(case: Case, number: int, member: Member, check: str, wide: bool) -> list[str]:
-    """Return the lines that make a parameter."""
-    dtype = case.dtype_of(member)
-    view = view_of(member.shape, member.parameter)
-    name = f"p{number}"
-    lines = [f"{name} = {_values('torch.cos(k)', member, dtype, member.parameter)}"]
-    if check == "outside" or member.parameter != "contiguous":
-        lines = [
-            lines[0].replace(name, "values", 1),
-            f"storage{number} = torch.full(({view.span},), {GUARD}, dtype={dtype})",
-            f"{name} = storage{number}.as_strided({view.shape}, {view.stride}, {view.offset})"
-            f"  # {member.parameter}",
-            f"{name}[:1].copy_(values[:1])"
-            if member.parameter == "expanded"
-            else f"{name}.copy_(values)",
-        ]
-    if wide:
-        lines.append(f"{name} = {name}.to({_wide(dtype)}).clone() if wide else {name}")
-    asked = "False" if case.implementation == "differentiable" else "True"
-    if wide and asked == "False":
-        asked = "wide"
-    return [f"k = {_count(member)}", *lines, f"{name}.requires_grad_({asked})"]
-
-
-def _give(case: Case, number: int, member: Member, wide: bool, closure: bool) -> list[str]:
-    """Return the lines that set a parameter's gradient."""
-    dtype = case.dtype_of(member)
-    formula = "torch.sin(k**2 + t + 1)"
-    extra = []
-    if member.values == "small":
-        formula += " / 64"
-    elif member.values == "zero":
-        formula += " * 0"
-    elif member.values == "nonfinite":
-        extra = ["g.view(-1)[::2], g.view(-1)[1::4] = torch.nan, torch.inf"]
-    lines = [f"k = {_count(member)}"]
-    lines += [f"g = {_values(formula, member, dtype, member.gradient)}", *extra]
-    kind = member.gradient
-    if kind == "sparse":
-        lines.append("g = g.to_sparse()")
-    elif kind == "conjugated":
-        lines.append("g = g.conj().resolve_conj().conj()")
-    elif kind == "expanded":
-        lines.append(f"g = g[:1].expand({member.shape})")
-    elif kind != "contiguous":
-        view = view_of(member.shape, kind)
-        place_ = f"torch.full(({view.span},), torch.nan, dtype={dtype}).as_strided"
-        keep = "g if wide else " if wide else ""
-        lines.append(
-            f"g = {keep}{place_}({view.shape}, {view.stride}, {view.offset}).copy_(g)  # {kind}"
-        )
-    if wide:
-        lines.append(f"g = g.to({_wide(dtype)}) if wide else g")
-    given = f"p{number}.grad = g"
-    present = tuple(map(member.has_gradient, range(case.steps)))
-    if not all(present):
-        given += f" if {present}[t] else None"
-    return [*lines, given, *([f"target{number} = g.clone()"] if closure else [])]
-
-
-def _closure_lines(case: Case) -> list[str]:
-    lines = ["def closure():", "    loss = torch.zeros((), dtype=torch.float64)"]
-    for number in range(len(case.members)):
-        lines += [
-            f"    if p{number}.grad is not None:",
-            f"        p{number}.grad.copy_(p{number}.detach() - target{number})",
-            f"        loss = loss + p{number}.grad.abs().double().square().sum().cpu() / 2",
-        ]
-    return [*lines, "    return loss", ""]
 
 
 def _look(case: Case, failure: Failure) -> tuple[list[str], list[str]]:
@@ -229,15 +186,15 @@ def _look(case: Case, failure: Failure) -> tuple[list[str], list[str]]:
             [f'assert given or torch.equal({p}, before), "moved without a gradient"'],
         )
     if failure.check == "options":
-        return ["before = option.clone()"], ["assert torch.equal(option, before), option"]
+        return ["before = repr(option)"], ["assert repr(option) == before, option"]
     return [], []
 
 
 def _end(entry: Entry, case: Case, failure: Failure, alone: bool) -> list[str]:
     """Return the lines that call ``run`` and compare."""
     implementations = entry.implementations()
-    how = _keywords(implementations[case.implementation])
-    loop = _keywords(implementations[FOR_LOOP])
+    how = keywords(implementations[case.implementation])
+    loop = keywords(implementations[FOR_LOOP])
     if failure.check in ("values", "state"):
         bound = failure.half or 0.0
         loop = how if alone else loop
@@ -250,8 +207,8 @@ def _end(entry: Entry, case: Case, failure: Failure, alone: bool) -> list[str]:
     if failure.check == "unwritten":
         member = case.members[failure.member]
         return [
-            f"k = {_count(member)}",
-            f"start = {_values('torch.cos(k)', member, case.dtype_of(member), member.parameter)}",
+            f"k = {count(member)}",
+            f"start = {values('torch.cos(k)', member, case.dtype_of(member), member.parameter)}",
             f"one, other = run(False{how}), run(False{loop})",
             "left = (one == start) & (other != start)",
             'assert not left.any(), f"{int(left.sum())} of {left.numel()} elements not written"',
@@ -263,50 +220,6 @@ def _end(entry: Entry, case: Case, failure: Failure, alone: bool) -> list[str]:
             " if torch.is_tensor(v)}",
             'assert kind(one) == kind(other), f"{kind(one)} instead of {kind(other)}"',
         ]
+    if failure.check == "definition":
+        return [f"run(True{how})"]
     return [f"run({how.removeprefix(', ')})"]
-
-
-def _keywords(switches: dict[str, Any]) -> str:
-    return "".join(f", {name}={value}" for name, value in switches.items())
-
-
-def _text(value: Any, case: Case) -> str:
-    if isinstance(value, tuple):
-        return "(" + ", ".join(_text(part, case) for part in value) + ")"
-    if isinstance(value, TensorValue) and case.dtype == torch.float64:
-        return repr(value)[:-1] + ", dtype=torch.float64)"
-    return repr(value)
-
-
-def _list(case: Case) -> str:
-    names = [f"p{number}" for number in range(len(case.members))]
-    groups = sorted({member.group for member in case.members})
-    if groups == [0]:
-        return f"[{', '.join(names)}]"
-    parts = []
-    for group in groups:
-        pairs = zip(names, case.members, strict=True)
-        listed = ", ".join(name for name, member in pairs if member.group == group)
-        parts.append(f"dict(params=[{listed}], lr={RATE / 2**group})")
-    return f"[{', '.join(parts)}]"
-
-
-def _count(member: Member) -> str:
-    size = 1
-    for length in member.shape:
-        size *= length
-    shift = f" + {member.seed}" if member.seed else ""
-    return f"torch.arange({size}, dtype=torch.float64){shift}"
-
-
-def _values(formula: str, member: Member, dtype: torch.dtype, position: str) -> str:
-    if dtype.is_complex:
-        formula = f"torch.complex({formula}, ({formula}).flip(0))"
-    elif " " in formula:
-        formula = f"({formula})"
-    text = f"{formula}.to({dtype}).reshape({member.shape})"
-    return f"{text}[:1].expand({member.shape})" if position == "expanded" else text
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return torch.complex128 if dtype.is_complex else torch.float64

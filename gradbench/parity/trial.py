@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from gradbench.observing.writes import writes_of
 from gradbench.parity.cases import Case
 from gradbench.parity.catalogue import COMPILED, Entry
 from gradbench.parity.guarded import Place, gradient_on, host, outside, put, raw, same
-from gradbench.parity.options import RATE, TensorValue, build
+from gradbench.parity.options import RATE, TensorValue, build, in_group
 
 State = dict[str, Tensor]
 Kind = tuple[tuple[int, ...], torch.dtype, tuple[int, ...], str]
@@ -117,7 +118,7 @@ def _run(entry: Entry, case: Case, device: torch.device) -> Trail:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            optimizer = entry.make(groups(case, places), **options, **switches)
+            optimizer = entry.make(groups(entry, case, places), **options, **switches)
         except Exception as error:
             trail.refusal = _refusal(error, -1, False)
             return trail
@@ -126,6 +127,13 @@ def _run(entry: Entry, case: Case, device: torch.device) -> Trail:
             torch.compiler.reset()
             take = torch.compile(optimizer.step, backend=BACKEND)
         for step in range(case.steps):
+            if case.restores_at(step):
+                try:
+                    optimizer = restored(entry, optimizer, case, places)
+                except Exception as error:
+                    trail.refusal = _refusal(error, step, False)
+                    return trail
+                take = optimizer.step
             for place_ in places:
                 place_.give(step)
             before = [host(place_.storage) for place_ in places]
@@ -180,18 +188,29 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def groups(case: Case, places: list[Place]) -> list[Any]:
-    """Return the parameters as the constructor takes them: a list, or groups."""
+def groups(entry: Entry, case: Case, places: list[Place]) -> list[Any]:
+    """Return the parameters as the constructor takes them: a list, or groups with options."""
     numbers = sorted({member.group for member in case.members})
     if numbers in ([0], []):
         return [place_.parameter for place_ in places]
+    device = places[0].device
     return [
         {
             "params": [p.parameter for p in places if p.member.group == number],
-            "lr": RATE / 2**number,
+            **build(in_group(entry, case.options, number), device, case.dtype),
         }
         for number in numbers
     ]
+
+
+def restored(entry: Entry, optimizer: Optimizer, case: Case, places: list[Place]) -> Optimizer:
+    """Return another optimizer of the same parameters, with other options, that took the state."""
+    alone = replace(case, options=())
+    rate = {"lr": 2 * RATE} if "lr" in entry.parameters else {}
+    switches = entry.implementations()[case.implementation]
+    other = entry.make(groups(entry, alone, places), **rate, **switches)
+    other.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    return other
 
 
 def state_of(optimizer: Optimizer, parameter: Tensor) -> State:
@@ -220,6 +239,8 @@ def _look(
 
     for number, (at, old, bit) in enumerate(zip(places, before, bits, strict=True)):
         now, beside = host(at.storage), outside(at.view)
+        if at.earlier is not None and at.kept is not None and not same(host(at.earlier), at.kept):
+            note("gradient", number, "the gradient of the step before was rewritten")
         written = (raw(now)[beside] != raw(old)[beside]).any(-1)
         if written.any():
             note("outside", number, f"{int(written.sum())} elements beside it were written")
@@ -243,10 +264,13 @@ def _look(
 
 
 def _look_at_options(trail: Trail, step: int, case: Case, options: dict[str, Any]) -> None:
-    for name, value in case.options:
-        if isinstance(value, TensorValue):
-            now = options[name]
-            if not torch.equal(now, value.build(now.device, now.dtype)):
+    for name, given in case.options:
+        several = isinstance(given, tuple)
+        pairs = zip(given, options[name], strict=True) if several else [(given, options[name])]
+        for value, now in pairs:
+            if isinstance(value, TensorValue) and not torch.equal(
+                now, value.build(now.device, now.dtype)
+            ):
                 trail.violations.append(
                     Violation("options", step, 0, f"the tensor passed as {name} is now {now}")
                 )

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradbench.parity.cases import Case, Member, gradient_values, starting_values
 from gradbench.parity.catalogue import FOR_LOOP, Entry
-from gradbench.parity.options import RATE, Options, build
+from gradbench.parity.options import Options, build, in_group
 from gradbench.parity.trial import State, state_of
 from gradbench.verify.ulps import ulp_error
 
@@ -124,7 +124,7 @@ def truth(entry: Entry, case: Case, members: Members) -> list[Truth]:
             bounds.append(bound * max(1.0, lost, moved))
             losses = {
                 name: error(
-                    rounded_states[step][number][name], value, _state_scale(kept, name), unit
+                    rounded_states[step][number][name], value, state_scale(kept, name), unit
                 )
                 for name, value in kept[step].items()
                 if name in rounded_states[step][number]
@@ -158,7 +158,7 @@ def error(actual: Tensor, expected: Tensor, scale: Tensor, unit: torch.dtype) ->
 def state_error(truth_: Truth, step: int, name: str, actual: Tensor) -> float:
     """Return the largest error of a tensor of the state, in ulps of its largest element."""
     expected = truth_.states[step][name]
-    return error(actual, expected, _state_scale(truth_.states, name), truth_.unit)
+    return error(actual, expected, state_scale(truth_.states, name), truth_.unit)
 
 
 def parts(tensor: Tensor) -> Tensor:
@@ -204,14 +204,9 @@ def _follow(
         starting_values(member, dtype).to(wider).clone().contiguous().requires_grad_()
         for member, dtype, wider in zip(members, dtypes, wide, strict=True)
     ]
-    options = _numbers(entry, case, dtypes[0], hyper)
-    listed: list[Any] = list(parameters)
-    if any(member.group for member in members):
-        listed = [
-            {"params": [p], "lr": RATE / 2**member.group}
-            for p, member in zip(parameters, members, strict=True)
-        ]
-    optimizer = entry.make(listed, **options, **entry.implementations()[FOR_LOOP])
+    mine = replace(case, options=in_group(entry, case.options, members[0].group))
+    options = numbers(entry, mine, dtypes[0], hyper)
+    optimizer = entry.make(parameters, **options, **entry.implementations()[FOR_LOOP])
     paths: list[list[Tensor]] = []
     states: list[list[State]] = []
     for step in range(case.steps):
@@ -262,7 +257,7 @@ def _default_float64() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-def _numbers(entry: Entry, case: Case, dtype: torch.dtype, hyper: float) -> dict[str, Any]:
+def numbers(entry: Entry, case: Case, dtype: torch.dtype, hyper: float) -> dict[str, Any]:
     """Return every option that is a number or several, changed by ``hyper`` of itself.
 
     None inside a tuple is the type's ε, which is what Adafactor documents it to mean.
@@ -307,7 +302,7 @@ def _scales(start: Tensor, path: list[Tensor]) -> list[Tensor]:
     return found
 
 
-def _state_scale(states: list[State], name: str) -> Tensor:
+def state_scale(states: list[State], name: str) -> Tensor:
     """Return the largest finite magnitude that a tensor of the state ever has."""
     seen = [parts(state[name]).abs().reshape(-1) for state in states if name in state]
     values = torch.cat(seen)

@@ -3,11 +3,11 @@ import math
 import pytest
 import torch
 
-from gradbench.parity.cases import Case, Member
+from gradbench.parity.cases import LONG, Case, Member, gradient_values
 from gradbench.parity.catalogue import COMPILED, catalogue, entry
 from gradbench.parity.layouts import layouts
 from gradbench.parity.minimise import minimise
-from gradbench.parity.options import base, build, full, pairwise, structural
+from gradbench.parity.options import base, build, full, in_group, pairwise, structural, varied
 from gradbench.parity.position import POSITIONS, place
 from gradbench.parity.truth import Truths, error
 
@@ -97,3 +97,26 @@ def test_an_optimizer_of_ones_own_can_be_described() -> None:
         pass
 
     assert entry(Mine).name == "Mine"
+
+
+def test_a_further_group_has_other_options_throughout() -> None:
+    options = (("lr", 0.125), ("amsgrad", True), ("weight_decay", 0.125))
+    adam = ENTRIES["Adam"]
+    assert in_group(adam, options, 0) == options
+    second = dict(in_group(adam, options, 1))
+    assert second["lr"] == second["weight_decay"] == 0.875 * 0.125
+    assert second["amsgrad"] is False
+    assert second["betas"] == (0.875 * 0.9, 0.875 * 0.999)
+    assert second["eps"] == 0.875 / 64  # 1e-8 would be seen nowhere
+
+
+def test_a_varying_gradient_has_a_zero_step_and_rises_again() -> None:
+    member = Member((3, 3), values="varying")
+    largest = [float(gradient_values(member, t, torch.float64).abs().max()) for t in range(LONG)]
+    assert min(largest) == 0
+    assert largest[3] > largest[0] > largest[1] > 0
+
+
+def test_a_number_that_takes_no_other_is_doubled() -> None:
+    rows = map(dict, varied(ENTRIES["Adafactor"]))
+    assert {row["d"] for row in rows if "d" in row} == {2.0}
