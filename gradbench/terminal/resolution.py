@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gradbench.results.status import TIMED
 from gradbench.statistics.verdicts import known
+from gradbench.terminal.figures import UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,6 +19,9 @@ WEAK = 4.0
 
 _MANY_LOST = 0.01
 """Share of updates lost from which it is a finding."""
+
+_FAR = 1000
+"""Tolerances beyond which nobody asks how many."""
 
 _NAMED = 4
 """Mutants, strategies or models that are named where there are more."""
@@ -54,6 +58,13 @@ class Resolution:
     def loses_updates(self) -> bool:
         """Whether enough updates are lost to say so."""
         return self.lost is not None and self.lost > _MANY_LOST
+
+    @property
+    def distance(self) -> str:
+        """Give the power, such as ``6.4``."""
+        if self.power is None:
+            return UNKNOWN
+        return f"{self.power:.2g}" if self.power < _FAR else f"over {_FAR}"
 
     @property
     def limit(self) -> str:
@@ -125,7 +136,7 @@ def cannot_see(seen: Resolution) -> str | None:
         hidden = f"; at the block's it cannot see: {few(seen.hidden)}" if seen.hidden else ""
         return (
             f"verified, but weakly: at verification's own hyperparameters the nearest mutant, "
-            f"{seen.nearest}, is {seen.power:.2g} tolerances away, and what is nearer than "
+            f"{seen.nearest}, is {seen.distance} tolerances away, and what is nearer than "
             f"{WEAK:g} may pass for right{hidden}"
         )
     if not seen.hidden:
@@ -134,7 +145,7 @@ def cannot_see(seen: Resolution) -> str | None:
     if seen.power is not None:
         own = (
             "; at its own hyperparameters it sees every mutant, the nearest at "
-            f"{seen.power:.2g} tolerances: {seen.nearest}"
+            f"{seen.distance} tolerances: {seen.nearest}"
         )
     return (
         f"verification at these hyperparameters cannot see: {few(seen.hidden)} "

@@ -30,6 +30,11 @@ def test_mistakes_below_the_resolution_are_named_once_for_models_alike() -> None
     ]
 
 
+@pytest.mark.parametrize(("power", "said"), [(6.368, "6.4"), (420_049.7, "over 1000"), (None, "–")])
+def test_a_distance_beyond_all_doubt_is_not_counted(power: float | None, said: str) -> None:
+    assert resolution(cells(verified("base", power=power))).distance == said
+
+
 def test_what_only_some_strategies_hide_is_said_of_them() -> None:
     block = cells(verified("base"), verified("flat", indistinguishable="eps left out"))
     assert resolution(block).hidden == ("eps left out (with flat)",)

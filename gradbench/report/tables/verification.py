@@ -9,7 +9,7 @@ from gradbench.report.tables.table import ReportTable
 from gradbench.results.status import TIMED
 from gradbench.statistics.verdicts import known
 from gradbench.terminal import figures as text
-from gradbench.terminal.resolution import WEAK, Resolution, resolution
+from gradbench.terminal.resolution import WEAK, resolution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,14 +67,8 @@ def _row(block: pd.DataFrame) -> dict[str, Any]:
         "model": first["model_label"],
         "rule": first["rule"],
         "dtype": seen.dtype + (f"\nlr {seen.lr:g}" if known(seen.lr) else ""),
-        "power": _power(seen),
+        "power": seen.distance + ("\nweak" if seen.is_weak else ""),
         "nearest mutant": seen.nearest or text.UNKNOWN,
         "not seen here": ", ".join(seen.hidden) or text.UNKNOWN,
         "updates lost": text.UNKNOWN if seen.lost is None else f"{100 * seen.lost:.3g} %",
     }
-
-
-def _power(seen: Resolution) -> str:
-    if seen.power is None:
-        return text.UNKNOWN
-    return f"{seen.power:.2g}" + ("\nweak" if seen.is_weak else "")
