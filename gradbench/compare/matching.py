@@ -12,6 +12,7 @@ import pandas as pd
 from gradbench.compare.side import Side, records
 from gradbench.errors import BadRequest
 from gradbench.results.selection import plain
+from gradbench.results.status import TIMED
 
 Several = Literal["refuse", "latest", "pool"]
 Row = dict[str, Any]
@@ -110,7 +111,7 @@ def _columns(base: pd.DataFrame, other: pd.DataFrame, across: Sequence[str]) -> 
 
 def _measured(cells: pd.DataFrame) -> pd.Series[bool]:
     roles = cells["role"].isin(["baseline", "candidate"])
-    return roles & (cells["status"] == "ok") & (cells["update_s"] > 0)
+    return roles & cells["status"].isin(TIMED) & (cells["update_s"] > 0)
 
 
 def _rows(cells: pd.DataFrame, *, timed: bool) -> list[Row]:
@@ -167,6 +168,10 @@ def _why_not(
         if not rows:
             states = [f" ({row['status']} in {name}: {_reason(row)})" for row in without]
             return f"only in {only}{next(iter(states), '')}"
+    statuses = [sorted({str(row["status"]) for row in rows}) for rows in chosen]
+    if statuses[0] != statuses[1]:  # an approximation is another thing than the rule
+        names = [name for name, _, _ in sides]
+        return ", ".join(f"{' or '.join(s)} in {n}" for s, n in zip(statuses, names, strict=True))
     sizes = [{row["parameters"] for row in rows} - {None} for rows in chosen]
     if "model" not in across and all(sizes) and sizes[0] != sizes[1]:
         counts = [" or ".join(f"{int(n)}" for n in sorted(size)) for size in sizes]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradbench.predict.memory import Memory
+from gradbench.results.status import APPROXIMATE
+from gradbench.terminal.figures import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,9 +68,9 @@ class Evidence:
 def gather_evidence(cells: pd.DataFrame) -> list[Evidence]:
     """Sort cells by circumstances.
 
-    Only right cells count. A strategy that is wrong in any of the blocks is not ranked at all:
-    what fails on one model is no advice for another. A rule that computes much is left out: its
-    cost is neither calls nor bytes.
+    Only right cells count. A strategy that is wrong or approximate in any of the blocks is not
+    ranked at all: what fails on one model is no advice for another. A rule that computes much is
+    left out: its cost is neither calls nor bytes.
 
     Args:
         cells: Rows of ``cells``, controls among them.
@@ -162,6 +164,9 @@ def _unfit(rows: pd.DataFrame) -> dict[str, str]:
         if len(wrong):
             models = ", ".join(sorted(set(wrong["model"])))
             unfit[str(strategy)] = f"wrong for {models}: {wrong['reason'].iloc[0]}"
+        elif (own["status"] == APPROXIMATE).any():
+            off = percent(own["update_error"].max())
+            unfit[str(strategy)] = f"approximate: its updates are off by {off}"
         elif not ((own["status"] == "ok") & (own["update_s"] > 0)).any():
             reasons = own["reason"].dropna()
             unfit[str(strategy)] = (

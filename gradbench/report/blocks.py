@@ -6,8 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gradbench.request.versions import without_versions
+from gradbench.results.status import APPROXIMATE, TIMED
 from gradbench.statistics.verdicts import difference, known
 from gradbench.terminal import figures as text
+from gradbench.terminal.approximation import approximation
+from gradbench.terminal.resolution import WEAK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,12 +193,17 @@ def _samples_text(row: dict[Any, Any]) -> str:
 
 def _verified_text(row: dict[Any, Any]) -> str:
     """Say what verification found."""
+    if row["status"] == APPROXIMATE:
+        return approximation(row)
     if row["status"] != "ok":
         return f"{row['status']}: {row['reason'] or 'no reason given'}"
-    if not known(row["max_ulp_error"]):
-        return "verified"
-    error, limit = text.number(row["max_ulp_error"]), text.number(row["tolerance_ulps"])
-    return f"{error} of {limit} ulp"
+    found = "verified"
+    if known(row["max_ulp_error"]):
+        error, limit = text.number(row["max_ulp_error"]), text.number(row["tolerance_ulps"])
+        found = f"{error} of {limit} ulp"
+    if known(row["power"]) and row["power"] < WEAK:
+        found += f", weakly: a mutant is {row['power']:.2g} tolerances away"
+    return found
 
 
 def _contention(row: dict[Any, Any]) -> str:
@@ -217,7 +225,7 @@ def _bottleneck(row: dict[Any, Any]) -> str:
 
 
 def _difference(row: dict[Any, Any]) -> str:
-    if row["status"] != "ok":
+    if row["status"] not in TIMED:
         return str(row["status"])
     if row["role"] == "baseline":
         return "baseline"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from gradbench.report.cost_model import CostModels, fit_cost_models
 from gradbench.report.gather import Gathered
+from gradbench.results.status import TIMED
 from gradbench.statistics.verdicts import known
+from gradbench.terminal.resolution import lost_updates, resolution
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,8 +63,10 @@ def derive(gathered: Gathered) -> Content:
     from gradbench.report.blocks import describe_cells
     from gradbench.report.recommend import recommend
     from gradbench.report.trust import trusted
+    from gradbench.results.learning_rates import with_learning_rates
 
-    described = describe_cells(gathered.cells, gathered.samples)
+    known_rates = with_learning_rates(gathered.cells, gathered.runs)
+    described = describe_cells(known_rates, gathered.samples)
     cells = trusted(described, gathered.calibrations)
     return Content(
         cells,
@@ -126,12 +130,26 @@ def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
                 f"Run {run['run']} on {run['host']} is {run['state']}: {there} of {asked} blocks "
                 "are here."
             )
-    return [*notes, *_contended(cells), *_uncalibrated(gathered.calibrations, cells)]
+    notes += [*_lost(cells), *_contended(cells)]
+    return [*notes, *_uncalibrated(gathered.calibrations, cells)]
+
+
+def _lost(cells: pd.DataFrame) -> list[str]:
+    """Name the blocks whose updates are lost in their dtype."""
+    losing = cells[cells["lost_fraction"] > 0]
+    lines = []
+    for _, block in losing.groupby(["panel", "rule", "run", "host", "block"], sort=True):
+        words = lost_updates(resolution(block))
+        if words is not None:
+            lines.append(f"{block['panel'].iloc[0]} · {block['rule'].iloc[0]}: {words}.")
+    return lines[:_NAMED] + [f"The same holds for {len(lines) - _NAMED} more."] * (
+        len(lines) > _NAMED
+    )
 
 
 def _contended(cells: pd.DataFrame) -> list[str]:
     """Name the blocks that were measured on a busy machine, by what kept it busy."""
-    blocks = cells[(cells["clock"] == "contended") & (cells["status"] == "ok")]
+    blocks = cells[(cells["clock"] == "contended") & cells["status"].isin(TIMED)]
     blocks = blocks.drop_duplicates(["run", "host", "block"])
     if blocks.empty:
         return []

@@ -34,19 +34,21 @@ SELECT run, host, block,
        min(file) AS file
 FROM rows GROUP BY run, host, block ORDER BY run, host, block
 """
+_TIMED = "FILTER (status IN ('ok', 'approximate'))"
 _SPREAD = f"""
 SELECT {", ".join(DEVICE)}, model, rule, dtype, threads, cache, strategy, zeroing,
        bool_or(role = 'baseline') AS baseline,
        count(*) AS machines,
        count(*) FILTER (status = 'ok') AS ok,
+       count(*) FILTER (status = 'approximate') AS approximate,
        count(*) FILTER (status = 'wrong') AS wrong,
        count(*) FILTER (status = 'failed') AS failed,
        count(*) FILTER (status = 'skipped') AS skipped,
        count(*) FILTER (contended) AS contended,
-       quantile_cont(update_s, [0.05, 0.5, 0.95]) FILTER (status = 'ok') AS update_s,
-       max(update_s) FILTER (status = 'ok') AS slowest_s,
-       arg_max(host, update_s) FILTER (status = 'ok') AS slowest_host,
-       quantile_cont(speedup, [0.05, 0.5, 0.95]) FILTER (status = 'ok') AS speedup
+       quantile_cont(update_s, [0.05, 0.5, 0.95]) {_TIMED} AS update_s,
+       max(update_s) {_TIMED} AS slowest_s,
+       arg_max(host, update_s) {_TIMED} AS slowest_host,
+       quantile_cont(speedup, [0.05, 0.5, 0.95]) {_TIMED} AS speedup
 FROM rows {{join}}
 WHERE role IN ('baseline', 'candidate')
 GROUP BY ALL ORDER BY ALL

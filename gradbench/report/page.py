@@ -176,6 +176,8 @@ def _answers(recommendations: pd.DataFrame) -> list[dict[str, Any]]:
             "calibration": row["calibration_text"],
             "ties": list(row["ties"]),
             "wrong": list(row["wrong"]),
+            "approximate": list(row["approximate"]),
+            "beware": row["beware"],
         }
         for row in recommendations.to_dict("records")
     ]

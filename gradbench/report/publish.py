@@ -168,13 +168,15 @@ def draw_tables(content: Content) -> Iterator[ReportTable]:
         missing,
         observations,
         recommendations,
+        situations,
         speedups,
+        verification,
         zeroings,
     )
 
     for table in (
-        *(fleet, recommendations, calibration, speedups, latency, zeroings, cost_models),
-        *(missing, gradient_trouble, observations, environment),
+        *(fleet, recommendations, calibration, speedups, latency, situations, verification),
+        *(zeroings, cost_models, missing, gradient_trouble, observations, environment),
     ):
         yield from table.draw(content)
 

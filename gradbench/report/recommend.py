@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradbench.report.blocks import measured
+from gradbench.results.status import APPROXIMATE
 from gradbench.statistics.verdicts import FASTER, SLOWER, known, ties
+from gradbench.terminal.figures import percent
+from gradbench.terminal.situations import beware
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,19 +20,21 @@ def recommend(cells: pd.DataFrame) -> pd.DataFrame:
     Only right cells with the block's default zeroing are candidates. If none is faster than the
     baseline by more than the noise floor, the baseline is recommended: then there is no reason to
     change. ``ties`` are those whose speedup cannot be told from the recommended one's: its
-    interval, widened by the noise floor, reaches the recommended one's.
+    interval, widened by the noise floor, reaches the recommended one's. An approximate strategy is
+    never recommended; one that is faster is named beside the answer.
 
     Args:
         cells: Described cells.
 
     Returns:
         The row of the recommended cell of each block with ``ties``, ``baseline``,
-        ``baseline_update_s``, ``baseline_step_s`` and ``wrong`` (strategies that are wrong); no
-        row for a block without a right cell.
+        ``baseline_update_s``, ``baseline_step_s``, ``wrong`` (strategies that are wrong),
+        ``approximate`` (faster ones that are, in words) and ``beware`` (what the strategy refuses
+        or gets wrong, and the baseline does not); no row for a block without a right cell.
     """
     import pandas as pd
 
-    asked = measured(cells, ("ok", "wrong", "failed"))
+    asked = measured(cells, ("ok", APPROXIMATE, "wrong", "failed"))
     order = ["device_label", "model_label", "rule"]
     chosen = [
         answer
@@ -62,7 +67,25 @@ def _choose(block: pd.DataFrame) -> dict[str, Any] | None:
         "baseline_update_s": baseline["update_s"].iloc[0] if len(baseline) else None,
         "baseline_step_s": baseline["step_s"].iloc[0] if len(baseline) else None,
         "wrong": sorted(set(wrong["strategy"])),
+        "approximate": _approximate(default, best),
+        "beware": beware(best.to_dict(), _first(block[block["role"] == "baseline"])),
     }
+
+
+def _first(rows: pd.DataFrame) -> dict[Any, Any] | None:
+    return next(iter(rows.to_dict("records")), None)
+
+
+def _approximate(default: pd.DataFrame, best: Any) -> list[str]:
+    """Describe the approximate strategies that are faster than the best exact one."""
+    least = best["speedup"] if known(best["speedup"]) and best["role"] != "baseline" else 1.0
+    found = default[(default["status"] == APPROXIMATE) & (default["difference"] == FASTER)]
+    found = found[found["speedup"] > least].sort_values("speedup", ascending=False)
+    return [
+        f"{row['strategy']} {row['speedup_text']} as fast, its updates are off by "
+        f"{percent(row['update_error'])}"
+        for row in found.to_dict("records")
+    ]
 
 
 def _ties(row: dict[Any, Any], best: Any) -> bool:

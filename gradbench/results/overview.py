@@ -12,6 +12,7 @@ from gradbench.request.block import safe
 from gradbench.request.versions import Versions, without_versions
 from gradbench.results.files import LeftOut, UnreadableFile, check_file, find_files, read_file
 from gradbench.results.schema import CELL, OBSERVATION, RUN, TABLES
+from gradbench.results.status import TIMED
 
 _WHY = {"running": "running or killed", "interrupted": "interrupted", "failed": "failed"}
 
@@ -126,7 +127,7 @@ def _sum_up(folder: Path, run: _Found) -> RunOverview:
         devices=_distinct(
             " ".join(part for part in (cell["device"], cell["device_name"]) if part)
             for cell in run.cells
-            if cell["status"] == "ok"
+            if cell["status"] in TIMED
         ),
         hosts=_distinct(row["host"] for row in [*run.cells, *commands]),
         torch_versions=_distinct(row["torch_version"] for row in [*run.cells, *commands]),

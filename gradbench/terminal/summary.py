@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from gradbench.results.status import APPROXIMATE, TIMED
 from gradbench.statistics.verdicts import NO_DIFFERENCE, difference, known
 from gradbench.terminal.figures import format_seconds, percent, threads
 
@@ -35,7 +36,7 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
         Tables in order of the devices; none where nothing was measured.
     """
     tables = []
-    measured = cells[cells["status"].isin(["ok", "wrong", "failed"])]
+    measured = cells[cells["status"].isin([*TIMED, "wrong", "failed"])]
     for (device, name), rows in measured.groupby(["device", "device_name"], dropna=False):
         hardware = f" · {name}" if isinstance(name, str) else ""
         table = Table(title=f"{device}{hardware}", title_justify="left", pad_edge=False)
@@ -87,12 +88,13 @@ def heading_of(block: pd.DataFrame, told: Sequence[str]) -> str:
 
 
 def _add_block(table: Table, block: pd.DataFrame, heading: str) -> None:
-    """Add a block's strategies, fastest first, wrong ones last and unranked."""
+    """Add a block's strategies, fastest first: exact, approximate, then wrong and unranked."""
     baseline = block[block["role"] == "baseline"]
     zeroing = baseline["zeroing"].iloc[0] if len(baseline) else block["zeroing"].iloc[0]
     shown = block[block["role"].isin(["baseline", "candidate"]) & (block["zeroing"] == zeroing)]
-    shown = shown.assign(ranked=shown["status"] == "ok")
-    shown = shown.sort_values(["ranked", "update_s"], ascending=[False, True], na_position="last")
+    places = {status: place for place, status in enumerate(TIMED)}
+    shown = shown.assign(place=shown["status"].map(places).fillna(len(places)))
+    shown = shown.sort_values(["place", "update_s"], na_position="last")
     heading += " · cold cache" if block["cache"].iloc[0] == "cold" else ""
     for row in shown.to_dict("records"):
         table.add_row(heading, *_figures(row))
@@ -102,7 +104,9 @@ def _add_block(table: Table, block: pd.DataFrame, heading: str) -> None:
 def _figures(row: dict[Any, Any]) -> list[str | Text]:
     """Format one cell; a speedup that is no more than noise is dimmed."""
     strategy = f"{row['strategy']} (baseline)" if row["role"] == "baseline" else row["strategy"]
-    if row["status"] != "ok":
+    if row["status"] == APPROXIMATE:
+        strategy = f"≈ {strategy}"
+    elif row["status"] != "ok":
         return [strategy, Text(row["status"], style="bold red")]
     if not known(row["update_s"]):
         return [strategy, "", "", "", "", "", format_seconds(row["step_s"])]
@@ -143,7 +147,7 @@ def status_lines(cells: pd.DataFrame) -> list[str]:
     """
     asked = cells[cells["role"].isin(["baseline", "candidate"])]
     lines = []
-    for status in ("ok", "wrong", "failed", "skipped"):
+    for status in (*TIMED, "wrong", "failed", "skipped"):
         rows = asked[asked["status"] == status]
         if len(rows):
             lines.append(f"{len(rows)} {status}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from gradbench.results.status import TIMED
 from gradbench.terminal.figures import format_seconds, size
 from gradbench.terminal.summary import heading_of, told_by
 
@@ -36,7 +37,7 @@ def zeroing_costs(cells: pd.DataFrame) -> pd.DataFrame:
     joined = cells.merge(baselines, "inner", on=names)
     shown = joined[
         joined["role"].isin(["baseline", "candidate"])
-        & (joined["status"] == "ok")
+        & joined["status"].isin(TIMED)
         & (joined["strategy"] == joined["baseline"])
         & joined[list(PHASES)].notna().all(axis=1)
     ]

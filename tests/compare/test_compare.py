@@ -140,6 +140,20 @@ def test_one_sided_cells_are_listed_with_the_reason() -> None:
     assert found["reason"][list(TIMES)].isna().all()
 
 
+def test_approximate_cells_are_compared_with_their_like_alone() -> None:
+    base, other = rows(TIMES), rows(slowed(TIMES, foreach=2.0), run="s")
+    for side in (base, other):
+        for row in side:
+            row |= {"status": "approximate"} if row["strategy"] == "foreach" else {}
+    found = compared(base, other)
+    assert found["verdict"]["foreach"] == "slower"
+    assert found["reason"].isna().all()
+    exact = [{**row, "status": "ok"} for row in base]
+    found = compared(exact, other)
+    assert found["reason"]["foreach"] == "ok in BASE, approximate in OTHER"
+    assert pd.isna(found["verdict"]["foreach"])
+
+
 def test_cells_without_an_update_time_are_no_cells_to_compare() -> None:
     other = rows({**TIMES, "in_backward": 1e-5}, run="s")
     for row in other:

@@ -76,6 +76,15 @@ def test_what_is_wrong_is_not_ranked() -> None:
     assert list(frame["strategy"]) == ["fused"]
 
 
+def test_what_is_approximate_is_not_ranked() -> None:
+    rows = cells()
+    flat = (rows["strategy"] == "flat") & (rows["model"] == "small")
+    rows.loc[flat, ["status", "update_error"]] = ["approximate", 0.021]
+    (ranking,) = rankings(rows, 150, 1_000_000, "adamw")
+    assert list(ranking.rows["strategy"]) == ["fused"]
+    assert ranking.evidence.unfit == {"flat": "approximate: its updates are off by 2.1 %"}
+
+
 def test_crossovers_are_where_the_costs_meet() -> None:
     (ranking,) = rankings(cells(), 150, 1_000_000, "adamw")
     (change,) = ranking.by_parameters

@@ -1,5 +1,6 @@
 """Many machines: told apart by host, summed up where there are too many to draw."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gradbench.report.blocks import describe_cells
 from gradbench.report.content import derive
 from gradbench.report.gather import gather
 from gradbench.report.publish import draw_tables
+from gradbench.report.tables import fleet as fleet_table
 from gradbench.results.overview import overview
 from gradbench.results.store import Store
 from gradbench.terminal.summary import summary_tables
@@ -53,6 +55,20 @@ def test_the_sum_over_machines_is_that_of_their_rows(folder: Path) -> None:
         np.testing.assert_allclose(joined[name], joined[share])
     assert spread["wrong"].sum() == (asked["status"] == "wrong").sum() > 0
     assert (spread["slowest_host"] == "node-00017").any()  # three times slower than its like
+
+
+@pytest.mark.usefixtures("small_page")
+def test_an_approximate_strategy_is_not_the_fastest_of_a_fleet(folder: Path) -> None:
+    content = derive(gather([folder]))
+    assert content.fleet is not None
+    spread = content.fleet.spread
+    (table,) = fleet_table.draw(content)
+    best = table.text["fastest"].iloc[0]
+    off = spread["machines"].where(spread["strategy"] == best, 0)
+    other = replace(content.fleet, spread=spread.assign(approximate=off))
+    (table,) = fleet_table.draw(replace(content, fleet=other))
+    assert best not in set(table.text["fastest"])
+    assert table.text["fastest"].iloc[0]
 
 
 @pytest.mark.usefixtures("small_page")

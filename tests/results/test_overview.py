@@ -41,3 +41,15 @@ def test_a_run_whose_names_hold_no_versions_is_as_complete_as_it_was(tmp_path: P
     found = run(tmp_path, ["h-cpu-a-1a2b3c4d"], state="interrupted")
     assert found.state == "incomplete: interrupted"
     assert run(tmp_path, ["h-cpu-b-1a2b3c4d"], state="interrupted").state == "complete"
+
+
+def test_the_devices_of_a_run_are_those_of_cells_that_have_figures(tmp_path: Path) -> None:
+    statuses = {"a": "ok", "b": "approximate", "c": "skipped"}
+    rows = [
+        {"status": status, "role": "candidate", "device": device, **NOW}
+        for device, status in statuses.items()
+    ]
+    Store(tmp_path / "r").write("cells", "b", rows)
+    (found,), _ = overview([tmp_path])
+    assert found.devices == ["a", "b"]
+    assert found.cells == {"ok": 1, "approximate": 1, "skipped": 1}

@@ -6,31 +6,9 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from gradbench.results.schema import arrow_schema
 from gradbench.terminal.figures import format_seconds
 from gradbench.terminal.summary import status_lines, summary_tables
-
-
-def row(strategy: str, **figures: Any) -> dict[str, Any]:
-    return {
-        **dict.fromkeys(arrow_schema("cells").names),
-        **{"host": "h", "block": "b", "model": "mlp", "rule": "sgd", "device": "cpu"},
-        **{"device_name": "Chip", "role": "candidate", "zeroing": "z", "status": "ok"},
-        **{"strategy": strategy, "noise_floor": 0.02, **figures},
-    }
-
-
-def timed(strategy: str, update_s: float, speedup: float, **figures: Any) -> dict[str, Any]:
-    return row(
-        strategy,
-        update_s=update_s,
-        update_s_low=update_s / 1.01,
-        update_s_high=update_s * 1.01,
-        speedup=speedup,
-        speedup_low=speedup - 0.005,
-        speedup_high=speedup + 0.005,
-        **figures,
-    )
+from tests.terminal.cells import row, timed
 
 
 def text_of(rows: list[dict[str, Any]]) -> str:
@@ -61,6 +39,23 @@ def test_fastest_first_and_wrong_last_without_figures() -> None:
     assert "wrong" in lines[2]
     assert "1.00 µs" not in text
     assert "absent" not in text
+
+
+def test_an_approximate_strategy_has_figures_and_comes_after_exact_ones() -> None:
+    text = text_of(
+        [
+            timed("base", 4e-5, 1.0, role="baseline"),
+            timed("coarse", 1e-5, 4.0, status="approximate", update_error=0.021),
+            timed("broken", 1e-6, 40.0, status="wrong", reason="off by 3 ulp"),
+            timed("slow", 8e-5, 0.5),
+        ]
+    )
+    lines = [line for line in text.splitlines() if "│" in line]
+    order = [next(s for s in ("base", "slow", "coarse", "broken") if s in line) for line in lines]
+    assert order == ["base", "slow", "coarse", "broken"]
+    assert "≈ coarse" in lines[2]
+    assert "10.0 µs" in lines[2]
+    assert "≈" not in lines[0]
 
 
 def test_only_the_baselines_zeroing_is_shown() -> None:
@@ -163,6 +158,8 @@ def test_reasons_are_counted() -> None:
         row("a"),
         row("b", status="skipped", reason="needs CUDA"),
         row("c", status="skipped", reason="needs CUDA"),
+        row("d", status="approximate"),
         row("t", role="twin"),
     ]
-    assert status_lines(pd.DataFrame(rows)) == ["1 ok", "2 skipped", "  2 × needs CUDA"]
+    counted = ["1 ok", "1 approximate", "2 skipped", "  2 × needs CUDA"]
+    assert status_lines(pd.DataFrame(rows)) == counted

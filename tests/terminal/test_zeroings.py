@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from gradbench.terminal.zeroings import zeroing_costs, zeroing_tables
-from tests.terminal.test_summary import row
+from tests.terminal.cells import row
 
 
 def cell(strategy: str, zeroing: str, backward_s: float, zero_s: float, **figures: Any) -> Any:

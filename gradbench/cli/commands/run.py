@@ -90,8 +90,8 @@ def _sum_up(sweep: Sweep) -> int:
     failed = (cells["status"] == "failed").any() or (observations["verdict"] == "failed").any()
     sweep.record("failed" if failed else "done")
     console = make_console()
-    print_summary(console, cells, observations)
     folder = sweep.store.folder
+    print_summary(console, cells, observations, [folder])
     print_calibrations(console, [folder], cells)
     console.print(f"\nwritten: {folder}", markup=False, highlight=False)
     console.print(f"again:   python -m gradbench summary {folder}", markup=False, highlight=False)

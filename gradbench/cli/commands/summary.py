@@ -39,27 +39,39 @@ def summary(
     if cells.empty and observations.empty:
         raise BadRequest(explain_nothing(chosen, left_out, "results"))
     console = make_console()
-    print_summary(console, cells, observations)
-    print_calibrations(console, [path for path in chosen if path.is_dir()], cells)
+    folders = [path for path in chosen if path.is_dir()]
+    print_summary(console, cells, observations, folders)
+    print_calibrations(console, folders, cells)
     complain(f"left out {file}" for file in left_out)
     raise typer.Exit(FAILED if left_out else DONE)
 
 
-def print_summary(console: Console, cells: pd.DataFrame, observations: pd.DataFrame) -> None:
+def print_summary(
+    console: Console, cells: pd.DataFrame, observations: pd.DataFrame, folders: Sequence[Path]
+) -> None:
     """Print the tables of cells and observations.
 
     Args:
         console: Where to.
         cells: Rows of ``cells``.
         observations: Rows of ``observations``.
+        folders: Where their runs are, whose configuration has the learning rates.
     """
     from gradbench.report.observations import observation_summaries, rows_of
+    from gradbench.results.learning_rates import with_learning_rates
+    from gradbench.results.load import load_readable
+    from gradbench.results.schema import RUN
+    from gradbench.terminal.approximation import approximation_lines
+    from gradbench.terminal.resolution import resolution_lines
+    from gradbench.terminal.situations import situation_lines
     from gradbench.terminal.summary import status_lines, summary_tables
     from gradbench.terminal.zeroings import zeroing_tables
 
     for table in [*summary_tables(cells), *zeroing_tables(cells)]:
         console.print(table)
-    for line in status_lines(cells):
+    known = with_learning_rates(cells, load_readable(folders, RUN)[0])
+    found = [*resolution_lines(known), *situation_lines(cells), *approximation_lines(cells)]
+    for line in [*found, *status_lines(cells)]:
         console.print(line, markup=False, highlight=False)
     for summed_up in observation_summaries(rows_of(observations)):
         console.print(summed_up)

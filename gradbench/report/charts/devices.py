@@ -17,6 +17,7 @@ from gradbench.report.charts.figure import (
     records,
     tooltip,
 )
+from gradbench.results.status import TIMED
 from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def draw(content: Content) -> Figure | None:
     Returns:
         A panel per rule; None where fewer than two devices were measured.
     """
-    cells = measured(content.cells)
+    cells = measured(content.cells, TIMED)
     cells = cells[cells["update_s"].map(known).astype(bool)]
     if cells["device_label"].nunique() < 2 or content.recommendations.empty:
         return None

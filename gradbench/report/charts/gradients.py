@@ -18,6 +18,7 @@ from gradbench.report.charts.figure import (
     records,
     tooltip,
 )
+from gradbench.results.status import TIMED
 from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _frame(content: Content) -> pd.DataFrame:
     steps = content.gradients
     if steps.empty or content.cells.empty:
         return pd.DataFrame()
-    cells = measured(content.cells, ("ok", "wrong"))
+    cells = measured(content.cells, (*TIMED, "wrong"))
     keys = ["run", "host", "block", "cell"]
     shown = cells.assign(panel=cells["panel"] + " · " + cells["rule"])
     base = records(shown, "baseline_strategy", *keys)

@@ -19,6 +19,7 @@ from gradbench.report.charts.figure import (
     records,
     tooltip,
 )
+from gradbench.results.status import TIMED
 from gradbench.statistics.verdicts import known
 from gradbench.terminal import figures as text
 
@@ -43,7 +44,7 @@ def draw(content: Content) -> Figure | None:
     Returns:
         A panel per model and rule; None where nothing was trained.
     """
-    cells = measured(content.cells)
+    cells = measured(content.cells, TIMED)
     cells = cells[cells["step_s"].map(known).astype(bool)]
     if cells.empty:
         return None

@@ -8,10 +8,13 @@ import altair as alt
 
 from gradbench.report.blocks import measured
 from gradbench.report.charts.figure import Figure, facet, records, tooltip
+from gradbench.results.status import APPROXIMATE, TIMED
 from gradbench.statistics.verdicts import NO_DIFFERENCE, known
 from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gradbench.report.content import Content
 
 
@@ -25,7 +28,7 @@ def draw(content: Content, columns: int = 2) -> Figure | None:
     Returns:
         A panel per rule and device; None where no speedup is known.
     """
-    cells = measured(content.cells, ("ok", "wrong"))
+    cells = measured(content.cells, (*TIMED, "wrong"))
     cells = cells[cells["speedup"].map(known).astype(bool) | (cells["status"] == "wrong")]
     cells = cells[(cells["role"] != "baseline") | (cells["status"] == "wrong")]
     if cells.empty:
@@ -49,7 +52,9 @@ def draw(content: Content, columns: int = 2) -> Figure | None:
             title=None,
             axis=alt.Axis(orient="top", labelAngle=-40, labelLimit=110, domain=False, ticks=False),
         ),
-        y=alt.Y("strategy:N", title=None, axis=alt.Axis(domain=False, ticks=False)),
+        y=alt.Y(
+            "strategy:N", title=None, sort=_order(cells), axis=alt.Axis(domain=False, ticks=False)
+        ),
         tooltip=tooltip(
             strategy="strategy",
             zeroing="zeroing",
@@ -104,7 +109,8 @@ def draw(content: Content, columns: int = 2) -> Figure | None:
         "Speedup over the baseline",
         "The baseline's update time over the strategy's, both in the same rounds: blue is faster, "
         "red slower. A grey ≈ is no difference: the interval reaches into the block's noise floor. "
-        "An empty tile was not measured.",
+        "An empty tile was not measured; grey numbers in brackets are those of approximate "
+        "strategies.",
         chart,
         330,
         filters,
@@ -116,4 +122,11 @@ def _label(row: dict[Any, Any]) -> str:
         return "wrong"
     if row["difference"] == NO_DIFFERENCE:
         return "≈"
-    return text.ratio(row["speedup"])[:-1]
+    ratio = text.ratio(row["speedup"])[:-1]
+    return f"({ratio})" if row["status"] == APPROXIMATE else ratio
+
+
+def _order(cells: pd.DataFrame) -> list[str]:
+    """Order strategies by name, approximate ones last."""
+    approximate = set(cells[cells["status"] == APPROXIMATE]["strategy"])
+    return sorted(set(cells["strategy"]), key=lambda name: (name in approximate, name))

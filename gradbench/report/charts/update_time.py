@@ -8,6 +8,7 @@ import altair as alt
 
 from gradbench.report.blocks import measured
 from gradbench.report.charts.figure import COLORS, SECONDS, Figure, facet, records, tooltip
+from gradbench.results.status import APPROXIMATE, TIMED
 from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def draw(content: Content) -> Figure | None:
-    """Draw the update time of every right cell.
+    """Draw the update time of every right or approximate cell.
 
     Args:
         content: What the report shows.
@@ -23,18 +24,21 @@ def draw(content: Content) -> Figure | None:
     Returns:
         A panel per model; None where nothing was timed.
     """
-    cells = measured(content.cells)
+    cells = measured(content.cells, TIMED)
     cells = cells[cells["update_s"].map(known).astype(bool)]
     if cells.empty:
         return None
+    # The place on the axis: approximate strategies below exact ones, however fast.
+    approximate = cells["status"] == APPROXIMATE
+    cells = cells.assign(place=cells["update_s"].where(~approximate, 1e9 + cells["update_s"]))
     texts = (
         *("update_text", "update_interval", "speedup_text", "speedup_interval", "noise_text"),
-        *("calibration_text", "bottleneck_text"),
+        *("calibration_text", "bottleneck_text", "verified_text"),
     )
     figures = ("update_s", "drawn_low", "drawn_high", "difference", "clock", "samples_text")
-    frame = records(cells, *figures, *texts)
+    frame = records(cells, *figures, *texts, "status", "place")
     place = alt.Chart().encode(
-        y=alt.Y("strategy:N", title=None, sort=alt.EncodingSortField("update_s", op="min")),
+        y=alt.Y("strategy:N", title=None, sort=alt.EncodingSortField("place", op="min")),
         color=alt.Color("rule:N", title="rule", scale=alt.Scale(range=COLORS)),
         tooltip=tooltip(
             strategy="strategy",
@@ -48,6 +52,7 @@ def draw(content: Content) -> Figure | None:
             speedup_interval="its interval",
             noise_text="noise floor",
             difference="that is",
+            verified_text="verification",
             bottleneck_text="bound by",
             samples_text="counted",
             clock="block",
@@ -60,6 +65,9 @@ def draw(content: Content) -> Figure | None:
     )
     point = place.mark_point(size=38, opacity=1, strokeWidth=1.5).encode(
         x=alt.X("update_s:Q", scale=scale, axis=SECONDS),
+        shape=alt.condition(
+            f"datum.status === '{APPROXIMATE}'", alt.value("diamond"), alt.value("circle")
+        ),
         fill=alt.condition(
             "datum.clock === 'contended'",
             alt.value("transparent"),
@@ -75,7 +83,7 @@ def draw(content: Content) -> Figure | None:
         "Median time of one update, alone, with its 95 % interval; the scale is logarithmic, so "
         "equal distances are equal ratios. Each panel has its own scales, the fastest strategy on "
         "top. Hollow points come from contended blocks; an interval wider than tenfold is cut. "
-        "Wrong strategies are not drawn.",
+        "Approximate strategies are diamonds, at the bottom; wrong ones are not drawn.",
         chart.resolve_scale(x="independent", y="independent"),
         330,
         filters,

@@ -57,7 +57,8 @@ def _row(group: pd.DataFrame) -> dict[str, str]:
     first = group.iloc[0]
     baseline = group[group["baseline"]].head(1)
     zeroing = baseline["zeroing"].iloc[0] if len(baseline) else first["zeroing"]
-    ranked = group[(group["zeroing"] == zeroing) & (group["wrong"] == 0) & (group["failed"] == 0)]
+    unfit = group[["approximate", "wrong", "failed"]].sum(axis=1)
+    ranked = group[(group["zeroing"] == zeroing) & (unfit == 0)]
     best = ranked.sort_values("speedup", ascending=False).head(1)
     device = first["device_name"] if isinstance(first["device_name"], str) else first["device"]
     parts = [device, f"torch {first['torch_version']}"]

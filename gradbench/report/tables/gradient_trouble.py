@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gradbench.report.blocks import measured
 from gradbench.report.tables.table import ReportTable
+from gradbench.results.status import TIMED
 from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def draw(content: Content) -> list[ReportTable]:
         relative_error=("relative_error", "max"),
         cosine=("cosine", "min"),
     )
-    cells = measured(content.cells, ("ok", "wrong"))
+    cells = measured(content.cells, (*TIMED, "wrong"))
     joined = cells[
         [*_KEYS, "device_label", "model_label", "rule", "strategy", "zeroing", "dtype"]
     ].merge(summed, on=_KEYS, how="inner")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradbench.report.blocks import measured
 from gradbench.report.tables.table import ReportTable, slug
+from gradbench.results.status import APPROXIMATE, TIMED
 from gradbench.statistics.verdicts import FASTER, NO_DIFFERENCE, known
 from gradbench.terminal import figures as text
 
@@ -28,7 +29,7 @@ ADDED = (
     *("drawn_low", "drawn_high"),
     *("update_text", "update_interval", "speedup_text", "speedup_interval"),
     *("noise_text", "samples_text", "verified_text"),
-    *("contention_text", "bottleneck_text", "calibration_text"),
+    *("contention_text", "bottleneck_text", "calibration_text", "lr"),
 )
 """Columns that the report adds to those of ``cells``."""
 
@@ -44,7 +45,7 @@ def draw(content: Content) -> list[ReportTable]:
     Returns:
         Tables in order of device, model and rule.
     """
-    cells = measured(content.cells, ("ok", "wrong", "failed"))
+    cells = measured(content.cells, (*TIMED, "wrong", "failed"))
     by = ["device_label", "model_label", "rule", "run", "host", "block"]
     groups = cells.groupby(by, sort=True, dropna=False)
     several = cells["device_label"].nunique() > 1
@@ -59,32 +60,34 @@ def draw(content: Content) -> list[ReportTable]:
 
 def _bests(chosen: pd.DataFrame) -> list[str]:
     """Name the recommendation of each block in a few words."""
-    return [
-        f"use {row['strategy']}, {row['speedup_text']}"
-        if row["difference"] == FASTER
-        else f"keep {row['strategy']}"
-        for row in chosen.to_dict("records")
-    ]
+    return [_best(row) for row in chosen.to_dict("records")]
+
+
+def _best(row: dict[Any, Any]) -> str:
+    use = f"keep {row['strategy']}"
+    if row["difference"] == FASTER:
+        use = f"use {row['strategy']}, {row['speedup_text']}"
+    warning = f" ({row['beware']})" if row["beware"] else ""
+    return "; ".join([f"{use}{warning}", *(f"approximate: {one}" for one in row["approximate"])])
 
 
 def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
     import pandas as pd
 
     first = block.iloc[0]
-    ranked = (block["status"] == "ok") & block["update_s"].map(known).astype(bool)
-    ordered = block.assign(ranked=ranked).sort_values(
-        ["ranked", "update_s"], ascending=[False, True], na_position="last"
-    )
+    timed = block["update_s"].map(known).astype(bool)
+    place = block["status"].map({"ok": 0, APPROXIMATE: 1}).where(timed).fillna(2)
+    ordered = block.assign(place=place).sort_values(["place", "update_s"], na_position="last")
     rows = ordered.to_dict("records")
     shown = pd.DataFrame(
         {
-            "strategy": ordered["strategy"],
+            "strategy": [_strategy(row) for row in rows],
             "zeroing": ordered["zeroing"],
             "update": [_update(row) for row in rows],
             "host": ordered["update_host_s"].map(text.seconds),
             "device": ordered["update_device_s"].map(text.seconds),
             "speedup": [_speedup(row) for row in rows],
-            "step": ordered["step_s"].map(text.seconds).where(ordered["status"] == "ok", ""),
+            "step": ordered["step_s"].map(text.seconds).where(ordered["status"].isin(TIMED), ""),
             "bound by": [_bound(row) for row in rows],
             "launches": ordered["launches"].map(text.count),
             "extra memory": ordered["peak_extra_bytes"].map(text.size),
@@ -108,7 +111,7 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
         slug("latency", *names),
         " · ".join(names if several else names[1:]),
         shown,
-        ordered.drop(columns=[*ADDED, "ranked"]),
+        ordered.drop(columns=[*ADDED, "place"]),
         f"{best} · {noise} · {size}{contended} · intervals: {first['calibration_text']}",
         (
             *("update", "host", "device", "speedup", "step", "launches", "extra memory"),
@@ -131,9 +134,14 @@ def _default_zeroing(block: pd.DataFrame) -> object:
     return default["zeroing"].iloc[0] if len(default) else ""
 
 
+def _strategy(row: dict[Any, Any]) -> str:
+    mark = f"\n{APPROXIMATE}" if row["status"] == APPROXIMATE else ""
+    return f"{row['strategy']}{mark}"
+
+
 def _update(row: dict[Any, Any]) -> str:
     """Give the time of an update; a wrong cell has none, one without an update says so."""
-    if row["status"] != "ok":
+    if row["status"] not in TIMED:
         return f"{row['status']}\nnot ranked"
     if not known(row["update_s"]):
         return "–\nwithin backward"
@@ -149,7 +157,7 @@ def _speedup(row: dict[Any, Any]) -> str:
     """Give a speedup with its interval, and say when it is none."""
     if row["role"] == "baseline":
         return "1×\nbaseline"
-    if row["status"] != "ok" or not known(row["speedup"]):
+    if row["status"] not in TIMED or not known(row["speedup"]):
         return "–"
     interval = row["speedup_interval"]
     if row["difference"] == NO_DIFFERENCE:
@@ -159,7 +167,7 @@ def _speedup(row: dict[Any, Any]) -> str:
 
 def _bound(row: dict[Any, Any]) -> str:
     """Name what the time goes into, and below it the evidence."""
-    if row["status"] != "ok":
+    if row["status"] not in TIMED:
         return ""
     name, _, evidence = row["bottleneck_text"].partition(": ")
     return f"{name}\n{evidence}" if evidence else name

@@ -25,7 +25,10 @@ _DATA = {
     **{name: name for name in ("max_ulp_error", "tolerance_ulps", "verified_elements", "clean")},
     **{name: name for name in FIGURES},
     "contention_text": "contention",
-    **{name: name for name in ("contended", "ties_text", "run", "block", "torch_version", "host")},
+    **{name: name for name in ("contended", "ties_text")},
+    "approximate_text": "approximate",
+    "beware": "beware",
+    **{name: name for name in ("run", "block", "torch_version", "host")},
 }
 
 
@@ -43,7 +46,10 @@ def draw(content: Content) -> list[ReportTable]:
     chosen = content.recommendations
     if chosen.empty:
         return []
-    chosen = chosen.assign(ties_text=chosen["ties"].map(", ".join))
+    chosen = chosen.assign(
+        ties_text=chosen["ties"].map(", ".join),
+        approximate_text=chosen["approximate"].map("; ".join),
+    )
     rows = chosen.to_dict("records")
     shown = pd.DataFrame(
         {
@@ -79,13 +85,14 @@ def draw(content: Content) -> list[ReportTable]:
 
 
 def _use(row: dict[Any, Any]) -> str:
-    """Name the strategy and those that do as well."""
-    ties = row["ties"]
-    if not ties:
-        return str(row["strategy"])
-    more = f" and {len(ties) - _NAMED} more" if len(ties) > _NAMED else ""
-    alike = "no different" if row["role"] == "baseline" else "as fast"
-    return f"{row['strategy']}\n{alike}: {', '.join(ties[:_NAMED])}{more}"
+    """Name the strategy, those that do as well, and faster ones that are approximate."""
+    ties, lines = row["ties"], [str(row["strategy"])]
+    if ties:
+        more = f" and {len(ties) - _NAMED} more" if len(ties) > _NAMED else ""
+        alike = "no different" if row["role"] == "baseline" else "as fast"
+        lines.append(f"{alike}: {', '.join(ties[:_NAMED])}{more}")
+    lines += [f"approximate: {one}" for one in row["approximate"]]
+    return "\n".join(lines)
 
 
 def _speedup(row: dict[Any, Any]) -> str:
@@ -107,4 +114,5 @@ def _change(row: dict[Any, Any], figure: str) -> str:
 
 def _right(row: dict[Any, Any]) -> str:
     wrong = f"\nwrong here: {', '.join(row['wrong'])}" if row["wrong"] else ""
-    return f"✓ {row['verified_text']}{wrong}"
+    warning = f"\n{row['beware']}" if row["beware"] else ""
+    return f"✓ {row['verified_text']}{warning}{wrong}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gradbench.report.blocks import measured
 from gradbench.report.tables.table import ReportTable, slug
 from gradbench.report.trust import FIGURES
+from gradbench.results.status import APPROXIMATE, TIMED
 from gradbench.statistics.verdicts import NO_DIFFERENCE, known
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def draw(content: Content) -> list[ReportTable]:
     Returns:
         The tables.
     """
-    cells = measured(content.cells, ("ok", "wrong", "failed"))
+    cells = measured(content.cells, (*TIMED, "wrong", "failed"))
     cells = cells[cells["default_zeroing"]]
     tables = []
     groups = cells.groupby(["device_label", "rule"], sort=True)
@@ -37,6 +38,8 @@ def draw(content: Content) -> list[ReportTable]:
         labels = rows.assign(label=[_label(row) for row in rows.to_dict("records")])
         labels = labels.drop_duplicates(["strategy", "model_label"], keep="last")
         grid = labels.pivot(index="strategy", columns="model_label", values="label").fillna("")
+        approximate = labels[labels["status"] == APPROXIMATE]["strategy"]
+        grid = grid.sort_index(key=lambda names: names.isin(approximate), kind="stable")
         shown = grid.rename_axis(columns=None).reset_index()
         tables.append(
             ReportTable(
@@ -45,7 +48,8 @@ def draw(content: Content) -> list[ReportTable]:
                 shown,
                 rows[[*_DATA]].rename(columns=_NAMES),
                 "Baseline's update time over the strategy's with its 95 % interval; ≈ is no "
-                "difference beyond the noise floor, given below each model. Intervals: "
+                "difference beyond the noise floor, given below each model; approximate strategies "
+                "stand last. Intervals: "
                 f"{'; '.join(sorted(set(rows['calibration_text'])))}.",
                 tuple(map(str, grid.columns)),
             )
@@ -54,7 +58,7 @@ def draw(content: Content) -> list[ReportTable]:
 
 
 def _label(row: dict[Any, Any]) -> str:
-    if row["status"] != "ok":
+    if row["status"] not in TIMED:
         return str(row["status"])
     if row["role"] == "baseline":
         return f"1\nnoise {row['noise_text']}"
@@ -62,4 +66,5 @@ def _label(row: dict[Any, Any]) -> str:
         return "–"
     about = "≈ " if row["difference"] == NO_DIFFERENCE else ""
     contended = ", contended" if row["clock"] == "contended" else ""
-    return f"{about}{row['speedup_text']}\n{row['speedup_interval']}{contended}"
+    off = f", {APPROXIMATE}" if row["status"] == APPROXIMATE else ""
+    return f"{about}{row['speedup_text']}\n{row['speedup_interval']}{contended}{off}"

@@ -84,6 +84,12 @@
     if (row.ties.length) {
       parts.push(make("p", { className: "aside" }, "As fast, within interval and noise: ", row.ties.join(", "), "."));
     }
+    if (row.beware) {
+      parts.push(make("p", { className: "aside bad" }, "Unlike the baseline, it ", row.beware, "."));
+    }
+    if (row.approximate.length) {
+      parts.push(make("p", { className: "aside" }, "Approximate, and not ranked: ", row.approximate.join("; "), "."));
+    }
     if (row.wrong.length) {
       parts.push(make("p", { className: "aside bad" }, "Wrong here, and not ranked: ", row.wrong.join(", "), "."));
     }

@@ -1,0 +1,103 @@
+"""Situations of real training that a strategy refuses, or in which it is wrong in silence."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from gradbench.statistics.verdicts import FASTER, difference, known
+from gradbench.terminal.resolution import few
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BETWEEN = re.compile(r"(?<=\)); (?=[\w -]+ \()")
+_WRONG = re.compile(r"with ([a-z][\w -]*), (.*)", re.DOTALL)
+
+
+def situations(told: object) -> dict[str, str]:
+    """Take a column apart, ``refuses`` or ``wrong_with``.
+
+    Args:
+        told: Its text, ``situation (what was seen); …``; None or NaN in files that lack it.
+
+    Returns:
+        What was seen by situation.
+    """
+    if not isinstance(told, str) or not told:
+        return {}
+    balanced = told.count("(") == told.count(")")
+    parts = list[str]()
+    for part in _BETWEEN.split(told):
+        if parts and balanced and parts[-1].count("(") > parts[-1].count(")"):
+            parts[-1] += f"; {part}"  # within what was seen
+        else:
+            parts.append(part)
+    apart = (part.partition(" (") for part in parts)
+    return {name: seen.removesuffix(")") for name, _, seen in apart}
+
+
+def wrong_in(row: dict[Any, Any]) -> dict[str, str]:
+    """Name the situations in which a cell's strategy is wrong.
+
+    Args:
+        row: Of ``cells``.
+
+    Returns:
+        What was seen by situation: of ``wrong_with``, and of a reason that names one.
+    """
+    found = situations(row["wrong_with"])
+    reason = _WRONG.match(row["reason"]) if isinstance(row["reason"], str) else None
+    return found if reason is None else {reason[1]: reason[2], **found}
+
+
+def beware(row: dict[Any, Any], baseline: dict[Any, Any] | None) -> str:
+    """Say in short what a strategy refuses or gets wrong, and the baseline does not.
+
+    Args:
+        row: Of ``cells``.
+        baseline: Its block's baseline; None where there is none.
+
+    Returns:
+        Such as ``refuses: a parameter without a gradient``; empty where there is nothing.
+    """
+    others = dict[str, str]() if baseline is None else situations(baseline["refuses"])
+    mishandled = dict[str, str]() if baseline is None else wrong_in(baseline)
+    refused = [name for name in situations(row["refuses"]) if name not in others]
+    wrong = [name for name in wrong_in(row) if name not in mishandled]
+    parts = [("refuses", refused), ("is wrong in silence with", wrong)]
+    return "; ".join(f"{words}: {', '.join(names)}" for words, names in parts if names)
+
+
+def situation_lines(cells: pd.DataFrame) -> list[str]:
+    """Say of each block's fastest strategy what it refuses or gets wrong, unlike the baseline.
+
+    Args:
+        cells: Rows of ``cells``.
+
+    Returns:
+        A line for each strategy and rule, its models together; none for a baseline.
+    """
+    said = defaultdict[tuple[str, str, str], dict[str, None]](dict)
+    for _, block in cells.groupby(["run", "host", "block"], dropna=False, sort=False):
+        baselines = block[block["role"] == "baseline"].to_dict("records")
+        rows = block[(block["role"] == "candidate") & (block["status"] == "ok")].to_dict("records")
+        faster = [row for row in rows if known(row["speedup"]) and _is_faster(row)]
+        if not faster or not baselines:
+            continue
+        default = [row for row in faster if row["zeroing"] == baselines[0]["zeroing"]]
+        best = max(default, key=lambda row: float(row["speedup"]), default=None)
+        words = "" if best is None else beware(best, baselines[0])
+        if best is not None and words:
+            key = (str(best["rule"]), str(best["strategy"]), words)
+            said[key][str(best["model"])] = None
+    return [
+        f"{few(list(models))} · {rule}: {strategy}, the fastest, {words}"
+        for (rule, strategy, words), models in said.items()
+    ]
+
+
+def _is_faster(row: dict[Any, Any]) -> bool:
+    found = difference(row["speedup_low"], row["speedup_high"], row["noise_floor"])
+    return found == FASTER
