@@ -20,6 +20,7 @@ from gradbench.request.schema import Config, configuration_folder
 from gradbench.rules.base import Rule
 from gradbench.verify.tensors import Tensors
 from gradbench.verify.verifiable import Verifiable
+from gradbench.verify.whole_verifiable import verifiable
 
 Compose = Callable[..., DictConfig]
 Commands = Callable[..., None]
@@ -69,7 +70,7 @@ def allocate(
     rule: Rule, dtype: torch.dtype = torch.float32, device: torch.device = CPU, updates: int = 2
 ) -> Verifiable:
     torch.manual_seed(0)
-    return Verifiable(Tensors.allocate(SHAPES, dtype, device, rule), rule, updates)
+    return verifiable(Tensors.allocate(SHAPES, dtype, device, rule), rule, updates)
 
 
 # Of a module's scope, so that fixtures that observe a whole experiment can ask for it.

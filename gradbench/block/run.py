@@ -30,8 +30,7 @@ from gradbench.timing.training import Training, TrainingResult, most_steps
 from gradbench.verify.float64_run import Float64Run, Gradients, trained_parameters
 from gradbench.verify.tensors import Tensors, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
-from gradbench.verify.verifiable import Verifiable
-from gradbench.verify.whole_verifiable import WholeVerifiable
+from gradbench.verify.whole_verifiable import verifiable
 
 
 def measure_block(block: Block, progress: Progress) -> Measured:
@@ -187,8 +186,7 @@ class _Measurement:
 
     def _verify(self) -> str:
         """Verify all cells; return the design that the budget holds."""
-        kind = Verifiable if self._axes.rule.element_wise else WholeVerifiable
-        tensors = kind(
+        tensors = verifiable(
             self._allocate(self._verified_shapes()),
             self._axes.rule,
             self._settings["verify_updates"],

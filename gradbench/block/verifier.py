@@ -140,6 +140,8 @@ class Verifier:
             return self._examiner.examine(self._axes.strategies[cell.strategy])
         except Exception as error:
             return _raised(cell, error, "examination")
+        finally:
+            self._compilation.credit(cell.name, alike=False)
 
 
 def _raised(cell: Cell, error: Exception, phase: str) -> Outcome:

@@ -20,7 +20,6 @@ from gradbench.rules.base import (
     Unavailable,
     check_fraction,
     check_nonnegative,
-    check_positive,
 )
 from gradbench.rules.newton_schulz import (
     operations,
@@ -82,9 +81,8 @@ class Muon(Rule):
     accesses: ClassVar[int] = 5  # of a matrix
 
     def __post_init__(self) -> None:
-        check_positive(lr=self.lr, eps=self.eps)
         check_fraction(momentum=self.momentum)
-        check_nonnegative(weight_decay=self.weight_decay)
+        check_nonnegative(lr=self.lr, eps=self.eps, weight_decay=self.weight_decay)
         _check_iteration(self.ns_steps, self.ns_coefficients)
         if self.adjust_lr not in _ADJUSTMENTS:
             raise ValueError(f"rule.adjust_lr={self.adjust_lr}: choose {' or '.join(_ADJUSTMENTS)}")
@@ -98,8 +96,8 @@ class Muon(Rule):
 
     def with_lr(self, lr: float) -> Muon:
         """Return the same rule with another learning rate, AdamW's in proportion."""
-        ratio = lr / self.lr
-        return replace(self, lr=lr, adamw=replace(self.adamw, lr=self.adamw.lr * ratio))
+        adamw = lr * (self.adamw.lr / self.lr) if self.lr else lr
+        return replace(self, lr=lr, adamw=replace(self.adamw, lr=adamw))
 
     @property
     def element_wise(self) -> bool:

@@ -44,6 +44,7 @@ def loop(
     Returns:
         The bound loop.
     """
+    bound = rule
     rows: list[list[Any]] = [[p, state, 0] for p, state in zip(parameters, slots, strict=True)]
 
     def step() -> None:
@@ -57,7 +58,7 @@ def loop(
 
     def set_lr(lr: float) -> None:
         nonlocal rule
-        rule = rule.with_lr(lr)
+        rule = bound.with_lr(lr)
 
     def state() -> list[Mapping[str, Tensor | int]]:
         return [{**slots, "step": count} for _, slots, count in rows]
@@ -82,7 +83,7 @@ def at_once(
         The bound step, which runs under ``torch.no_grad()``.
     """
     written: list[Tensor] = list(parameters)
-    lists = columns(rule, slots)
+    bound, lists = rule, columns(rule, slots)
     count = 0
 
     @torch.no_grad()
@@ -94,7 +95,7 @@ def at_once(
 
     def set_lr(lr: float) -> None:
         nonlocal rule
-        rule = rule.with_lr(lr)
+        rule = bound.with_lr(lr)
 
     def state() -> list[Mapping[str, Tensor | int]]:
         return [{**row, "step": count} for row in slots]

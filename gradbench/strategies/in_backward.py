@@ -23,6 +23,7 @@ class InBackward(Strategy):
         return True
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        bound = rule
         counts = [0] * len(parameters)
         updated: set[int] = set()
 
@@ -55,7 +56,7 @@ class InBackward(Strategy):
 
         def set_lr(lr: float) -> None:
             nonlocal rule
-            rule = rule.with_lr(lr)
+            rule = bound.with_lr(lr)
 
         def shown() -> list[dict[str, Tensor | int]]:
             return [{**row, "step": count} for row, count in zip(slots, counts, strict=True)]

@@ -54,11 +54,11 @@ class Optimizer(Strategy):
         # The moments every strategy of the block uses, at zero as torch.optim would start its own.
         start_state(optimizer, parameters, slots, count_on_device=on_device)
         step: Any = optimizer.step
+        rates = [group["lr"] for group in optimizer.param_groups]
 
         def set_lr(lr: float) -> None:
-            ratio = lr / optimizer.param_groups[0]["lr"]
-            for group in optimizer.param_groups:  # as a schedule does: groups keep their proportion
-                group["lr"] *= ratio
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = lr * (rate / rates[0]) if rates[0] else lr  # as a schedule does
 
         return Binding(
             step, set_lr=set_lr, state=lambda: optimizer_state(rule, optimizer, parameters)

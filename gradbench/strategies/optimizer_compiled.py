@@ -50,8 +50,8 @@ class OptimizerCompiled(Strategy):
         missing = refused or compiler_missing(device)
         if missing is not None:
             return missing
-        matrix = Parameter(torch.zeros(2, 2, dtype=dtype))
-        return functional_refusal(rule.optimizer([matrix], **self.implementation))
+        both = [Parameter(torch.zeros(shape, dtype=dtype)) for shape in ((2, 2), (2,))]
+        return functional_refusal(rule.optimizer(both, **self.implementation))
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         if self.most_tensors is not None and len(parameters) > self.most_tensors:

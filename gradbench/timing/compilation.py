@@ -142,12 +142,13 @@ class Compilation:
         """Read a clock that stands still while cells compile, so that no budget pays for it."""
         return time.perf_counter() - self.seconds
 
-    def credit(self, cell: str, *, timed: bool = False) -> bool:
+    def credit(self, cell: str, *, timed: bool = False, alike: bool = True) -> bool:
         """Credit what was compiled since the last call to a cell; outside of the clock.
 
         Args:
             cell: Name of the cell whose call, or calls, just ended.
             timed: Whether they were timed: nothing may be compiled in those.
+            alike: Whether they were calls of one binding, whose graph breaks are those of a call.
 
         Returns:
             Whether anything was compiled.
@@ -162,7 +163,7 @@ class Compilation:
         compiled = self.by_cell.setdefault(cell, Compiled())
         compiled.seconds += new.seconds
         compiled.graphs += new.graphs
-        compiled.breaks = max(compiled.breaks, new.breaks)
+        compiled.breaks = max(compiled.breaks, new.breaks if alike else 0)
         if new.given_up > 0:
             self.gave_up.add(cell)
             compiled.reason = (

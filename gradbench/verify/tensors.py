@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule
+from gradbench.strategies.base import zero_slots
 from gradbench.strategies.flattening import cut, join
 from gradbench.verify.conditions import PERIOD
 
@@ -65,7 +66,7 @@ class Tensors:
         gradients = [torch.empty_like(value) for value in values]
         for gradient in gradients:
             _fill_signed(gradient, 0.5, 1.0)
-        slots = [{name: torch.zeros_like(v) for name in rule.slots} for v in values]
+        slots = [zero_slots(rule, value) for value in values]
         return cls(values, gradients, slots, guarded)
 
     @property

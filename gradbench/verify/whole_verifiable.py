@@ -74,3 +74,18 @@ class WholeVerifiable(Verifiable):
             return tensor.double()
 
         return gathered(self._start), [gathered(n) for n in self._gradients[accumulates]]
+
+
+def verifiable(tensors: Tensors, rule: Rule, updates: int) -> Verifiable:
+    """Prepare tensors for the verification of a rule.
+
+    Args:
+        tensors: Freshly allocated; their values and gradients are overwritten.
+        rule: What is verified.
+        updates: How many updates of each cell.
+
+    Returns:
+        The tensors, with the truth that suits the rule.
+    """
+    kind = Verifiable if rule.element_wise else WholeVerifiable
+    return kind(tensors, rule, updates)

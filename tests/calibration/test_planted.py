@@ -15,9 +15,11 @@ def test_the_planted_work_changes_nothing_of_the_update(strategy: object, rule: 
     results = []
     for chosen in (strategy, Planted(strategy, 0.5)):  # type: ignore[arg-type]
         verifiable = allocate(made)
+        verifiable.reset()
+        verifiable.arrive(0)
         parameters = verifiable.tensors.parameters()
         binding = chosen.bind(made, parameters, verifiable.slots)  # type: ignore[attr-defined]
-        for parameter, gradient in zip(parameters, verifiable.gradients, strict=True):
+        for parameter, gradient in zip(parameters, verifiable.arriving, strict=True):
             parameter.grad = gradient
         binding.step()
         binding.step()

@@ -218,10 +218,14 @@ def test_zero_is_refused_where_torch_optim_refuses_it(name: str, option: str) ->
         with pytest.raises(ValueError, match="momentum"):
             torch.optim.SGD([Parameter(torch.ones(2))], nesterov=True)
         return
+    if option == "ns_steps":
+        with pytest.raises(InstantiationException, match=r"rule\.ns_steps=0: choose"):
+            instantiate({**options("rule")[name], option: 0})
+        return
     rule: Rule = instantiate({**options("rule")[name], option: 0})
     value, gradients = start(torch.device("cpu"))
     for step in steps_of(rule):
-        after, state = value.clone(), {slot: torch.zeros_like(value) for slot in rule.slots}
+        after, state = value.clone(), zero_slots(rule, value)
         counter = torch.zeros((), dtype=torch.float32)
         for count, gradient in enumerate(gradients, start=1):
             try:
@@ -230,7 +234,8 @@ def test_zero_is_refused_where_torch_optim_refuses_it(name: str, option: str) ->
                 break
         else:
             expected = reference(rule, value.device)
-            torch.testing.assert_close(after, expected, rtol=1e-6, atol=1e-7)
+            rough = rule.inner_dtype_of(value.shape) is not None
+            torch.testing.assert_close(after, expected, rtol=1e-2 if rough else 1e-6, atol=1e-7)
 
 
 def steps_of(rule: Rule) -> list[Callable[..., None]]:
@@ -258,7 +263,9 @@ def test_what_no_optimizer_takes_is_refused_by_name(name: str, option: str, valu
 @pytest.mark.parametrize("name", RULES)
 def test_a_learning_rate_is_changed_alone(name: str) -> None:
     rule: Rule = make("rule", name)
-    assert rule.with_lr(0.0) == instantiate({**options("rule")[name], "lr": 0.0})
-    assert rule.with_lr(0.0).with_lr(rule.lr) == rule
+    assert rule.with_lr(2 * rule.lr).with_lr(rule.lr) == rule
+    assert rule.with_lr(0.0).lr == 0
+    if rule.element_wise:  # muon's AdamW goes with it
+        assert rule.with_lr(0.0) == instantiate({**options("rule")[name], "lr": 0.0})
     with pytest.raises(ValueError, match=r"rule\.lr=-1"):
         rule.with_lr(-1)

@@ -65,9 +65,10 @@ def test_the_fused_kernel_is_all_there_is_to_a_step(rule_name: str) -> None:
     """No count advances where no update depends on it."""
     rule: Rule = make("rule", rule_name)
     tensors = allocate(rule)
+    tensors.arrive(0)
     parameters = tensors.tensors.parameters()
     binding = make("strategy", "flat_fused").bind(rule, parameters, tensors.slots)
-    for parameter, gradient in zip(parameters, tensors.gradients, strict=True):
+    for parameter, gradient in zip(parameters, tensors.arriving, strict=True):
         parameter.grad = gradient
     binding.step()  # gathers them, and puts the buffer into .grad
     with Kernels() as seen:
@@ -109,9 +110,10 @@ def test_loading_a_state_is_seen_by_the_next_update(name: str, device: torch.dev
 def test_a_missing_gradient_is_refused(name: str, lost: int, device: torch.device) -> None:
     rule: Rule = make("rule", "sgd")
     tensors = allocate(rule, device=device)
+    tensors.arrive(0)
     parameters = tensors.tensors.parameters()
     binding = make("strategy", name).bind(rule, parameters, tensors.slots)
-    for parameter, gradient in zip(parameters, tensors.gradients, strict=True):
+    for parameter, gradient in zip(parameters, tensors.arriving, strict=True):
         parameter.grad = gradient
     parameters[lost].grad = None
     with pytest.raises(Unavailable, match="None"):

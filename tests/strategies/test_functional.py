@@ -15,6 +15,8 @@ OFFERED = [
     name
     for name in sorted(options("rule"))
     if optimizer_refusal(make("rule", name), CPU, torch.float32, {}) is None
+    and functional_refusal(make("rule", name).optimizer([Parameter(torch.ones(2))])) is None
+    and make("rule", name).element_wise  # muon's is two side by side
 ]
 
 

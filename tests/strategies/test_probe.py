@@ -15,7 +15,7 @@ from tests.conftest import make, options
 
 OPTIMIZERS = sorted(name for name in options("strategy") if name.startswith("optimizer"))
 OTHERS = sorted(options("strategy").keys() - set(OPTIMIZERS) - {"flat", "flat_fused", "batched"})
-FLATTENING = ["compiled", "flat", "flat_compiled", "flat_fused"]
+FLATTENING = ["compiled_per_tensor", "flat", "flat_compiled", "flat_fused"]
 
 
 def reason_of(

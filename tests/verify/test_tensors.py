@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from gradbench.verify.tensors import Tensors, Verifiable, cut_shape
-from tests.conftest import allocate, make
+from gradbench.verify.tensors import Tensors, cut_shape
+from tests.conftest import make
 
 
 @pytest.mark.parametrize(
@@ -34,29 +34,3 @@ def test_every_update_can_be_seen(dtype: torch.dtype, device: torch.device) -> N
     assert float(gradient.max()) <= 1.0
     assert 0.4 < float((tensors.values[0] > 0).double().mean()) < 0.6
     assert tensors.values[0].data_ptr() % 64 == 0
-
-
-def test_reset_and_guards(device: torch.device) -> None:
-    tensors = allocate(make("rule", "momentum"), device=device)
-    start = [value.clone() for value in tensors.tensors.values]
-    tensors.tensors.values[0].fill_(3.0)
-    tensors.slots[0]["momentum_buffer"].fill_(1.0)
-    tensors.reset()
-    assert all(map(torch.equal, tensors.tensors.values, start))
-    assert not bool(tensors.slots[0]["momentum_buffer"].any())
-    assert tensors.tensors.guards_intact()
-    tensors.tensors.guarded[1][-1] = 0.0
-    assert not tensors.tensors.guards_intact()
-
-
-def test_sampled_elements_stand_for_all_and_include_the_ends(device: torch.device) -> None:
-    rule = make("rule", "sgd")
-    shapes = [torch.Size((1500, 1000)), torch.Size((3,)), torch.Size((700_000,))]
-    torch.manual_seed(0)
-    tensors = Verifiable(Tensors.allocate(shapes, torch.float32, device, rule))
-    marked = [torch.zeros(shape, device=device) for shape in shapes]
-    for tensor in marked:
-        tensor.view(-1)[0] = tensor.view(-1)[-1] = 1.0
-    sampled = tensors.sampled(marked)
-    assert float(sampled.sum()) == 6.0
-    assert 600_000 < sampled.numel() <= 1_000_010
