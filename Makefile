@@ -17,7 +17,7 @@ pip_install := $(constrained) $(python) -m pip install
 # Two measurements at once would disturb each other, and two installations break each other.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help sweep quick findings calibrate instruments planted test torture benchmark lint format install hooks clean \
+.PHONY: help sweep quick findings calibrate instruments planted power test torture benchmark lint format install hooks clean \
 	reference report wheelhouse map
 
 help: ## List the targets
@@ -52,6 +52,10 @@ instruments: $(VENV)/.dev ## Compare with Timer, pytest-benchmark and pyperf, an
 	run=$$(date +%Y-%m-%d_%H-%M-%S)-instruments && $(python) -m gradbench +experiment=instruments run=$$run $(ARGS) && \
 	$(python) tools/instruments_page.py results/$$run > experiments/instruments.md.new && \
 	mv experiments/instruments.md.new experiments/instruments.md
+
+power: $(VENV)/.dev ## Measure how far mutants of the rules are from right, verify right strategies 1000 times, write experiments/verification_power.md
+	$(python) -m tools.power_page > experiments/verification_power.md.new && \
+	mv experiments/verification_power.md.new experiments/verification_power.md
 
 planted: $(VENV)/.dev ## Plant defects in copies of torch.optim, see what the parity hunt finds, and write experiments/parity_planted.md
 	$(python) -m tools.planted_page > experiments/parity_planted.md.new && \

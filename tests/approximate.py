@@ -16,11 +16,15 @@ _BLOCK = 256
 
 
 def quantised(tensor: Tensor) -> Tensor:
-    """Round to 8 bits: the root's sign and 127 steps of the largest in each block of elements."""
+    """Round to 8 bits: the root's sign and 1 to 127 steps of the largest in each block.
+
+    None is rounded to zero, by whose root AdamW would divide.
+    """
     flat = tensor.reshape(-1, _BLOCK)
     root = flat.sign() * flat.abs().sqrt()
     scale = root.abs().amax(dim=1, keepdim=True).clamp_min(1e-20) / 127
-    back = (root / scale).round() * scale
+    steps = (root / scale).round()
+    back = torch.where(steps == 0, root.sign(), steps) * scale
     return (back.sign() * back * back).view_as(tensor)
 
 

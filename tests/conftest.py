@@ -67,9 +67,13 @@ def torch_device(name: str) -> torch.device:
 
 
 def allocate(
-    rule: Rule, dtype: torch.dtype = torch.float32, device: torch.device = CPU, updates: int = 2
+    rule: Rule,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device = CPU,
+    updates: int = 2,
+    seed: int = 0,
 ) -> Verifiable:
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     return verifiable(Tensors.allocate(SHAPES, dtype, device, rule), rule, updates)
 
 
