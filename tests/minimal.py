@@ -20,7 +20,6 @@ class Minimal(Rule):
 
     slots: ClassVar[tuple[str, ...]] = ()
     accesses: ClassVar[int] = 3
-    roundings: ClassVar[int] = 1
 
     def reference(
         self, parameter: Tensor, gradient: Tensor, slots: Slots, count: int

@@ -15,8 +15,7 @@ class Lion(Rule):
     """Lion: c = β₁m + (1−β₁)g, p ← p − lr·(sign(c) + λp), m ← β₂m + (1−β₂)g.
 
     The sign of a c near zero is ill-conditioned: rounding may turn it, and two right steps then
-    part by 2·lr. Verification gives each element gradients of one sign, so that c keeps it; β₁ and
-    β₂, which decide no more than the size of c then, leave no trace there.
+    part by 2·lr.
 
     Args:
         lr: Learning rate.
