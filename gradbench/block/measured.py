@@ -61,6 +61,7 @@ class Measured:
         instructions: Instructions per update, by cell; empty unless asked for.
         training: The training protocol's result.
         compiled: What torch.compile did, by cell; empty where nothing compiles.
+        examined: What is known of strategies, by what it is about.
         lost_fraction: Share of elements that a right update leaves as they are; None if unknown.
         verification_s: Seconds inside the verified updates.
     """
@@ -80,6 +81,7 @@ class Measured:
     instructions: Mapping[str, int] = field(default_factory=dict)
     training: TrainingResult | None = None
     compiled: Mapping[str, Compiled] = field(default_factory=dict)
+    examined: Mapping[str, Examination] = field(default_factory=dict)
     lost_fraction: float | None = None
     verification_s: float = 0.0
 

@@ -27,18 +27,25 @@ from gradbench.timing.instructions import instructions
 from gradbench.timing.isolated import IsolatedResult, Isolation, measure_isolated
 from gradbench.timing.losses import Loss, Losses
 from gradbench.timing.training import Training, TrainingResult, most_steps
+from gradbench.verify.examination import Examination
 from gradbench.verify.float64_run import Float64Run, Gradients, trained_parameters
 from gradbench.verify.tensors import Tensors, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
 from gradbench.verify.whole_verifiable import verifiable
 
+_WHOLE_ELEMENTS = 1 << 17
+"""Of a tensor that is verified, where a rule is not element-wise."""
 
-def measure_block(block: Block, progress: Progress) -> Measured:
+
+def measure_block(
+    block: Block, progress: Progress, known: Mapping[str, Examination] | None = None
+) -> Measured:
     """Measure a block in this process.
 
     Args:
         block: What to measure.
         progress: Told how far it is.
+        known: Examinations of earlier blocks, which are not repeated.
 
     Returns:
         Everything seen; a block that cannot run at all has only skipped outcomes.
@@ -59,7 +66,9 @@ def measure_block(block: Block, progress: Progress) -> Measured:
     except UnavailableModel as unavailable:
         return Measured([Outcome(cell, "skipped", str(unavailable)) for cell in block.cells])
     with Compilation() as compilation:
-        return _Measurement(block, axes, module, batch, progress, compilation).run()
+        measurement = _Measurement(block, axes, module, batch, progress, compilation)
+        measurement.examined.update(known or {})
+        return measurement.run()
 
 
 class _Measurement:
@@ -85,6 +94,7 @@ class _Measurement:
         self._shapes = [named[name].shape for name in self._trained]
         self._untrained = sum(p.requires_grad for p in named.values()) - len(self._trained)
         self._outcomes: dict[str, Outcome] = {}
+        self.examined: dict[str, Examination] = {}
         self._lost_fraction: float | None = None
         self._verification_s = 0.0
         cold = self._settings["cache"] == "cold"
@@ -142,6 +152,7 @@ class _Measurement:
             training=training,
             compiled=self._compilation.by_cell,
             lost_fraction=self._lost_fraction,
+            examined=self.examined,
             verification_s=self._verification_s,
         )
 
@@ -160,6 +171,8 @@ class _Measurement:
     def _verified_shapes(self) -> list[torch.Size]:
         """Cut tensors along their first dimension to what verification takes of each."""
         most = self._settings["verify_elements"]
+        if not self._axes.rule.element_wise:  # its truth takes float64 products of matrices
+            most = min(most or _WHOLE_ELEMENTS, _WHOLE_ELEMENTS)
         return [shape if most is None else cut_shape(shape, most) for shape in self._shapes]
 
     def _contender(self, cell: Cell) -> Contender:
@@ -195,7 +208,8 @@ class _Measurement:
         verifier = Verifier(
             self._block, self._axes, tensors, evict_s, self._compilation, self._progress
         )
-        design = verifier.verify(self._elements, self._isolated_budget_s)
+        verifier.examined = self.examined
+        design = verifier.verify(self._shapes, self._isolated_budget_s)
         self._outcomes = verifier.outcomes
         self._verification_s = verifier.verification_s
         return design

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradbench.block.identity import identity
@@ -29,11 +31,13 @@ class BlockTask:
         store: Where the tables go.
         alone: The block is the whole request, so one in which nothing can run is refused instead
             of stored.
+        learnt: What earlier blocks of the command have found out, pickled.
     """
 
     block: Block
     store: Store
     alone: bool = False
+    learnt: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -95,7 +99,8 @@ class BlockTask:
                 reasons = [strategy.supports(axes.rule, *where) for strategy in asked]
             _refuse_if_all(reasons)
         seen = [others_on_device(*self.device)]
-        measured = measure_block(block, progress)
+        known = {about: pickle.loads(kept) for about, kept in self.learnt.items()}
+        measured = measure_block(block, progress, known)
         seen.append(others_on_device(*self.device))
         if self.alone:  # a device or a model that is not there
             outcomes = [o for o in measured.outcomes if o.cell.strategy in block.asked]
@@ -115,6 +120,7 @@ class BlockTask:
             compile_s=measured.compile_s,
             torch_version=str(torch.__version__),  # torch's own type would bring torch along
             contention=next((row["contention"] for row in cells if row.get("contention")), None),
+            learnt={about: pickle.dumps(found) for about, found in measured.examined.items()},
         )
 
     def lost(self, reason: str) -> Finished:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+
+import torch
 
 from gradbench.block.axes import Axes
 from gradbench.block.compiling import fail_uncompiled
 from gradbench.block.measured import Outcome
 from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
-from gradbench.timing.compilation import Compilation
+from gradbench.timing.compilation import Compilation, forget_graphs
 from gradbench.timing.losses import loss_of
 from gradbench.verify.examination import Examination, Examiner
 from gradbench.verify.verifiable import Verifiable
@@ -30,6 +33,7 @@ class Verifier:
 
     Attributes:
         outcomes: What became of each cell, by name.
+        examined: Examinations, by what they are about; those that are there are not repeated.
         verification_s: Seconds inside the verified updates.
     """
 
@@ -46,15 +50,16 @@ class Verifier:
         self._evict_s, self._compilation, self._progress = evict_s, compilation, progress
         self._settings = block.options["measurement"]
         self._examiner = Examiner(axes.rule, tensors.dtype, tensors.device)
-        self._examined: dict[str, Examination | Outcome] = {}
+        self._raised: dict[str, Outcome] = {}
+        self.examined: dict[str, Examination] = {}
         self.outcomes: dict[str, Outcome] = {}
         self.verification_s = 0.0
 
-    def verify(self, elements: int, budget_s: float) -> str:
+    def verify(self, shapes: Sequence[torch.Size], budget_s: float) -> str:
         """Verify the star's cells, and the product's where the budget holds it.
 
         Args:
-            elements: Of all parameters that are timed.
+            shapes: Of all parameters that are timed.
             budget_s: Seconds for the isolated protocol.
 
         Returns:
@@ -67,7 +72,12 @@ class Verifier:
             if cell.role in ("baseline", "candidate")
             and (cell.strategy == block.cells[0].strategy or cell.zeroing == block.default_zeroing)
         ]
-        round_s = self._verify_cells(star, elements)
+        for done, cell in enumerate(star):  # before any of their own graphs is compiled
+            self._progress(0.1 * done / len(star), f"examining {cell.strategy}")
+            if self._refused(cell) is None:
+                self._examine(cell)
+        larger = self._larger(shapes)
+        round_s = self._verify_cells(star, larger)
         product = [c for c in block.cells if c.role == "candidate" and c not in star]
         per_cell = round_s / max(len(star), 1)
         whole_s = per_cell * (len(star) + len(product)) * settings["product_rounds"]
@@ -80,8 +90,9 @@ class Verifier:
                 self.outcomes[cell.name] = self._refused(cell) or Outcome(cell, "skipped", reason)
             design = "star"
         else:
-            self._verify_cells(product, elements)
+            self._verify_cells(product, larger)
             design = "product"
+        self._refuse_what_takes_too_long(round_s)
         fail_uncompiled(self.outcomes, self._compilation)
         for cell in block.cells:
             if cell.role == "twin":  # the baseline once more
@@ -99,11 +110,34 @@ class Verifier:
             return _raised(cell, error, "asked whether it can run")
         return None if reason is None else Outcome(cell, "skipped", reason)
 
-    def _verify_cells(self, cells: Sequence[Cell], elements: int) -> float:
+    def _larger(self, shapes: Sequence[torch.Size]) -> float:
+        """Say how many times what is verified an update of the whole model moves or computes."""
+        rule, verified = self._axes.rule, [value.shape for value in self._tensors.tensors.values]
+        elements = sum(shape.numel() for shape in shapes) / max(self._tensors.tensors.elements, 1)
+        computed = sum(map(rule.operations, verified))
+        operations = sum(map(rule.operations, shapes)) / computed if computed else 0.0
+        return max(elements, operations)
+
+    def _refuse_what_takes_too_long(self, round_s: float) -> None:
+        """Skip all cells where the fewest rounds and steps would outlive the worker."""
+        settings = self._settings
+        rounds = settings["min_replicates"] * settings["min_rounds"]
+        least_s = round_s * (rounds + (1 + settings["training_steps"]) / 2)
+        if least_s <= settings["time_limit_s"]:
+            return
+        reason = (
+            f"would take {least_s:.0f} s or more on this machine, and measurement.time_limit_s "
+            f"is {settings['time_limit_s']:g}"
+        )
+        for name, outcome in self.outcomes.items():
+            if outcome.timed:
+                self.outcomes[name] = replace(outcome, status="skipped", reason=reason)
+
+    def _verify_cells(self, cells: Sequence[Cell], larger: float) -> float:
         """Verify cells; return the seconds that one round of samples of them would take."""
         round_s = 0.0
         for done, cell in enumerate(cells):
-            self._progress(0.15 * done / len(cells), f"verifying {cell.name}")
+            self._progress(0.1 + 0.05 * done / len(cells), f"verifying {cell.name}")
             outcome = self._verify_cell(cell)
             self._compilation.credit(cell.name)
             self.outcomes[cell.name] = outcome
@@ -111,7 +145,7 @@ class Verifier:
                 continue
             last_s = outcome.verdict.step_s[-1]
             self.verification_s += sum(outcome.verdict.step_s)
-            whole_s = last_s * elements / max(outcome.verdict.elements, 1)
+            whole_s = last_s * larger
             other_s = self._evict_s or max(whole_s, self._settings["sample_s"])
             round_s += whole_s + other_s
         return round_s
@@ -121,9 +155,7 @@ class Verifier:
         refused = self._refused(cell)
         if refused is not None:
             return refused
-        if cell.strategy not in self._examined:
-            self._examined[cell.strategy] = self._examine(cell)
-        examined = self._examined[cell.strategy]
+        examined = self._examine(cell)
         if isinstance(examined, Outcome):
             return replace(examined, cell=cell)
         strategy = self._axes.strategies[cell.strategy]
@@ -136,12 +168,31 @@ class Verifier:
         return Outcome(cell, "wrong" if wrong else right, wrong, verdict, examined)
 
     def _examine(self, cell: Cell) -> Examination | Outcome:
-        try:
-            return self._examiner.examine(self._axes.strategies[cell.strategy])
-        except Exception as error:
-            return _raised(cell, error, "examination")
-        finally:
-            self._compilation.credit(cell.name, alike=False)
+        """Examine a cell's strategy, or remember what was seen."""
+        about = self._about(cell)
+        if about in self.examined:
+            return self.examined[about]
+        if about not in self._raised:
+            try:
+                strategy = self._axes.strategies[cell.strategy]
+                credit = partial(self._compilation.credit, cell.name, alike=False)
+                self.examined[about] = self._examiner.examine(strategy, between=credit)
+                return self.examined[about]
+            except Exception as error:
+                self._raised[about] = _raised(cell, error, "examination")
+            finally:
+                self._compilation.credit(cell.name, alike=False)
+                forget_graphs()
+        return self._raised[about]
+
+    def _about(self, cell: Cell) -> str:
+        """Say what an examination depends on: not on the model, nor on most hyperparameters."""
+        block, rule = self._block, self._axes.rule
+        exact = self._axes.strategies[cell.strategy].approximation is None
+        carried_out = rule.amplified() if exact else rule
+        where = block.dtype, self._tensors.device, torch.get_num_threads()
+        option = block.options["strategy"][cell.strategy]
+        return repr((option, type(rule).__module__, carried_out, *where))
 
 
 def _raised(cell: Cell, error: Exception, phase: str) -> Outcome:

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Sweep:
     def __post_init__(self) -> None:
         self._started_at, self._start = now(), time.perf_counter()
         self._workers: Workers | None = None
+        self._learnt: dict[str, bytes] = {}
         self._server: int | None = None
         self._expected: dict[str, int] = {}
         self._cluster: Cluster | None = None
@@ -187,7 +188,10 @@ class Sweep:
         self._workers = self._workers or Workers()
         self.screen.begins(label, anew)
         begun = time.perf_counter()
+        if isinstance(task, BlockTask):
+            task = replace(task, learnt=self._learnt)
         result = self._workers.run(task, self._advances)
+        self._learnt |= result.learnt
         self.finished[key] = result
         self.screen.ends(label, result, time.perf_counter() - begun, anew)
         self.record("running")

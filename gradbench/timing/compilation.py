@@ -186,6 +186,16 @@ class Compilation:
             setattr(config, name, _RAISED)
 
 
+def forget_graphs() -> None:
+    """Have everything compiled anew, where anything was.
+
+    A function that raised while it was compiled runs as it is written ever after.
+    """
+    dynamo: Any = sys.modules.get("torch._dynamo")
+    if dynamo is not None and hasattr(dynamo, "reset"):
+        dynamo.reset()
+
+
 def _dynamo_config() -> ModuleType | None:
     """Find Dynamo's configuration, where something has imported it."""
     return sys.modules.get("torch._dynamo.config")

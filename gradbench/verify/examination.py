@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -87,11 +88,14 @@ class Examiner:
         self._trials: dict[str, Trial] = {}
         self._distances: dict[bool, dict[str, float]] = {}
 
-    def examine(self, strategy: Strategy) -> Examination:
+    def examine(
+        self, strategy: Strategy, between: Callable[[], object] = lambda: None
+    ) -> Examination:
         """Let a strategy carry out the amplified rule.
 
         Args:
             strategy: One that supports rule, device and dtype.
+            between: Called after each binding's updates.
 
         Returns:
             What was seen.
@@ -102,15 +106,18 @@ class Examiner:
         if strategy.approximation is not None:
             return self._examine_approximate(strategy, strategy.approximation)
         ordinary = self._trial(_AMPLIFIED, _HIDDEN).run(strategy, updates=_SHOWN, hidden=_HIDDEN)
+        between()
         reason, wrong_with, refuses = ordinary.reason, [], []
         if reason is not None:
             reason = f"with {self._rule}, {reason}"
         for by_hand in (False, True) if reason is None else ():
             whole = self._meet(everything(by_hand=by_hand), strategy)
+            between()
             for situation in SITUATIONS:
                 if situation.by_hand != by_hand or _settled(situation, whole):
                     continue
                 seen = self._meet(situation, strategy)
+                between()
                 if isinstance(seen, str):
                     refuses.append(f"{situation.name} ({seen})")
                 elif seen.reason is not None and by_hand:

@@ -1,4 +1,4 @@
-"""A user's strategies that are wrong on purpose: none of them is ok, whatever the hyperparameters."""
+"""A user's strategies that are wrong on purpose: none is ok, whatever the hyperparameters."""
 
 from collections.abc import Callable
 

@@ -154,7 +154,8 @@ def test_gradbench_compiles_in_untimed_calls_only(plan: Plan) -> None:
     assert {row["status"] for row in rows.values()} == {"ok"}
     compiled = {n: r["compile_s"] for n, r in rows.items() if r.get("compile_s") is not None}
     assert set(compiled) == {"optimizer_compiled/set_to_none", "optimizer_compiled/set_to_zero"}
-    assert sum(each.graphs for each in seen.compiled.values()) <= 4
+    # An update's and that of dispatch, each twice for momentum, and the examination's.
+    assert sum(each.graphs for each in seen.compiled.values()) <= 8
     assert rows["optimizer_compiled/set_to_zero"]["dispatch_s"] is not None
     assert rows["optimizer_compiled/set_to_none"]["graph_breaks"] == 0
     assert seen.compile_s == pytest.approx(sum(map(float, compiled.values())))  # type: ignore[arg-type]
