@@ -168,7 +168,7 @@ def test_a_baseline_is_not_chosen_from_all(tmp_path: Path, arguments: list[str])
     answer = gradbench_command(*arguments, cwd=tmp_path)
     assert answer.returncode == 2
     assert answer.stderr.startswith("gradbench: strategy@baseline=")
-    assert "choose from compiled_per_tensor, " in answer.stderr
+    assert "choose from batched, compiled_per_tensor, " in answer.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("altair")
+
 from gradbench.report.charts import cost, speedup, update_time
 from gradbench.report.content import Content
 from gradbench.report.tables import latency, missing, recommendations, speedups

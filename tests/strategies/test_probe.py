@@ -57,6 +57,7 @@ def test_muon_is_carried_out_or_says_what_pytorch_lacks(name: str) -> None:
     reasons = {
         "cuda_graph": "needs CUDA, the device is cpu",
         "optimizer_capturable": "capturable=True needs CUDA, the device is cpu",
+        "optimizer_compiled": "SideBySide.step is no function of lists of tensors",
         "optimizer_foreach": "torch.optim.Muon takes no foreach",
         "optimizer_fused": "torch.optim.Muon takes no fused",
     }

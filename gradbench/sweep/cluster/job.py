@@ -102,8 +102,11 @@ class Message:
         return cls(**{**said, "versions": Versions(**said["versions"])})
 
     def write(self) -> str:
-        """Return it as JSON: pickled, it could run what others put into the folder."""
-        finished = self.finished and vars(self.finished)
+        """Return it as JSON: pickled, it could run what others put into the folder.
+
+        What was learnt is pickled, and so stays where it is.
+        """
+        finished = self.finished and {**vars(self.finished), "learnt": {}}
         return json.dumps({**vars(self), "finished": finished, "versions": vars(self.versions)})
 
     @property
