@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from gradbench.block.identity import identity
@@ -31,13 +30,13 @@ class BlockTask:
         store: Where the tables go.
         alone: The block is the whole request, so one in which nothing can run is refused instead
             of stored.
-        learnt: What earlier blocks of the command have found out, pickled.
+        learnt: What earlier blocks of the command have found out.
     """
 
     block: Block
     store: Store
     alone: bool = False
-    learnt: Mapping[str, bytes] = field(default_factory=dict)
+    learnt: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -88,6 +87,7 @@ class BlockTask:
         from gradbench.block import rows
         from gradbench.block.axes import instantiate_axes
         from gradbench.block.run import measure_block
+        from gradbench.verify.examination import Examination
 
         block, store = self.block, self.store
         axes = instantiate_axes(block)
@@ -99,7 +99,7 @@ class BlockTask:
                 reasons = [strategy.supports(axes.rule, *where) for strategy in asked]
             _refuse_if_all(reasons)
         seen = [others_on_device(*self.device)]
-        known = {about: pickle.loads(kept) for about, kept in self.learnt.items()}
+        known = {about: Examination.from_values(kept) for about, kept in self.learnt.items()}
         measured = measure_block(block, progress, known)
         seen.append(others_on_device(*self.device))
         if self.alone:  # a device or a model that is not there
@@ -120,7 +120,7 @@ class BlockTask:
             compile_s=measured.compile_s,
             torch_version=str(torch.__version__),  # torch's own type would bring torch along
             contention=next((row["contention"] for row in cells if row.get("contention")), None),
-            learnt={about: pickle.dumps(found) for about, found in measured.examined.items()},
+            learnt={about: asdict(found) for about, found in measured.examined.items()},
         )
 
     def lost(self, reason: str) -> Finished:

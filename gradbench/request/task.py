@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 Progress = Callable[[float, str], None]
 """Told the fraction of the task that is done, and what is being done."""
@@ -23,7 +23,7 @@ class Finished:
         torch_version: Version of PyTorch; None if the worker did not say.
         contention: Why the machine was busy during the block; None where it was quiet.
         learnt: What the next blocks of the command need not find out again, by what it is about;
-            pickled, since whoever passes it on has not imported torch.
+            plain values, since whoever passes it on has not imported torch.
     """
 
     statuses: Counter[str]
@@ -32,7 +32,7 @@ class Finished:
     compile_s: float = 0.0
     torch_version: str | None = None
     contention: str | None = None
-    learnt: Mapping[str, bytes] = field(default_factory=dict)
+    learnt: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class Task(Protocol):

@@ -66,7 +66,7 @@ class Sweep:
     def __post_init__(self) -> None:
         self._started_at, self._start = now(), time.perf_counter()
         self._workers: Workers | None = None
-        self._learnt: dict[str, bytes] = {}
+        self._learnt: dict[str, dict[str, Any]] = {}
         self._server: int | None = None
         self._expected: dict[str, int] = {}
         self._cluster: Cluster | None = None

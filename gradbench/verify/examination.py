@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -55,6 +56,20 @@ class Examination:
     updates: int
     distances: dict[str, float]
     approximated: Approximated | None = None
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Examination:
+        """Make one of what ``dataclasses.asdict`` made of it.
+
+        Args:
+            values: Of the fields.
+
+        Returns:
+            The examination.
+        """
+        found = values["approximated"]
+        approximated = None if found is None else Approximated(**found)
+        return cls(**{**values, "approximated": approximated})
 
     @property
     def power(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from gradbench.verify.situations import (
     make_gradient,
     make_parameter,
 )
+from tests.approximate import EightBit
 from tests.conftest import CPU, make, options
 from tests.mutants import StepsWithoutGradient
 
@@ -191,3 +193,9 @@ def test_a_gradient_by_hand_is_what_its_numbers_say(arriving: str) -> None:
     gradient = make_gradient(part, given)
     assert torch.equal(gradient, given.view(4, 3))
     assert not gradient.is_contiguous()
+
+
+def test_an_examination_is_told_in_plain_values() -> None:
+    for strategy in (make("strategy", "no_grad"), EightBit()):
+        found = examined(strategy)
+        assert Examination.from_values(asdict(found)) == found

@@ -104,7 +104,7 @@ class Message:
     def write(self) -> str:
         """Return it as JSON: pickled, it could run what others put into the folder.
 
-        What was learnt is pickled, and so stays where it is.
+        What was learnt stays where it is: it is of that machine.
         """
         finished = self.finished and {**vars(self.finished), "learnt": {}}
         return json.dumps({**vars(self), "finished": finished, "versions": vars(self.versions)})
