@@ -29,6 +29,7 @@ def test_what_is_wrong_on_purpose_is_called_wrong(conditions: tuple[str, ...], p
         *TINY,
         *("rule=adamw", "strategy=[optimizer,foreach]", "zeroing=[set_to_none]"),
         *theirs,
+        "+strategy.after._target_=gradbench.strategies.detach.Detach",
         *conditions,
     )
     seen = measure_block(block, lambda *_: None)
@@ -37,7 +38,9 @@ def test_what_is_wrong_on_purpose_is_called_wrong(conditions: tuple[str, ...], p
         outcome = outcomes[name.lower()]
         assert outcome.status == "wrong", name
         assert said in str(outcome.reason)
-    for name in ("optimizer", "foreach"):  # one that writes beside a parameter spoils no other
+    # One that writes beside a parameter spoils none that comes after it.
+    assert list(outcomes).index("writesbeside") < list(outcomes).index("after")
+    for name in ("optimizer", "foreach", "after"):
         assert (outcomes[name].status, outcomes[name].reason) == ("ok", None)
     assert isinstance(seen.lost_fraction, float)
     assert (seen.lost_fraction > 0.9) == (len(conditions) == 2)
