@@ -63,7 +63,8 @@ class Measured:
         compiled: What torch.compile did, by cell; empty where nothing compiles.
         examined: What is known of strategies, by what it is about.
         lost_fraction: Share of elements that a right update leaves as they are; None if unknown.
-        verification_s: Seconds inside the verified updates.
+        verify_s: Seconds that verification took, less those of compiling what is timed as well.
+        verified_updates_s: Seconds inside its verified updates.
     """
 
     outcomes: list[Outcome]
@@ -83,7 +84,8 @@ class Measured:
     compiled: Mapping[str, Compiled] = field(default_factory=dict)
     examined: Mapping[str, Examination] = field(default_factory=dict)
     lost_fraction: float | None = None
-    verification_s: float = 0.0
+    verify_s: float = 0.0
+    verified_updates_s: float = 0.0
 
     @property
     def sampling_s(self) -> float:
@@ -94,7 +96,7 @@ class Measured:
         """
         results = (self.isolated, self.training)
         timed = sum(result.sampling_s for result in results if result is not None)
-        return self.verification_s + timed
+        return self.verified_updates_s + timed
 
     @property
     def compile_s(self) -> float:

@@ -118,6 +118,7 @@ class BlockTask:
             reasons=sorted(bad),
             sampling_s=measured.sampling_s,
             compile_s=measured.compile_s,
+            verify_s=measured.verify_s,
             torch_version=str(torch.__version__),  # torch's own type would bring torch along
             contention=next((row["contention"] for row in cells if row.get("contention")), None),
             learnt={about: asdict(found) for about, found in measured.examined.items()},

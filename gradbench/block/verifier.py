@@ -34,7 +34,8 @@ class Verifier:
     Attributes:
         outcomes: What became of each cell, by name.
         examined: Examinations, by what they are about; those that are there are not repeated.
-        verification_s: Seconds inside the verified updates.
+        verified_updates_s: Seconds inside the verified updates.
+        compile_s: Seconds in which verified updates compiled.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Verifier:
         self._raised: dict[str, Outcome] = {}
         self.examined: dict[str, Examination] = {}
         self.outcomes: dict[str, Outcome] = {}
-        self.verification_s = 0.0
+        self.verified_updates_s = self.compile_s = 0.0
 
     def verify(self, shapes: Sequence[torch.Size], budget_s: float) -> str:
         """Verify the star's cells, and the product's where the budget holds it.
@@ -139,12 +140,14 @@ class Verifier:
         for done, cell in enumerate(cells):
             self._progress(0.1 + 0.05 * done / len(cells), f"verifying {cell.name}")
             outcome = self._verify_cell(cell)
+            before_s = self._compilation.seconds
             self._compilation.credit(cell.name)
+            self.compile_s += self._compilation.seconds - before_s
             self.outcomes[cell.name] = outcome
             if outcome.verdict is None:
                 continue
             last_s = outcome.verdict.step_s[-1]
-            self.verification_s += sum(outcome.verdict.step_s)
+            self.verified_updates_s += sum(outcome.verdict.step_s)
             whole_s = last_s * larger
             other_s = self._evict_s or max(whole_s, self._settings["sample_s"])
             round_s += whole_s + other_s

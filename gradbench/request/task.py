@@ -20,6 +20,7 @@ class Finished:
         reasons: Distinct reasons of what is wrong or failed.
         sampling_s: Seconds inside timed and warm-up calls.
         compile_s: Seconds that torch.compile took.
+        verify_s: Seconds that verification took, less those of compiling what is timed as well.
         torch_version: Version of PyTorch; None if the worker did not say.
         contention: Why the machine was busy during the block; None where it was quiet.
         learnt: What the next blocks of the command need not find out again, by what it is about;
@@ -30,6 +31,7 @@ class Finished:
     reasons: list[str] = field(default_factory=list)
     sampling_s: float = 0.0
     compile_s: float = 0.0
+    verify_s: float = 0.0
     torch_version: str | None = None
     contention: str | None = None
     learnt: Mapping[str, dict[str, Any]] = field(default_factory=dict)

@@ -99,6 +99,8 @@ _RUNS = (
     Column("sampling_s", REAL, "s", "Time inside timed and warm-up calls, first calls included."),
     Column("sampling_fraction", REAL, "", "`sampling_s` over `wall_s`."),
     Column("compile_s", REAL, "s", "Time torch.compile took: the sum of `cells.compile_s`."),
+    Column("verify_s", REAL, "s", "Time of verification; without compiling what is timed too."),
+    Column("verify_fraction", REAL, "", "`verify_s` over `wall_s`."),
     Column("python_version", TEXT, "", "Version of Python."),
     Column("torch_version", TEXT, "", "Version of PyTorch; null if everything was kept."),
     Column("gradbench_version", TEXT, "", "Version of gradbench."),

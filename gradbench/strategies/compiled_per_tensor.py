@@ -28,18 +28,21 @@ class CompiledPerTensor(Strategy):
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         compiled = compiled_step(rule, dynamic=True)
-        rows = [
-            (p, _line(p, p), {k: _line(v, p) for k, v in state.items()}, start_count(p))
-            for p, state in zip(parameters, slots, strict=True)
-        ]
+        rows = []
+        for parameter, state in zip(parameters, slots, strict=True):
+            if parameter.numel() == 0:  # nothing to update, and a graph of its own
+                continue
+            axes = _axes(parameter)
+            lines = {name: _line(slot, axes) for name, slot in state.items()}
+            rows.append((parameter, axes, _line(parameter, axes), lines, start_count(parameter)))
 
         @torch.no_grad()
         def step() -> None:
-            for parameter, line, state, count in rows:
+            for parameter, axes, line, state, count in rows:
                 gradient = parameter.grad
                 if gradient is not None:
                     count.add_(1)
-                    compiled(line, _line(gradient, parameter), state, count)
+                    compiled(line, _line(gradient, axes), state, count)
 
         return Binding(step)
 
@@ -82,9 +85,19 @@ def start_count(parameter: Tensor) -> Tensor:
     return torch.zeros((), dtype=dtype, device=parameter.device)
 
 
-def _line(tensor: Tensor, parameter: Tensor) -> Tensor:
-    """Flatten where that moves no parameter, so that one graph serves every shape.
+def _axes(parameter: Tensor) -> tuple[int, ...] | None:
+    """Order the axes as they lie in memory: none of a contiguous tensor, None where gaps are."""
+    if parameter.is_contiguous():
+        return ()
+    axes = tuple(sorted(range(parameter.dim()), key=parameter.stride, reverse=True))
+    return axes if parameter.permute(axes).is_contiguous() else None
+
+
+def _line(tensor: Tensor, axes: tuple[int, ...] | None) -> Tensor:
+    """Flatten where that moves no parameter, so that one graph serves every shape and layout.
 
     ``.data`` forgets what the view is a view of: its rank would make a graph of its own.
     """
-    return tensor.reshape(-1).data if parameter.is_contiguous() else tensor.data
+    if axes is None:
+        return tensor.data
+    return (tensor.permute(axes) if axes else tensor).reshape(-1).data

@@ -239,6 +239,7 @@ class Sweep:
         wall_s = time.perf_counter() - self._start
         results = self.finished.values()
         sampling_s = sum(result.sampling_s for result in results)
+        verify_s = sum(result.verify_s for result in results)
         stamp = self._started_at.replace(":", "").replace("+0000", "Z")
         row = {
             "run": self.store.folder.name,
@@ -253,6 +254,8 @@ class Sweep:
             "sampling_s": sampling_s,
             "sampling_fraction": sampling_s / wall_s,
             "compile_s": sum(result.compile_s for result in results),
+            "verify_s": verify_s,
+            "verify_fraction": verify_s / wall_s,
             "python_version": platform.python_version(),
             "torch_version": next((r.torch_version for r in results if r.torch_version), None),
             "gradbench_version": __version__,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,17 @@ from gradbench.rules.base import Rule
 from gradbench.strategies.base import Approximation, Strategy
 from gradbench.verify.approximate import MANY, SOON, Approximated, ApproximateTrial
 from gradbench.verify.conditions import Conditions, draw, draw_normal
-from gradbench.verify.situations import SITUATIONS, UPDATES, Part, Situation, everything
+from gradbench.verify.situations import (
+    BY_AUTOGRAD,
+    BY_HAND,
+    CHANGING,
+    OTHER_DTYPE,
+    SITUATIONS,
+    UPDATES,
+    Part,
+    Situation,
+    joined,
+)
 from gradbench.verify.trial import LR_IS_FIXED, Outcome, Trial
 from gradbench.verify.truth import distances
 
@@ -23,6 +33,8 @@ _WHOLE = ((256, 64), (8192,))
 """The same where the rule is not element-wise."""
 
 _AMPLIFIED = Situation("amplified hyperparameters", tuple(map(Part, _SHAPES)))
+
+_WHOLE_TRIAL = joined((_AMPLIFIED, *BY_AUTOGRAD, *BY_HAND))
 
 _EXPONENTS = -8.0, 4.0
 """Of starting values: the change shows in small ones, weight decay in large ones."""
@@ -86,9 +98,9 @@ class Examiner:
     """Examines the strategies of a block, each once.
 
     The rule is carried out at the hyperparameters of
-    :meth:`gradbench.rules.base.Rule.amplified`, on tensors of its own: first ordinary ones, then in
-    the situations of :mod:`gradbench.verify.situations`, all at once and, where that fails, one by
-    one.
+    :meth:`gradbench.rules.base.Rule.amplified`, on tensors of its own: ordinary ones, and in the
+    situations of :mod:`gradbench.verify.situations`, as many at once as can be met, since each
+    trial may be a graph to compile; where that fails, fewer and fewer of them.
 
     Args:
         rule: The block's.
@@ -120,25 +132,42 @@ class Examiner:
         """
         if strategy.approximation is not None:
             return self._examine_approximate(strategy, strategy.approximation)
-        ordinary = self._trial(_AMPLIFIED, _HIDDEN).run(strategy, updates=_SHOWN, hidden=_HIDDEN)
+        whole = self._meet(_WHOLE_TRIAL, strategy, _SHOWN, _HIDDEN)
         between()
-        reason, wrong_with, refuses = ordinary.reason, [], []
-        if reason is not None:
-            reason = f"with {self._rule}, {reason}"
-        for by_hand in (False, True) if reason is None else ():
-            whole = self._meet(everything(by_hand=by_hand), strategy)
+        answers: dict[str, Outcome | str] = {}
+        if isinstance(whole, Outcome) and whole.reason is None:
+            ordinary = whole
+            answers |= {situation.name: whole for situation in BY_AUTOGRAD + BY_HAND}
+        else:
+            ordinary = self._trial(_AMPLIFIED, _HIDDEN).run(
+                strategy, updates=_SHOWN, hidden=_HIDDEN
+            )
             between()
-            for situation in SITUATIONS:
-                if situation.by_hand != by_hand or _settled(situation, whole):
-                    continue
-                seen = self._meet(situation, strategy)
-                between()
-                if isinstance(seen, str):
-                    refuses.append(f"{situation.name} ({seen})")
-                elif seen.reason is not None and by_hand:
-                    wrong_with.append(f"{situation.name} ({seen.reason})")
-                elif seen.reason is not None:
-                    reason = reason or f"with {situation.name}, {seen.reason}"
+        if ordinary.reason is not None:
+            return self._examination(f"with {self._rule}, {ordinary.reason}", ordinary)
+        for situations in (BY_AUTOGRAD, BY_HAND, CHANGING, OTHER_DTYPE):
+            if situations[0].name not in answers:
+                answers |= self._answers(situations, strategy, between)
+        reason, wrong_with, refuses = None, [], []
+        for situation in SITUATIONS:
+            seen = answers[situation.name]
+            if isinstance(seen, Outcome) and situation.changes_lr and seen.kept_lr:
+                seen = LR_IS_FIXED
+            if isinstance(seen, str):
+                refuses.append(f"{situation.name} ({seen})")
+            elif seen.reason is not None and situation.by_hand:
+                wrong_with.append(f"{situation.name} ({seen.reason})")
+            elif seen.reason is not None:
+                reason = reason or f"with {situation.name}, {seen.reason}"
+        return self._examination(reason, ordinary, wrong_with, refuses)
+
+    def _examination(
+        self,
+        reason: str | None,
+        ordinary: Outcome,
+        wrong_with: Sequence[str] = (),
+        refuses: Sequence[str] = (),
+    ) -> Examination:
         return Examination(
             reason,
             tuple(wrong_with),
@@ -190,15 +219,28 @@ class Examiner:
             found,
         )
 
-    def _meet(self, situation: Situation, strategy: Strategy) -> Outcome | str:
+    def _answers(
+        self, situations: Sequence[Situation], strategy: Strategy, between: Callable[[], object]
+    ) -> dict[str, Outcome | str]:
+        """Ask how a strategy meets each situation: all at once, or else in halves."""
+        seen = self._meet(joined(situations), strategy, UPDATES, UPDATES)
+        between()
+        settled = isinstance(seen, Outcome) and seen.reason is None
+        if settled or len(situations) == 1:
+            return {situation.name: seen for situation in situations}
+        half = len(situations) // 2
+        halves = situations[:half], situations[half:]
+        first, second = (self._answers(part, strategy, between) for part in halves)
+        return first | second
+
+    def _meet(
+        self, situation: Situation, strategy: Strategy, updates: int, hidden: int
+    ) -> Outcome | str:
         """Let a strategy meet a situation; return what it did, or says where it refuses."""
-        trial = self._trial(situation, UPDATES)
         try:
-            outcome = trial.run(strategy, updates=UPDATES, hidden=UPDATES)
+            return self._trial(situation, hidden).run(strategy, updates=updates, hidden=hidden)
         except Exception as error:  # a refusal: whatever it is, it is no silent mistake
             return next(iter(str(error).splitlines()), type(error).__name__)
-        alone = situation.changes_lr and len(situation.parts) == 1
-        return LR_IS_FIXED if alone and outcome.kept_lr else outcome
 
     def _trial(self, situation: Situation, updates: int) -> Trial:
         """Prepare a situation, once for all strategies."""
@@ -214,10 +256,3 @@ class Examiner:
         if self._rule.element_wise:
             return draw(elements, updates, self._dtype, self._device, _EXPONENTS)
         return draw_normal(elements, updates, self._dtype, self._device, self._rule.lr / 4)
-
-
-def _settled(situation: Situation, whole: Outcome | str) -> bool:
-    """Say whether a situation was met, and well, where all came at once."""
-    if isinstance(whole, str) or whole.reason is not None or situation.other_dtype:
-        return False
-    return not (situation.changes_lr and whole.kept_lr)

@@ -55,36 +55,45 @@ class Situation:
 
 _PLAIN = Part((7, 3))
 
-SITUATIONS = (
+BY_AUTOGRAD = (
     Situation("a zero-dim parameter", (_PLAIN, Part(()))),
     Situation("an empty parameter", (_PLAIN, Part((0,)), Part((3, 0)))),
     Situation("a transposed parameter", (_PLAIN, Part((9, 4), layout="transposed"))),
     Situation("a channels_last parameter", (_PLAIN, Part((4, 3, 2, 2), layout="channels_last"))),
+    Situation("non-finite gradients", (_PLAIN, Part((40,), not_finite=True))),
+)
+BY_HAND = (
     Situation("a transposed gradient", (_PLAIN, Part((9, 4), gradient="transposed")), by_hand=True),
     Situation("a gradient that is a view", (_PLAIN, Part((9, 4), gradient="view")), by_hand=True),
     Situation("an expanded gradient", (_PLAIN, Part((9, 4), gradient="expanded")), by_hand=True),
-    Situation("a parameter without a gradient", (_PLAIN, Part((5,), missing=(0, 2)))),
-    Situation("non-finite gradients", (_PLAIN, Part((40,), not_finite=True))),
-    Situation("a learning rate that changes", (_PLAIN,), changes_lr=True),
-    Situation("gradients of another dtype", (_PLAIN,), by_hand=True, other_dtype=True),
 )
+CHANGING = (
+    Situation("a parameter without a gradient", (_PLAIN, Part((5,), missing=(0, 2)))),
+    Situation("a learning rate that changes", (_PLAIN,), changes_lr=True),
+)
+"""Not the same at every update."""
+
+OTHER_DTYPE = (Situation("gradients of another dtype", (_PLAIN,), by_hand=True, other_dtype=True),)
+
+SITUATIONS = BY_AUTOGRAD + BY_HAND + CHANGING + OTHER_DTYPE
 
 
-def everything(*, by_hand: bool) -> Situation:
-    """Join all situations that can be met at once: one set of tensors, and so one graph to compile.
+def joined(situations: Sequence[Situation]) -> Situation:
+    """Join situations that can be met at once: one set of tensors, and so one graph to compile.
 
     Args:
-        by_hand: Whether to join those of gradients assigned by hand, or the others.
+        situations: At least one; those with gradients of another dtype do not join others.
 
     Returns:
-        The situation.
+        The situation with all their parts, those that are alike once.
     """
-    joined = [s for s in SITUATIONS if s.by_hand == by_hand and not s.other_dtype]
+    parts = {part: None for situation in situations for part in situation.parts}
     return Situation(
-        f"everything {'assigned by hand' if by_hand else 'that training brings'}",
-        tuple(part for situation in joined for part in situation.parts),
-        changes_lr=any(situation.changes_lr for situation in joined),
-        by_hand=by_hand,
+        " and ".join(situation.name for situation in situations),
+        tuple(parts),
+        changes_lr=any(situation.changes_lr for situation in situations),
+        by_hand=any(situation.by_hand for situation in situations),
+        other_dtype=any(situation.other_dtype for situation in situations),
     )
 
 

@@ -14,10 +14,14 @@ from gradbench.rules.base import Rule, Slots, Unavailable
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.verify.examination import Examination, Examiner
 from gradbench.verify.situations import (
+    BY_AUTOGRAD,
+    BY_HAND,
+    CHANGING,
+    OTHER_DTYPE,
     SITUATIONS,
     Part,
-    everything,
     gradient_numbers,
+    joined,
     make_gradient,
     make_parameter,
 )
@@ -165,12 +169,22 @@ def test_a_wrong_state_is_seen_where_it_is_shown_and_one_that_is_hidden_takes_mo
     assert "exp_avg" in reason
 
 
-def test_all_situations_come_at_once_but_the_other_dtype() -> None:
-    natural, by_hand = everything(by_hand=False), everything(by_hand=True)
-    parts = sum(len(situation.parts) for situation in SITUATIONS if not situation.other_dtype)
-    assert len(natural.parts) + len(by_hand.parts) == parts
-    assert natural.changes_lr
-    assert not by_hand.changes_lr
+def test_what_is_joined_has_every_part_once_and_all_that_is_asked() -> None:
+    once = joined(BY_AUTOGRAD + BY_HAND + CHANGING)
+    asked = {part for s in SITUATIONS if not s.other_dtype for part in s.parts}
+    assert len(once.parts) == len(set(once.parts))
+    assert set(once.parts) == asked
+    assert once.changes_lr
+    assert not once.other_dtype
+    assert {*BY_AUTOGRAD, *BY_HAND, *CHANGING, *OTHER_DTYPE} == set(SITUATIONS)
+
+
+def test_a_right_strategy_meets_all_in_three_trials() -> None:
+    met: list[int] = []
+    strategy: Strategy = make("strategy", "no_grad")
+    examiner = Examiner(make("rule", "sgd"), torch.float32, CPU)
+    assert examiner.examine(strategy, between=lambda: met.append(1)).reason is None
+    assert len(met) == 3  # each with a graph of its own, where it compiles
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "transposed", "channels_last"])
