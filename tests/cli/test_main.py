@@ -91,6 +91,7 @@ def test_a_block_is_measured_stored_and_kept(tmp_path: Path) -> None:
     assert list(runs["blocks_kept"]) == [0, 1]
     assert set(runs["state"]) == {"done"}
     assert 0 < runs["sampling_fraction"][0] < 1
+    assert 0 < runs["verify_fraction"][0] < 1
     summary = gradbench_command("summary", "results/first", cwd=tmp_path)
     assert summary.returncode == 0
     assert "no_grad" in summary.stdout
