@@ -54,7 +54,7 @@ from gradbench.request.block import Block, Cell
 from gradbench.request.hydra_app import compose_configuration
 from gradbench.request.plan import plan_block
 from gradbench.sweep.worker_server import COUNTED_BY_NVML
-from gradbench.timing.isolated import bind_with_gradients
+from gradbench.timing.binding import bind_with_gradients
 from gradbench.verify.float64_run import trained_parameters
 from gradbench.verify.tensors import Tensors
 

@@ -17,8 +17,8 @@ from gradbench.errors import BadRequest
 from gradbench.models.base import UnavailableModel
 from gradbench.request.block import Block
 from gradbench.request.task import Progress
+from gradbench.timing.binding import bind_with_gradients
 from gradbench.timing.empty_call import time_empty_call
-from gradbench.timing.isolated import bind_with_gradients
 from gradbench.timing.sampling import Arm, choose_calls, quiet_interpreter
 from gradbench.verify.float64_run import trained_parameters
 from gradbench.verify.tensors import Tensors

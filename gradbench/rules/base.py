@@ -272,9 +272,7 @@ def check_nonnegative(**values: object) -> None:
     Raises:
         ValueError: One is not.
     """
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e30:
-            raise ValueError(f"rule.{name}={value}: choose 0 or a positive number")
+    _check(values, lambda value: 0 <= value < 1e30, "0 or a positive number")
 
 
 def check_positive(**values: object) -> None:
@@ -286,9 +284,7 @@ def check_positive(**values: object) -> None:
     Raises:
         ValueError: One is not.
     """
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e30:
-            raise ValueError(f"rule.{name}={value}: choose a positive number")
+    _check(values, lambda value: 0 < value < 1e30, "a positive number")
 
 
 def check_fraction(**values: object) -> None:
@@ -300,6 +296,10 @@ def check_fraction(**values: object) -> None:
     Raises:
         ValueError: One is not.
     """
+    _check(values, lambda value: 0 <= value < 1, "a number from 0 to below 1")
+
+
+def _check(values: Mapping[str, object], within: Callable[[float], bool], choice: str) -> None:
     for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1:
-            raise ValueError(f"rule.{name}={value}: choose a number from 0 to below 1")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not within(value):
+            raise ValueError(f"rule.{name}={value}: choose {choice}")

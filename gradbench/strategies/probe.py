@@ -86,9 +86,7 @@ def list_refusal(rule: Rule) -> str | None:
     Returns:
         The reason, or None where the rule offers it.
     """
-    value, state = _tensors(rule, torch.device("cpu"), torch.float32)
-    step = partial(rule.step_list, [value], [torch.ones_like(value)], columns(rule, [state]), 1)
-    return _refusal(step, there=False)
+    return _list_refusal(rule, rule.step_list)
 
 
 def batched_refusal(rule: Rule) -> str | None:
@@ -100,9 +98,7 @@ def batched_refusal(rule: Rule) -> str | None:
     Returns:
         The reason, or None where the rule offers it.
     """
-    value, state = _tensors(rule, torch.device("cpu"), torch.float32)
-    step = partial(rule.step_batched, [value], [torch.ones_like(value)], columns(rule, [state]), 1)
-    return _refusal(step, there=False)
+    return _list_refusal(rule, rule.step_batched)
 
 
 def flattening_refusal(rule: Rule) -> str | None:
@@ -136,6 +132,13 @@ def fused_refusal(rule: Rule, device: torch.device, dtype: torch.dtype) -> str |
     gradients, slots = [torch.ones_like(value)], columns(rule, [state])
     step = partial(rule.step_fused, [value], gradients, slots, [count])
     return _refusal(step, there=there)
+
+
+def _list_refusal(rule: Rule, step_list: Callable[..., None]) -> str | None:
+    """Say why a step of a list of tensors is refused."""
+    value, state = _tensors(rule, torch.device("cpu"), torch.float32)
+    step = partial(step_list, [value], [torch.ones_like(value)], columns(rule, [state]), 1)
+    return _refusal(step, there=False)
 
 
 def _is_there(device: torch.device) -> bool:

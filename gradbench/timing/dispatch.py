@@ -10,10 +10,10 @@ import torch
 
 from gradbench.devices.base import Device
 from gradbench.rules.base import Rule
+from gradbench.timing.binding import bind_with_gradients
 from gradbench.timing.compilation import Compilation
 from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import EmptyCall, time_empty_call
-from gradbench.timing.isolated import bind_with_gradients
 from gradbench.timing.losses import Losses
 from gradbench.verify.tensors import Tensors
 

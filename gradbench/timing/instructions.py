@@ -14,8 +14,8 @@ import torch
 from torch.utils.benchmark import Timer
 
 from gradbench.rules.base import Rule
+from gradbench.timing.binding import bind_with_gradients
 from gradbench.timing.contender import Contender
-from gradbench.timing.isolated import bind_with_gradients
 from gradbench.verify.tensors import Tensors
 
 _UPDATES = 10

@@ -28,7 +28,7 @@ from gradbench.request.plan import plan_block
 from gradbench.request.schema import configuration_folder
 from gradbench.results.store import Store
 from gradbench.sweep.worker import Workers
-from gradbench.timing.isolated import bind_with_gradients
+from gradbench.timing.binding import bind_with_gradients
 from gradbench.verify.tensors import Tensors
 from tests.conftest import make, options
 

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradbench.rules.base import Rule, Unavailable
 from gradbench.strategies.flattening import flat_state, flatten, order
-from gradbench.timing.isolated import bind_with_gradients
+from gradbench.timing.binding import bind_with_gradients
 from tests.conftest import allocate, make
 
 FLAT = ["flat", "flat_fused", "flat_compiled"]

@@ -9,7 +9,7 @@ from gradbench.calibration.planted import Planted
 from gradbench.devices.cpu import Cpu
 from gradbench.request.block import Block
 from gradbench.strategies.base import Strategy
-from gradbench.timing.isolated import bind_with_gradients
+from gradbench.timing.binding import bind_with_gradients
 from tests.conftest import TINY, allocate, make
 
 

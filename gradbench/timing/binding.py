@@ -1,0 +1,127 @@
+"""Strategies and zeroings bound to one replicate's tensors, as arms to sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from gradbench.devices.base import Device
+from gradbench.rules.base import Rule
+from gradbench.strategies.base import Strategy
+from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.compilation import Compilation
+from gradbench.timing.compute import ComputeControl
+from gradbench.timing.contender import Contender
+from gradbench.timing.losses import Losses
+from gradbench.timing.sampling import Arm, naming
+from gradbench.verify.tensors import Tensors
+from gradbench.zeroing.base import Zeroing
+
+
+class Bound:
+    """Arms on one replicate's tensors.
+
+    Args:
+        device: Where.
+        rule: What is carried out.
+        tensors: The replicate's.
+        control: The bandwidth control, whose arm is the first.
+        compute: The compute control, whose arm is the last; None for a rule without operations.
+        compilation: Told whose binding compiled.
+    """
+
+    def __init__(
+        self,
+        device: Device,
+        rule: Rule,
+        tensors: Tensors,
+        control: BandwidthControl,
+        compute: ComputeControl | None,
+        compilation: Compilation,
+    ) -> None:
+        self._compilation = compilation
+        self._device, self._rule, self._tensors, self._compute = device, rule, tensors, compute
+        self.arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
+        self._releases: list[tuple[str, Callable[[], None]]] = []
+
+    def bind(self, contenders: Sequence[Contender]) -> None:
+        """Bind every contender, then every zeroing.
+
+        Raises:
+            ArmRaised: One raised.
+        """
+        zeroings: dict[str, tuple[str, Zeroing]] = {}
+        for contender in contenders:
+            name, zeroing = contender.cell.name, contender.zeroing
+            with naming(name, "update", "update: bind"):
+                step, release = bind_with_gradients(
+                    contender.strategy, zeroing, self._rule, self._tensors
+                )
+            self._compilation.credit(name)
+            self.arms.append(Arm(name, "update", step))
+            self._releases.append((name, release))
+            zeroings.setdefault(contender.cell.zeroing, (name, zeroing))
+        # Zeroings write elsewhere: zeros in the shared gradients would let the state decay into
+        # subnormal numbers, and those are slow.
+        spent = [torch.zeros_like(gradient) for gradient in self._tensors.gradients]
+        for name, zeroing in zeroings.values():
+            with naming(name, "zero", "zero: bind"):
+                self.arms.append(_zero_arm(name, zeroing, self._tensors, spent))
+        if self._compute is not None:
+            allocated = self._compute.allocate(self._device.torch_device)
+            self.arms.append(Arm("compute", "update", allocated))
+
+    def release(self, losses: Losses) -> None:
+        """Release every contender that was bound."""
+        for name, release in self._releases:
+            with losses.catch("timing: release", name):
+                release()
+
+
+def bind_with_gradients(
+    strategy: Strategy, zeroing: Zeroing, rule: Rule, tensors: Tensors
+) -> tuple[Callable[[], None], Callable[[], None]]:
+    """Bind a strategy to parameters whose gradients are as its zeroing and backward leave them.
+
+    Args:
+        strategy: What to bind.
+        zeroing: Where it releases gradients, they are foreign to the strategy's own memory.
+        rule: What the strategy carries out.
+        tensors: What it is carried out on.
+
+    Returns:
+        The step and the release.
+    """
+    bound = tensors.flat if strategy.flattens else tensors
+    parameters = bound.parameters()
+    # What has memory of its own for gradients takes this for it, and does not put it into .grad.
+    own = [torch.empty_like(g) for g in bound.gradients] if strategy.copies else bound.gradients
+    for parameter, gradient in zip(parameters, own, strict=True):
+        parameter.grad = gradient
+    binding = strategy.bind(rule, parameters, bound.slots)
+    for parameter, gradient in zip(parameters, tensors.gradients, strict=True):
+        if zeroing.releases or parameter.grad is None:
+            parameter.grad = gradient
+        elif parameter.grad is not gradient:
+            parameter.grad.copy_(gradient)
+    return binding.step, binding.release
+
+
+def _zero_arm(name: str, zeroing: Zeroing, tensors: Tensors, spent: Sequence[Tensor]) -> Arm:
+    """Make the arm of a zeroing on gradients of its own."""
+    parameters = [Parameter(value) for value in tensors.values]
+
+    def attach_copies() -> None:
+        for parameter, gradient in zip(parameters, spent, strict=True):
+            # Nobody else holds them: giving memory back is part of what releasing costs.
+            parameter.grad = gradient.clone()
+
+    clear = zeroing.bind(parameters)
+    if zeroing.releases:
+        return Arm(name, "zero", clear, restore=attach_copies)
+    for parameter, gradient in zip(parameters, spent, strict=True):
+        parameter.grad = gradient
+    return Arm(name, "zero", clear)
