@@ -29,7 +29,7 @@ from gradbench.timing.isolated import IsolatedResult, Isolation, measure_isolate
 from gradbench.timing.losses import Loss, Losses
 from gradbench.timing.training import Training, TrainingResult, most_steps
 from gradbench.verify.examination import Examination
-from gradbench.verify.float64_run import Float64Run, Gradients, trained_parameters
+from gradbench.verify.float64_run import Float64Run, Gradients, Left, left_by, trained_parameters
 from gradbench.verify.tensors import Tensors, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
 from gradbench.verify.whole_verifiable import verifiable
@@ -286,7 +286,7 @@ class _Measurement:
             self._trained,
             settings["training_steps"],
             self._block.seed,
-            self._float64_runs({c.zeroing.accumulates for c in contenders}),
+            self._float64_runs({left_by(c.zeroing) for c in contenders}),
             self._block.cells[0].strategy,
             self._compilation,
         )
@@ -297,9 +297,9 @@ class _Measurement:
             lambda done: self._progress(0.2 + 0.25 * done, "training"),
         )
 
-    def _float64_runs(self, accumulating: set[bool]) -> dict[bool, list[Gradients]]:
-        """Follow the float64 run for zeroings that clear and those that accumulate."""
+    def _float64_runs(self, wanted: set[Left]) -> dict[Left, list[Gradients]]:
+        """Follow the float64 run for each of what zeroings leave."""
         run = Float64Run(self._module, self._batch, self._axes.rule, self._block.seed)
-        followed = run.follow_both(1 + self._settings["training_steps"], accumulating)
+        followed = run.follow_each(1 + self._settings["training_steps"], wanted)
         self._lost_fraction = run.lost_fraction
         return followed

@@ -21,7 +21,7 @@ from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import EmptyCall, time_empty_call
 from gradbench.timing.losses import Losses
 from gradbench.timing.sampling import quiet_interpreter, sample_of
-from gradbench.verify.float64_run import Gradients
+from gradbench.verify.float64_run import Gradients, Left, left_by
 from gradbench.verify.gradients import SeenGradients
 from gradbench.verify.seeding import seed_step
 from gradbench.zeroing.base import Zeroing
@@ -67,7 +67,7 @@ class Training:
         trained: Names of the parameters that get a gradient.
         steps: Timed steps of the first pass, after one untimed.
         seed: Seed of a step's random numbers, plus the step's number.
-        float64: Gradients of the float64 run, by whether the zeroing accumulates; empty without.
+        float64: Gradients of the float64 run, by what a zeroing leaves; empty without.
         counted: Name of the strategy whose steps' memory is counted, for each zeroing.
         compilation: Told whose step it was that compiled; cells that it has failed train no more.
     """
@@ -79,7 +79,7 @@ class Training:
     trained: Sequence[str]
     steps: int
     seed: int
-    float64: Mapping[bool, list[Gradients]]
+    float64: Mapping[Left, list[Gradients]]
     counted: str
     compilation: Compilation = field(default_factory=Compilation)
 
@@ -264,7 +264,7 @@ class Training:
         """Look at every parameter's gradient."""
         # The first backward pass has nothing to add to.
         accumulates = contender.zeroing.accumulates and step > 0
-        run = self.float64.get(contender.zeroing.accumulates)
+        run = self.float64.get(left_by(contender.zeroing))
         reference = run[step] if run else {}
         rows = []
         for name, parameter in self.module.named_parameters():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from torch.nn import Parameter
 from gradbench.models.base import Batch, loss, place
 from gradbench.rules.base import Rule
 from gradbench.verify.seeding import seed_step
+from gradbench.zeroing.base import Zeroing
 
 _PIECE, _PIECE_ON_CPU = 1 << 24, 1 << 16
 """Elements updated at a time where the rule is element-wise. On the CPU a cache holds the
@@ -19,7 +22,11 @@ temporaries of a piece; elsewhere pieces are large, since each kernel takes micr
 launch."""
 
 
-Gradients = dict[str, Tensor]
+Left: TypeAlias = Literal["none", "zeros", "sums"]
+"""What a zeroing leaves in ``.grad``. A parameter that a later step gives no gradient is stepped
+with zeros, and left alone where ``.grad`` is None."""
+
+Gradients: TypeAlias = dict[str, Tensor]
 """The gradient in ``.grad`` after backward by parameter name, rounded to the block's dtype or
 float32, whichever is wider; parameters that get none are absent."""
 
@@ -67,6 +74,20 @@ def _with_gradient(module: nn.Module, value: Tensor) -> set[str]:
     return set(gradients)
 
 
+def left_by(zeroing: Zeroing) -> Left:
+    """Say what a zeroing leaves in ``.grad``.
+
+    Args:
+        zeroing: Which.
+
+    Returns:
+        What is left.
+    """
+    if zeroing.accumulates:
+        return "sums"
+    return "none" if zeroing.releases else "zeros"
+
+
 class Float64Run:
     """A float64 copy of a module, trained with the rule's reference.
 
@@ -93,12 +114,12 @@ class Float64Run:
         self._counts: dict[str, int] = {}
         self.lost_fraction: float | None = None
 
-    def follow(self, steps: int, *, accumulates: bool) -> list[Gradients]:
+    def follow(self, steps: int, left: Left) -> list[Gradients]:
         """Train from the start.
 
         Args:
             steps: Number of steps.
-            accumulates: Whether gradients add up over the steps.
+            left: What stays in ``.grad`` between them.
 
         Returns:
             The gradients of each step.
@@ -135,28 +156,38 @@ class Float64Run:
             if step == 0:
                 elements = sum(parameter.numel() for parameter in present.values())
                 self.lost_fraction = lost / max(elements, 1)
-            if not accumulates:
-                self._twin.zero_grad(set_to_none=False)
+            if left != "sums":
+                self._twin.zero_grad(set_to_none=left == "none")
         return record
 
-    def follow_both(self, steps: int, accumulating: set[bool]) -> dict[bool, list[Gradients]]:
-        """Train for zeroings that clear, for those that accumulate, or for both.
+    def follow_each(self, steps: int, wanted: Collection[Left]) -> dict[Left, list[Gradients]]:
+        """Train once for each of what zeroings leave, and not again where it is the same.
 
         Args:
             steps: Number of steps.
-            accumulating: Which of the two are wanted.
+            wanted: What zeroings leave.
 
         Returns:
-            The gradients of each step, by whether they add up over the steps.
+            The gradients of each step, by what is left.
 
         Raises:
             RuntimeError: The module does not run in float64.
         """
-        if accumulating != {False, True} or steps > 2:
-            return {wanted: self.follow(steps, accumulates=wanted) for wanted in accumulating}
-        # The first update is the same for both, so the second backward pass is, too.
-        cleared = self.follow(steps, accumulates=False)
-        return {False: cleared, True: [cleared[0], *(_sum(cleared[0], g) for g in cleared[1:])]}
+        runs: dict[Left, list[Gradients]] = {}
+        if "none" in wanted or "zeros" in wanted:
+            runs["none"] = cleared = self.follow(steps, "none")
+            complete = all(earlier.keys() <= later.keys() for earlier, later in pairwise(cleared))
+            if "zeros" in wanted:
+                runs["zeros"] = cleared if complete else self.follow(steps, "zeros")
+        if "sums" in wanted:
+            # The first update is the same for all, so the second backward pass is, too.
+            first = runs.get("none") if steps <= 2 else None
+            runs["sums"] = (
+                self.follow(steps, "sums")
+                if first is None
+                else [first[0], *(_sum(first[0], gradients) for gradients in first[1:])]
+            )
+        return {left: runs[left] for left in wanted}
 
     def _restart(self) -> None:
         """Put values, buffers and state back to where they began."""

@@ -4,11 +4,12 @@ from torch import nn
 
 from gradbench.models.base import Batch, loss, place
 from gradbench.rules.base import Rule
-from gradbench.verify.float64_run import Float64Run, Gradients, trained_parameters
+from gradbench.verify.float64_run import Float64Run, Gradients, Left, trained_parameters
 from gradbench.verify.seeding import seed_step
 from tests.conftest import make
 
 STEPS = [1, 2, 3]
+LEFT: tuple[Left, ...] = ("none", "zeros", "sums")
 
 
 def built(device: torch.device) -> tuple[nn.Module, Batch]:
@@ -30,18 +31,17 @@ def same(a: list[Gradients], b: list[Gradients]) -> bool:
 
 @pytest.mark.parametrize("rule", ["sgd", "adamw", "muon"])
 @pytest.mark.parametrize("steps", STEPS)
-def test_following_both_is_following_each(rule: str, steps: int, device: torch.device) -> None:
-    both = float64_run(rule, device).follow_both(steps, {False, True})
-    for accumulates in (False, True):
-        alone = float64_run(rule, device).follow(steps, accumulates=accumulates)
-        assert same(both[accumulates], alone)
-    assert same(both[False], both[True]) == (steps == 1)
+def test_following_each_is_following_one(rule: str, steps: int, device: torch.device) -> None:
+    each = float64_run(rule, device).follow_each(steps, LEFT)
+    for left in LEFT:
+        assert same(each[left], float64_run(rule, device).follow(steps, left))
+    assert same(each["none"], each["sums"]) == (steps == 1)
 
 
 def test_a_rule_that_is_not_element_wise_is_given_whole_tensors(device: torch.device) -> None:
     module, batch = built(device)
     rule = make("rule", "muon")
-    second = Float64Run(module, batch, rule, seed=0).follow(2, accumulates=False)[1]
+    second = Float64Run(module, batch, rule, seed=0).follow(2, "none")[1]
     module.double()
     optimizer = rule.optimizer(list(module.parameters()))
     loss(module, batch.double()).backward()  # type: ignore[union-attr]
@@ -56,12 +56,12 @@ def test_a_rule_that_is_not_element_wise_is_given_whole_tensors(device: torch.de
 
 
 def test_one_run_is_followed_alone(device: torch.device) -> None:
-    assert float64_run("sgd", device).follow_both(2, {True}).keys() == {True}
+    assert float64_run("sgd", device).follow_each(2, {"sums"}).keys() == {"sums"}
 
 
 def test_the_first_gradient_is_that_of_backward(device: torch.device) -> None:
     module, batch = built(device)
-    first = Float64Run(module, batch, make("rule", "sgd"), seed=0).follow(1, accumulates=False)[0]
+    first = Float64Run(module, batch, make("rule", "sgd"), seed=0).follow(1, "none")[0]
     loss(module, batch).backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None
@@ -88,22 +88,25 @@ def test_what_chance_uses_is_found_with_the_seeds_of_the_steps() -> None:
     assert all(parameter.grad is None for parameter in module.parameters())
 
 
-def test_a_parameter_without_a_gradient_is_not_counted_as_updated() -> None:
-    """As in torch.optim, whose gradients of a later step the run must have."""
+@pytest.mark.parametrize("left", ["none", "zeros"])
+def test_a_parameter_without_a_gradient_is_stepped_as_torch_optim_does(left: Left) -> None:
+    """With zeros it is, and without a gradient it is not; gradients of a later step tell."""
     rule: Rule = make("rule", "adam").with_lr(0.1)
     module, batch = Chance(), torch.ones(2, 4)
     run = Float64Run(module, batch, rule, seed=0)
-    seen = run.follow(12, accumulates=False)
+    seen = run.follow_each(12, LEFT)
+    assert not same(seen["none"], seen["zeros"])
     module.double()
     optimizer = rule.optimizer(list(module.parameters()))
-    for step, gradients in enumerate(seen):
+    for step, gradients in enumerate(seen[left]):
         seed_step(torch.device("cpu"), step)
         loss(module, batch.double()).backward()
         for name, parameter in module.named_parameters():
+            assert (name in gradients) == (parameter.grad is not None)
             if parameter.grad is not None:
                 torch.testing.assert_close(gradients[name], parameter.grad.float())
         optimizer.step()
-        module.zero_grad(set_to_none=False)
+        module.zero_grad(set_to_none=left == "none")
     counts = {int(state["step"]) for state in optimizer.state.values()}
     assert len(counts) == 2  # one of the layers was used later than the other
 
@@ -129,7 +132,7 @@ def test_parameters_of_any_strides_are_followed(stride: str) -> None:
     batch = torch.randn(weight.shape)
     rule: Rule = make("rule", "adamw").with_lr(0.1)
     runs = [
-        Float64Run(Weight(value), batch, rule, seed=0).follow(3, accumulates=False)
+        Float64Run(Weight(value), batch, rule, seed=0).follow(3, "none")
         for value in (weight, weight.clone(memory_format=torch.contiguous_format))
     ]
     assert same(*runs)
