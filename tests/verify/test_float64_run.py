@@ -108,7 +108,7 @@ def test_a_parameter_without_a_gradient_is_stepped_as_torch_optim_does(left: Lef
         optimizer.step()
         module.zero_grad(set_to_none=left == "none")
     counts = {int(state["step"]) for state in optimizer.state.values()}
-    assert len(counts) == 2  # one of the layers was used later than the other
+    assert (max(counts) == 12) == (left == "zeros")
 
 
 @pytest.mark.parametrize("stride", ["channels_last", "transposed", "gaps"])
