@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +52,51 @@ def strategies_that_compiled(cells: Iterable[Cell], compiled: Mapping[str, Compi
         Their names.
     """
     return {cell.strategy for cell in cells if cell.name in compiled}
+
+
+class VerificationTime:
+    """What verification takes, less the compiling that timing would do without it; begins now.
+
+    Args:
+        cells: Those of the block.
+        compilation: What was compiled in which cell.
+    """
+
+    def __init__(self, cells: Sequence[Cell], compilation: Compilation) -> None:
+        self._cells, self._compilation = cells, compilation
+        self._start, self._s, self._whole = time.perf_counter(), 0.0, False
+        self._verified_s: Mapping[str, float] = {}
+        self._compiled_s = self._by_strategy()
+
+    def end(self, verified_s: Mapping[str, float], *, whole: bool) -> None:
+        """Verification ends.
+
+        Args:
+            verified_s: Seconds in which verified updates compiled, by strategy.
+            whole: Whether they had the shapes of those that are timed, and so the same graphs.
+        """
+        self._s = time.perf_counter() - self._start
+        self._verified_s, self._whole = verified_s, whole
+        self._compiled_s = self._by_strategy()
+
+    @property
+    def seconds(self) -> float:
+        """The seconds, once everything is timed: what was not compiled again was shared."""
+        if self._whole:
+            return self._s - sum(self._verified_s.values())
+        now_s = self._by_strategy()
+        shared_s = 0.0
+        for strategy, verified_s in self._verified_s.items():
+            again_s = now_s[strategy] - self._compiled_s[strategy]
+            shared_s += max(0.0, verified_s - again_s)
+        return self._s - shared_s
+
+    def _by_strategy(self) -> Mapping[str, float]:
+        seconds: dict[str, float] = defaultdict(float)
+        for cell in self._cells:
+            compiled = self._compilation.by_cell.get(cell.name)
+            seconds[cell.strategy] += compiled.seconds if compiled is not None else 0.0
+        return seconds
 
 
 def compile_columns(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,7 +11,11 @@ from torch import nn
 
 from gradbench.block.axes import Axes, instantiate_axes
 from gradbench.block.building import build_model
-from gradbench.block.compiling import fail_uncompiled, strategies_that_compiled
+from gradbench.block.compiling import (
+    VerificationTime,
+    fail_uncompiled,
+    strategies_that_compiled,
+)
 from gradbench.block.measured import Measured, Outcome
 from gradbench.block.verifier import Verifier
 from gradbench.models.base import Batch, UnavailableModel
@@ -97,7 +100,7 @@ class _Measurement:
         self._outcomes: dict[str, Outcome] = {}
         self.examined: dict[str, Examination] = {}
         self._lost_fraction: float | None = None
-        self._verify_s = self._verified_updates_s = 0.0
+        self._verified_updates_s = 0.0
         cold = self._settings["cache"] == "cold"
         self._cold = ColdDevice(axes.device) if cold else None
 
@@ -154,7 +157,7 @@ class _Measurement:
             compiled=self._compilation.by_cell,
             lost_fraction=self._lost_fraction,
             examined=self.examined,
-            verify_s=self._verify_s,
+            verify_s=self._verification_time.seconds,
             verified_updates_s=self._verified_updates_s,
         )
 
@@ -201,7 +204,7 @@ class _Measurement:
 
     def _verify(self) -> str:
         """Verify all cells; return the design that the budget holds."""
-        start = time.perf_counter()
+        self._verification_time = VerificationTime(self._block.cells, self._compilation)
         shapes = self._verified_shapes()
         tensors = verifiable(
             self._allocate(shapes),
@@ -216,9 +219,7 @@ class _Measurement:
         design = verifier.verify(self._shapes, self._isolated_budget_s)
         self._outcomes = verifier.outcomes
         self._verified_updates_s = verifier.verified_updates_s
-        self._verify_s = time.perf_counter() - start
-        if shapes == self._shapes:  # timing uses the same graphs
-            self._verify_s -= verifier.compile_s
+        self._verification_time.end(verifier.compile_s, whole=shapes == self._shapes)
         return design
 
     @property

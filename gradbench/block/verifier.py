@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,7 +36,7 @@ class Verifier:
         outcomes: What became of each cell, by name.
         examined: Examinations, by what they are about; those that are there are not repeated.
         verified_updates_s: Seconds inside the verified updates.
-        compile_s: Seconds in which verified updates compiled.
+        compile_s: Seconds in which verified updates compiled, by strategy.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class Verifier:
         self._raised: dict[str, Outcome] = {}
         self.examined: dict[str, Examination] = {}
         self.outcomes: dict[str, Outcome] = {}
-        self.verified_updates_s = self.compile_s = 0.0
+        self.verified_updates_s = 0.0
+        self.compile_s: dict[str, float] = defaultdict(float)
 
     def verify(self, shapes: Sequence[torch.Size], budget_s: float) -> str:
         """Verify the star's cells, and the product's where the budget holds it.
@@ -142,7 +144,7 @@ class Verifier:
             outcome = self._verify_cell(cell)
             before_s = self._compilation.seconds
             self._compilation.credit(cell.name)
-            self.compile_s += self._compilation.seconds - before_s
+            self.compile_s[cell.strategy] += self._compilation.seconds - before_s
             self.outcomes[cell.name] = outcome
             if outcome.verdict is None:
                 continue

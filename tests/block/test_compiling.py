@@ -1,6 +1,13 @@
-"""Which cells have no figures for what torch.compile did."""
+"""Which cells have no figures for what torch.compile did, and who pays for compiling."""
 
-from gradbench.block.compiling import compile_columns, fail_uncompiled, strategies_that_compiled
+import pytest
+
+from gradbench.block.compiling import (
+    VerificationTime,
+    compile_columns,
+    fail_uncompiled,
+    strategies_that_compiled,
+)
 from gradbench.block.measured import Outcome
 from gradbench.request.block import Cell
 from gradbench.timing.compilation import Compilation, Compiled
@@ -53,3 +60,18 @@ def test_cells_of_a_strategy_share_breaks_and_not_seconds() -> None:
     assert compile_columns(B_ZERO, CELLS, compiled) == {"compile_s": 0.0, "graph_breaks": 3}
     assert compile_columns(BASE, CELLS, compiled) == {}
     assert strategies_that_compiled(CELLS, compiled) == {"b"}
+
+
+@pytest.mark.parametrize(
+    ("whole", "again_s", "shared_s"), [(True, 30.0, 8.0), (False, 0.5, 7.5), (False, 30.0, 0.0)]
+)
+def test_verification_does_not_pay_for_graphs_that_timing_shares(
+    whole: bool, again_s: float, shared_s: float
+) -> None:
+    compilation = Compilation()
+    compilation.by_cell["b/none"] = Compiled(20.0, 1, 0)  # the examination, too
+    verification = VerificationTime(CELLS, compilation)
+    compilation.by_cell["b/none"].seconds += 8
+    verification.end({"b": 8.0}, whole=whole)
+    compilation.by_cell["b/zero"] = Compiled(again_s, 1, 0)
+    assert verification.seconds == pytest.approx(-shared_s, abs=1)  # no time went by
