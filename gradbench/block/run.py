@@ -37,6 +37,10 @@ from gradbench.verify.tensors import Tensors, cut_shape
 from gradbench.verify.vector_maths import initialize_vector_maths
 from gradbench.verify.whole_verifiable import verifiable
 
+_MOST_WHOLE = 16
+"""A model of at most as many times ``verify_elements`` is not cut: for the shapes of a cut one a
+strategy may compile graphs that timing cannot use, which takes longer than the elements do."""
+
 _WHOLE_ELEMENTS = 1 << 17
 """Of a tensor that is verified, where a rule is not element-wise."""
 
@@ -178,7 +182,9 @@ class _Measurement:
         most = self._settings["verify_elements"]
         if not self._axes.rule.element_wise:  # its truth takes float64 products of matrices
             most = min(most or _WHOLE_ELEMENTS, _WHOLE_ELEMENTS)
-        return [shape if most is None else cut_shape(shape, most) for shape in self._shapes]
+        elif most is None or self._elements <= _MOST_WHOLE * most:
+            most = self._elements
+        return [cut_shape(shape, most) for shape in self._shapes]
 
     def _contender(self, cell: Cell) -> Contender:
         axes = self._axes

@@ -47,7 +47,7 @@ class Measurement:
         verify_updates: Updates each cell takes before it is timed; two or more, since one
             update does not show a wrong decay rate.
         verify_elements: Most elements of a tensor that verification takes, whole slices of its
-            first dimension; None takes them all.
+            first dimension, where the model has over 16 times as many; None takes them all.
         training_steps: Training steps per pass, timed after one untimed step.
         cache: ``hot``: calls follow one another, and find in the caches what the last one left;
             ``cold``: the caches are emptied before each call, outside of the clock.
