@@ -67,7 +67,12 @@ def beware(row: dict[Any, Any], baseline: dict[Any, Any] | None) -> str:
     refused = [name for name in situations(row["refuses"]) if name not in others]
     wrong = [name for name in wrong_in(row) if name not in mishandled]
     parts = [("refuses", refused), ("is wrong in silence with", wrong)]
-    return "; ".join(f"{words}: {', '.join(names)}" for words, names in parts if names)
+    return "; ".join(f"{words}: {_short(names)}" for words, names in parts if names)
+
+
+def _short(names: list[str]) -> str:
+    """Name two situations, or one and how many more: a table has them all."""
+    return " and ".join(names if len(names) <= 2 else [names[0], f"{len(names) - 1} more"])
 
 
 def situation_lines(cells: pd.DataFrame) -> list[str]:

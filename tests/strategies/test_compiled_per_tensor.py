@@ -1,4 +1,4 @@
-"""What a compiled step is compiled for: buffers of every size, or each."""
+"""What a compiled step is compiled for: buffers of every size, or each; every layout."""
 
 from collections.abc import Callable
 
@@ -8,6 +8,8 @@ from torch.nn import Parameter
 
 from gradbench.rules.base import Rule
 from gradbench.strategies import compiled_per_tensor
+from gradbench.strategies.base import zero_slots
+from gradbench.strategies.compiled_per_tensor import CompiledPerTensor
 from gradbench.strategies.flat_compiled import FlatCompiled
 from tests.conftest import make
 
@@ -42,4 +44,26 @@ def test_one_graph_or_one_for_each_size(
         torch.testing.assert_close(parameter.detach(), torch.full((size,), 1 - rule.lr))
         binding.release()
     assert len(graphs) == count
+    compiled_per_tensor._compile.cache_clear()
+
+
+def test_one_graph_serves_every_dense_layout_and_gaps_have_their_own(
+    graphs: list[torch.fx.GraphModule],
+) -> None:
+    rule: Rule = make("rule", "momentum")
+    laid_out = {
+        "contiguous": torch.randn(5, 7),
+        "transposed": torch.randn(4, 9).t(),
+        "channels_last": torch.randn(4, 3, 2, 2).to(memory_format=torch.channels_last),
+        "empty": torch.zeros(0, 3),
+        "gaps": torch.randn(6, 8)[:, 2:5],
+    }
+    for layout, value in laid_out.items():
+        parameter = Parameter(value)
+        assert parameter.stride() == value.stride()
+        parameter.grad = torch.randn(value.shape)  # of contiguous strides
+        expected = parameter.detach() - rule.lr * parameter.grad
+        CompiledPerTensor().bind(rule, [parameter], [zero_slots(rule, parameter)]).step()
+        torch.testing.assert_close(parameter.detach(), expected)
+        assert len(graphs) == (2 if layout == "gaps" else 1)
     compiled_per_tensor._compile.cache_clear()

@@ -40,6 +40,8 @@ def test_what_the_baseline_refuses_too_is_no_warning() -> None:
         "refuses: a parameter without a gradient; is wrong in silence with: a transposed gradient"
     )
     assert beware(cell, cell) == ""
+    three = timed("flat", 1e-5, 2.0, refuses=f"{ABSENT}; a zero-dim parameter (no); {DTYPE}")
+    assert beware(three, None) == "refuses: a parameter without a gradient and 2 more"
     assert "gradients of another dtype" in beware(cell, None)
 
 
