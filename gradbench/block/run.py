@@ -11,11 +11,7 @@ from torch import nn
 
 from gradbench.block.axes import Axes, instantiate_axes
 from gradbench.block.building import build_model
-from gradbench.block.compiling import (
-    VerificationTime,
-    fail_uncompiled,
-    strategies_that_compiled,
-)
+from gradbench.block.compiling import VerificationTime, fail_uncompiled, strategies_that_compiled
 from gradbench.block.measured import Measured, Outcome
 from gradbench.block.verifier import Verifier
 from gradbench.models.base import Batch, UnavailableModel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
 import torch
 
@@ -17,7 +17,6 @@ from gradbench.verify.situations import (
     BY_HAND,
     CHANGING,
     OTHER_DTYPE,
-    SITUATIONS,
     UPDATES,
     Part,
     Situation,
@@ -33,6 +32,9 @@ _WHOLE = ((256, 64), (8192,))
 """The same where the rule is not element-wise."""
 
 _AMPLIFIED = Situation("amplified hyperparameters", tuple(map(Part, _SHAPES)))
+
+_Answer: TypeAlias = tuple[Situation, Outcome | str]
+"""What a strategy did in a situation, or says where it refuses."""
 
 _WHOLE_TRIAL = joined((_AMPLIFIED, *BY_AUTOGRAD, *BY_HAND))
 
@@ -134,23 +136,24 @@ class Examiner:
             return self._examine_approximate(strategy, strategy.approximation)
         whole = self._meet(_WHOLE_TRIAL, strategy, _SHOWN, _HIDDEN)
         between()
-        answers: dict[str, Outcome | str] = {}
-        if isinstance(whole, Outcome) and whole.reason is None:
+        answers: list[_Answer] = []
+        if _is_right(whole):
             ordinary = whole
-            answers |= {situation.name: whole for situation in BY_AUTOGRAD + BY_HAND}
         else:
             ordinary = self._trial(_AMPLIFIED, _HIDDEN).run(
                 strategy, updates=_SHOWN, hidden=_HIDDEN
             )
             between()
-        if ordinary.reason is not None:
-            return self._examination(f"with {self._rule}, {ordinary.reason}", ordinary)
-        for situations in (BY_AUTOGRAD, BY_HAND, CHANGING, OTHER_DTYPE):
-            if situations[0].name not in answers:
-                answers |= self._answers(situations, strategy, between)
+            if ordinary.reason is not None:
+                return self._examination(f"with {self._rule}, {ordinary.reason}", ordinary)
+            for situations in ((_AMPLIFIED, *BY_AUTOGRAD), BY_HAND):
+                answers += self._answers(situations, strategy, between)
+            if all(_is_right(seen) for _, seen in answers):  # it takes both
+                answers.append((_WHOLE_TRIAL, whole))
+        for situations in (CHANGING, OTHER_DTYPE):
+            answers += self._answers(situations, strategy, between)
         reason, wrong_with, refuses = None, [], []
-        for situation in SITUATIONS:
-            seen = answers[situation.name]
+        for situation, seen in answers:
             if isinstance(seen, Outcome) and situation.changes_lr and seen.kept_lr:
                 seen = LR_IS_FIXED
             if isinstance(seen, str):
@@ -221,17 +224,20 @@ class Examiner:
 
     def _answers(
         self, situations: Sequence[Situation], strategy: Strategy, between: Callable[[], object]
-    ) -> dict[str, Outcome | str]:
-        """Ask how a strategy meets each situation: all at once, or else in halves."""
-        seen = self._meet(joined(situations), strategy, UPDATES, UPDATES)
+    ) -> list[_Answer]:
+        """Ask how a strategy meets each situation: all at once, or else in halves.
+
+        Where each half is met well, what they are together is the answer.
+        """
+        once = joined(situations)
+        seen = self._meet(once, strategy, UPDATES, UPDATES)
         between()
-        settled = isinstance(seen, Outcome) and seen.reason is None
-        if settled or len(situations) == 1:
-            return {situation.name: seen for situation in situations}
+        if _is_right(seen) or len(situations) == 1:
+            return [(situation, seen) for situation in situations]
         half = len(situations) // 2
         halves = situations[:half], situations[half:]
-        first, second = (self._answers(part, strategy, between) for part in halves)
-        return first | second
+        answers = [a for part in halves for a in self._answers(part, strategy, between)]
+        return [(once, seen)] if all(_is_right(each) for _, each in answers) else answers
 
     def _meet(
         self, situation: Situation, strategy: Strategy, updates: int, hidden: int
@@ -256,3 +262,8 @@ class Examiner:
         if self._rule.element_wise:
             return draw(elements, updates, self._dtype, self._device, _EXPONENTS)
         return draw_normal(elements, updates, self._dtype, self._device, self._rule.lr / 4)
+
+
+def _is_right(seen: Outcome | str) -> TypeGuard[Outcome]:
+    """Say whether a situation was met, and well."""
+    return isinstance(seen, Outcome) and seen.reason is None

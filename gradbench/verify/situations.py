@@ -55,25 +55,27 @@ class Situation:
 
 _PLAIN = Part((7, 3))
 
-BY_AUTOGRAD = (
+BY_AUTOGRAD: tuple[Situation, ...] = (
     Situation("a zero-dim parameter", (_PLAIN, Part(()))),
     Situation("an empty parameter", (_PLAIN, Part((0,)), Part((3, 0)))),
     Situation("a transposed parameter", (_PLAIN, Part((9, 4), layout="transposed"))),
     Situation("a channels_last parameter", (_PLAIN, Part((4, 3, 2, 2), layout="channels_last"))),
     Situation("non-finite gradients", (_PLAIN, Part((40,), not_finite=True))),
 )
-BY_HAND = (
+BY_HAND: tuple[Situation, ...] = (
     Situation("a transposed gradient", (_PLAIN, Part((9, 4), gradient="transposed")), by_hand=True),
     Situation("a gradient that is a view", (_PLAIN, Part((9, 4), gradient="view")), by_hand=True),
     Situation("an expanded gradient", (_PLAIN, Part((9, 4), gradient="expanded")), by_hand=True),
 )
-CHANGING = (
+CHANGING: tuple[Situation, ...] = (
     Situation("a parameter without a gradient", (_PLAIN, Part((5,), missing=(0, 2)))),
     Situation("a learning rate that changes", (_PLAIN,), changes_lr=True),
 )
 """Not the same at every update."""
 
-OTHER_DTYPE = (Situation("gradients of another dtype", (_PLAIN,), by_hand=True, other_dtype=True),)
+OTHER_DTYPE: tuple[Situation, ...] = (
+    Situation("gradients of another dtype", (_PLAIN,), by_hand=True, other_dtype=True),
+)
 
 SITUATIONS = BY_AUTOGRAD + BY_HAND + CHANGING + OTHER_DTYPE
 

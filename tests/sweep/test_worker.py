@@ -77,9 +77,11 @@ def test_verification_of_a_part_is_said_and_counts_are_of_the_whole(
     workers: Workers, plan: Plan, tmp_path: Path
 ) -> None:
     overrides = [*TINY[1:], "model=mlp_small", "strategy=[no_grad_copy]", "zeroing=[set_to_none]"]
-    for cut, folder in (("null", tmp_path / "whole"), ("2048", tmp_path / "part")):
+    for cut, folder in (("null", "whole"), ("2048", "part"), ("8192", "small")):
         block = plan(*overrides, f"measurement.verify_elements={cut}")
-        workers.run(BlockTask(block, Store(folder)), lambda *_: None)
+        workers.run(BlockTask(block, Store(tmp_path / folder)), lambda *_: None)
+    small = gradbench.load(tmp_path / "small").set_index("cell").loc["no_grad_copy/set_to_none"]
+    assert small["verified_elements"] == small["parameters"]  # of fewer than 16 times as many
     whole = gradbench.load(tmp_path / "whole").set_index("cell").loc["no_grad_copy/set_to_none"]
     part = gradbench.load(tmp_path / "part").set_index("cell").loc["no_grad_copy/set_to_none"]
     assert whole["verified_elements"] == whole["parameters"] == part["parameters"]

@@ -118,6 +118,44 @@ def test_a_gradient_by_hand_that_is_misread_is_named_and_not_wrong() -> None:
     assert any(answer.startswith("a transposed gradient (") for answer in found.wrong_with)
 
 
+@pytest.mark.parametrize(
+    ("dims", "strided", "said"),
+    [
+        ({0, 4}, False, "a zero-dim parameter"),
+        ({0, 4}, True, "a transposed gradient"),
+    ],
+)
+def test_what_is_wrong_only_together_is_seen(dims: set[int], strided: bool, said: str) -> None:
+    """Each situation alone is met well."""
+
+    class Together(Changed):
+        def bind(
+            self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]
+        ) -> Binding:
+            inner = super().bind(rule, parameters, slots)
+
+            def step() -> None:
+                by_hand = [p for p in parameters if p.grad is not None and not _alike(p)]
+                if dims <= {p.dim() for p in parameters} and (by_hand or not strided):
+                    parameters[0].grad = None
+                inner.step()
+
+            return Binding(step, set_lr=inner.set_lr)
+
+    found = examined(Together(id))
+    if strided:
+        assert found.reason is None
+        assert [said in answer and "zero-dim" in answer for answer in found.wrong_with] == [True]
+    else:
+        assert found.reason is not None
+        assert said in found.reason
+        assert "channels_last" in found.reason
+
+
+def _alike(parameter: Parameter) -> bool:
+    return parameter.grad is None or parameter.grad.stride() == parameter.stride()
+
+
 def test_a_learning_rate_that_stays_is_wrong_and_a_fixed_one_is_said() -> None:
     class Deaf(Changed):
         def bind(
