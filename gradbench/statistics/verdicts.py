@@ -9,6 +9,9 @@ from gradbench.statistics.intervals import Interval
 
 Verdict = Literal["faster", "slower", "same", "unclear"]
 
+MARGIN = 0.05
+"""Smallest relative difference of two times that matters, unless another is asked for."""
+
 FASTER, SLOWER, NO_DIFFERENCE = "faster", "slower", "no difference"
 
 
@@ -89,26 +92,60 @@ def reaches(seconds: float, high: float, best: float, best_high: float) -> bool:
     return math.log(seconds / best) <= reach
 
 
-def verdict(interval: Interval, *, margin: float, noise: float | None) -> Verdict:
-    """Say what an interval of a ratio shows.
+def verdict(interval: Interval, *, margin: float = MARGIN, noise: float | None) -> Verdict:
+    """Say what an interval of a ratio of times shows.
 
     The same under inversion: swapping the sides swaps ``faster`` and ``slower``, nothing else.
+    With margin μ and noise floor ν, *same* is two one-sided tests of a departure by μ; what is
+    neither that nor a departure beyond both μ and ν is not known.
 
     Args:
-        interval: Of the other side's time over the base's.
+        interval: Of a time over another's.
         margin: Smallest relative difference that matters.
         noise: Departure from 1 that two identical cells may show; None where unknown.
 
     Returns:
-        ``same``: the whole interval is within the margin of 1. ``slower``, ``faster``: the whole
-        interval lies beyond the noise. ``unclear``: neither.
+        ``same``: the whole interval lies within [1/(1+μ), 1+μ]. ``slower``, ``faster``: the whole
+        interval lies beyond 1 + max(μ, ν), or below 1 over that. ``unclear``: neither.
+
+    Source: D. J. Schuirmann, A comparison of the Two One-Sided Tests Procedure and the Power
+        Approach for assessing the equivalence of average bioavailability, Journal of
+        Pharmacokinetics and Biopharmaceutics 15, 1987.
     """
+    if not (known(interval.low) and known(interval.high)):
+        return "unclear"
     if interval.low >= 1 / (1 + margin) and interval.high <= 1 + margin:
         return "same"
-    if noise is None:
+    if noise is None or not known(noise):
         return "unclear"
-    if interval.low > 1 + noise:
+    beyond = 1 + max(margin, noise)
+    if interval.low > beyond:
         return "slower"
-    if interval.high < 1 / (1 + noise):
+    if interval.high < 1 / beyond:
         return "faster"
     return "unclear"
+
+
+def speedup_verdict(
+    speedup: float | None,
+    low: float | None,
+    high: float | None,
+    *,
+    margin: float = MARGIN,
+    noise: float | None,
+) -> Verdict:
+    """Say what a speedup shows: of a time that the cell's own divides.
+
+    Args:
+        speedup: Of the other's time over the cell's.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        margin: Smallest relative difference that matters.
+        noise: The noise floor; None or NaN where unknown.
+
+    Returns:
+        Of the cell: ``faster`` where the speedup is above 1. ``unclear`` where it is unknown.
+    """
+    if speedup is None or low is None or high is None or not (known(speedup) and low > 0):
+        return "unclear"
+    return verdict(Interval(1 / speedup, 1 / high, 1 / low), margin=margin, noise=noise)
