@@ -11,7 +11,7 @@ from gradbench.request.block import Cell
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.compilation import Compiled
 from gradbench.timing.compute import ComputeControl
-from gradbench.timing.isolated import IsolatedResult
+from gradbench.timing.isolation import IsolatedResult
 from gradbench.timing.training import TrainingResult
 from gradbench.verify.examination import Examination
 from gradbench.verify.verification import Verdict

@@ -97,7 +97,7 @@ class _Figures:
             "rounds": isolated.rounds,
             "replicates": isolated.replicates,
             "contended": estimates.contended,
-            "stopped_by": isolated.stopped_by,
+            "stopped_by": "slower" if cell.name in isolated.slower else isolated.stopped_by,
             **_contention(isolated.contention),
         }
         zero = self._zero_cells.get(cell.zeroing)
@@ -126,6 +126,7 @@ class _Figures:
             "update_replicates": update.replicates,
             **_interval("speedup", speedup),
             "speedup_replicates": None if speedup is None else speedup.replicates,
+            **_interval("over_fastest", self._over_fastest(cell)),
             "update_host_s": estimates.host_s.get(key),
             "update_device_s": estimates.device_s.get(key),
             "disturbed": estimates.disturbed.get(cell.name),
@@ -139,6 +140,12 @@ class _Figures:
             "dispatch_fraction": left,
             "bottleneck": bottleneck(left, computes=computes),
         }
+
+    def _over_fastest(self, cell: Cell) -> Interval | None:
+        estimates = self._estimates
+        if estimates is None or not self._based or estimates.fastest not in self._right:
+            return None
+        return estimates.over_fastest.get(cell.name)
 
     def _moved(self, cell: Cell) -> int:
         control = self._measured.control

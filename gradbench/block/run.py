@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from gradbench.block.verifier import Verifier
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
+from gradbench.strategies.flattening import Empty, fresh
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.cold import ColdDevice
 from gradbench.timing.compilation import Compilation
@@ -24,7 +26,8 @@ from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.dispatch import dispatch_seconds
 from gradbench.timing.instructions import instructions
-from gradbench.timing.isolated import IsolatedResult, Isolation, measure_isolated
+from gradbench.timing.isolated import measure_isolated
+from gradbench.timing.isolation import IsolatedResult, Isolation
 from gradbench.timing.losses import Loss, Losses
 from gradbench.timing.training import Training, TrainingResult, most_steps
 from gradbench.verify.examination import Examination
@@ -165,9 +168,9 @@ class _Measurement:
     def _dtype(self) -> torch.dtype:
         return getattr(torch, self._block.dtype)  # type: ignore[no-any-return]
 
-    def _allocate(self, shapes: Sequence[torch.Size]) -> Tensors:
+    def _allocate(self, shapes: Sequence[torch.Size], empty: Empty = fresh) -> Tensors:
         device = self._axes.device.torch_device
-        return Tensors.allocate(shapes, self._dtype, device, self._axes.rule)
+        return Tensors.allocate(shapes, self._dtype, device, self._axes.rule, empty)
 
     @property
     def _elements(self) -> int:
@@ -243,11 +246,12 @@ class _Measurement:
             min_replicates=settings["min_replicates"],
             min_rounds=settings["min_rounds"],
             cold=self._cold is not None,
+            margin=settings["margin"],
         )
         return measure_isolated(
             self._cold or self._axes.device,
             self._axes.rule,
-            lambda: self._allocate(self._shapes),
+            partial(self._allocate, self._shapes),
             contenders,
             control,
             isolation,

@@ -15,6 +15,7 @@ from gradbench.block.measured import Outcome
 from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
 from gradbench.timing.compilation import Compilation, forget_graphs
+from gradbench.timing.isolation import FIRST_LOOK
 from gradbench.timing.losses import loss_of
 from gradbench.verify.examination import Examination, Examiner
 from gradbench.verify.verifiable import Verifiable
@@ -124,7 +125,7 @@ class Verifier:
     def _refuse_what_takes_too_long(self, round_s: float) -> None:
         """Skip all cells where the fewest rounds and steps would outlive the worker."""
         settings = self._settings
-        rounds = settings["min_replicates"] * settings["min_rounds"]
+        rounds = min(settings["min_replicates"], FIRST_LOOK) * settings["min_rounds"]
         least_s = round_s * (rounds + (1 + settings["training_steps"]) / 2)
         if least_s <= settings["time_limit_s"]:
             return
@@ -148,9 +149,9 @@ class Verifier:
             self.outcomes[cell.name] = outcome
             if outcome.verdict is None:
                 continue
-            last_s = outcome.verdict.step_s[-1]
+            least_s = min(outcome.verdict.step_s)
             self.verified_updates_s += sum(outcome.verdict.step_s)
-            whole_s = last_s * larger
+            whole_s = least_s * larger
             other_s = self._evict_s or max(whole_s, self._settings["sample_s"])
             round_s += whole_s + other_s
         return round_s

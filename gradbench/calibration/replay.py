@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradbench.statistics.intervals import Interval, Times, ratio_interval, slow_rounds
+from gradbench.statistics.estimates import estimate_grids
+from gradbench.statistics.intervals import Interval, Times
+from gradbench.statistics.selection import Grid, Key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,12 +28,14 @@ class Rerun:
         times: Seconds per call by cell, replicates × rounds; NaN where there is no sample.
         switched: Whether the process was switched out, same keys and shapes.
         busy: Whether the machine was busy.
+        sample_s: Median duration of a sample by cell, in seconds.
     """
 
     baseline: str
     times: dict[str, Times]
     switched: dict[str, NDArray[np.bool_]]
     busy: bool = False
+    sample_s: dict[str, float] = field(default_factory=dict)
 
     @property
     def replicates(self) -> int:
@@ -50,23 +54,8 @@ class Rerun:
             {cell: times[:replicates] for cell, times in self.times.items()},
             {cell: switched[:replicates] for cell, switched in self.switched.items()},
             self.busy,
+            self.sample_s,
         )
-
-    def kept(self) -> dict[str, Times]:
-        """Leave out disturbed samples as :func:`gradbench.statistics.estimates.estimate` does.
-
-        Returns:
-            Seconds by cell, NaN where a sample does not count; all, where few were clean.
-        """
-        slow = slow_rounds(self.times[CONTROL])
-        there = {cell: np.isfinite(times) for cell, times in self.times.items()}
-        bad = {cell: (self.switched[cell] | slow) & there[cell] for cell in self.times}
-        marked = {cell: int(b.sum()) for cell, b in bad.items()}
-        taken = {cell: int(t.sum()) for cell, t in there.items()}
-        spoilt = any(0 < taken[cell] == marked[cell] for cell in taken)
-        if spoilt or 2 * sum(marked.values()) > sum(taken.values()):
-            return self.times
-        return {c: np.where(bad[c], np.nan, times) for c, times in self.times.items()}
 
     def intervals(self) -> dict[str, Interval]:
         """Estimate every cell's speedup as gradbench states it.
@@ -74,10 +63,14 @@ class Rerun:
         Returns:
             Intervals by cell, of those that have one.
         """
-        kept = self.kept()
-        base = kept[self.baseline]
-        found = {cell: ratio_interval(base, kept[cell], busy=self.busy) for cell in self.cells}
-        return {cell: interval for cell, interval in found.items() if interval is not None}
+        grids: dict[Key, Grid] = {
+            (cell, "update"): Grid(times, self.switched[cell], self.sample_s.get(cell, 0.0))
+            for cell, times in self.times.items()
+        }
+        found = estimate_grids(
+            grids, baseline=self.baseline, twin="twin", control=CONTROL, busy=self.busy
+        )
+        return {cell: found.speedups[cell] for cell in self.cells if cell in found.speedups}
 
     def stopped(self, precision: float, least: int) -> Rerun:
         """Return what the engine would have sampled before every speedup was precise enough.
@@ -113,7 +106,7 @@ def reruns_of(samples: pd.DataFrame, baseline: str) -> Iterator[tuple[int, int, 
     """
     for (hogs, rerun), rows in samples.groupby(["hogs", "rerun"], sort=True):
         shape = (rows["replicate"].max() + 1, rows["round"].max() + 1)
-        times, switched = {}, {}
+        times, switched, sample_s = {}, {}, {}
         for cell, mine in rows.groupby("cell", sort=True):
             place = (mine["replicate"].to_numpy(), mine["round"].to_numpy())
             seconds = np.full(shape, np.nan)
@@ -121,6 +114,7 @@ def reruns_of(samples: pd.DataFrame, baseline: str) -> Iterator[tuple[int, int, 
             flags = np.zeros(shape, dtype=bool)
             flags[place] = mine["switched"]
             times[str(cell)], switched[str(cell)] = seconds, flags
+            sample_s[str(cell)] = float((mine["seconds"] * mine["calls"]).median())
         # By what the engine saw, not by what was beside it: that is what it goes by.
         busy = "contention" in rows and isinstance(rows["contention"].iloc[0], str)
-        yield int(str(hogs)), int(str(rerun)), Rerun(baseline, times, switched, busy)
+        yield int(str(hogs)), int(str(rerun)), Rerun(baseline, times, switched, busy, sample_s)

@@ -11,15 +11,15 @@ from gradbench.calibration.judgement import figures
 from gradbench.calibration.replay import Rerun, reruns_of
 from gradbench.request.block import Cell
 from gradbench.results.store import now
-from gradbench.statistics.intervals import FEWEST_PRECISE
+from gradbench.statistics.intervals import FEWEST_RANKED
 from gradbench.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ESTIMATOR = "median of pairs"
-INTERVAL = "signed ranks of replicates; busy: for their correlation"
-"""What ``gradbench.statistics.intervals`` does, in words."""
+ESTIMATOR = "cells and rounds taken apart"
+INTERVAL = "variances moderated over cells; busy: for their correlation"
+"""What ``gradbench.statistics.effects`` does, in words."""
 
 
 def calibration_rows(
@@ -59,7 +59,7 @@ def calibration_rows(
         "recorded_at": now(),
     }
     identical = ["twin", *(cell_of(calibrated, name) for name in IDENTICAL)]
-    least = max(int(settings["min_replicates"]), FEWEST_PRECISE)
+    least = max(int(settings["min_replicates"]), FEWEST_RANKED)
     rows = []
     for hogs, reruns in by_load.items():
         stopped = [rerun.stopped(calibrated.precision, least) for rerun in reruns]

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from gradbench.errors import BadRequest
-from gradbench.statistics.intervals import CONFIDENCE, Interval, time_interval
+from gradbench.statistics.effects import effects
+from gradbench.statistics.intervals import CONFIDENCE, Interval
 
 BATCHES = 10
 _CELL = ("model", "rule", "strategy", "zeroing", "dtype", "threads", "device")
@@ -97,6 +98,6 @@ def _batches(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> Interval:
     grid = np.full((len(batches), max(map(len, batches))), math.nan)
     for row, batch in zip(grid, batches, strict=True):
         row[: len(batch)] = batch
-    interval = time_interval(grid)
+    interval = effects({"": grid}).time("")
     assert interval is not None  # every batch has a round
     return interval

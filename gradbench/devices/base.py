@@ -20,6 +20,8 @@ class Timing:
         switches: Involuntary context switches of the process meanwhile.
         stalled_s: Seconds in which the calling thread was not on a processor, in seconds: stopped,
             suspended, or waiting. None where that is not known.
+        waited_s: Seconds for which threads of the process could have run and were not let, added
+            up, in seconds; None where the system does not tell it.
     """
 
     wall_s: float
@@ -27,6 +29,7 @@ class Timing:
     device_s: float | None
     switches: int
     stalled_s: float | None = None
+    waited_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,14 @@ from torch.profiler import ProfilerActivity, profile
 from gradbench.devices.base import Counts, Memory, Timing
 from gradbench.devices.events import events_of
 from gradbench.machine.contention import involuntary_switches
+from gradbench.machine.run_queue import RunQueue, since
 
 
 class Cpu:
     """The CPU: one clock for host and device, memory from the system's allocator."""
+
+    def __init__(self) -> None:
+        self._queue = RunQueue()
 
     @property
     def torch_device(self) -> torch.device:
@@ -48,13 +52,16 @@ class Cpu:
         return int(psutil.virtual_memory().available)
 
     def time(self, call: Callable[[], object], calls: int) -> Timing:
+        waited_s = self._queue.waited_s()
         switches, worked = involuntary_switches(), time.thread_time_ns()
         start = time.perf_counter_ns()
         for _ in repeat(None, calls):
             call()
         wall_s = (time.perf_counter_ns() - start) / 1e9
         stalled_s = wall_s - (time.thread_time_ns() - worked) / 1e9
-        return Timing(wall_s, wall_s, None, involuntary_switches() - switches, stalled_s)
+        switches = involuntary_switches() - switches
+        waited_s = since(waited_s, self._queue.waited_s())
+        return Timing(wall_s, wall_s, None, switches, stalled_s, waited_s)
 
     def evictor(self) -> Callable[[], object]:
         size = 2 * last_level_cache_bytes()

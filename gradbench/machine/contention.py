@@ -6,12 +6,12 @@ import os
 import resource
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import psutil
 import torch
 
 from gradbench.machine.gpu import Gpu, GpuReading, open_gpu
+from gradbench.machine.run_queue import RunQueue
 
 BUSY_ELSEWHERE = 0.10
 """Share of the processors that others may use: a desktop at rest takes a few per cent."""
@@ -75,7 +75,7 @@ class Clocks:
             sum(getattr(times, name, 0.0) for times in ours for name in names),
             sum(getattr(times, "steal", 0.0) for times in ours),
             time.process_time(),
-            _waited_s(),
+            RunQueue().waited_s(),
             involuntary_switches(),
         )
 
@@ -201,17 +201,6 @@ def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _waited_s() -> float | None:
-    """Add up the run-queue delay of this process's threads; None where it is not told."""
-    waited_ns = 0
-    try:
-        for thread in Path("/proc/self/task").iterdir():
-            waited_ns += int((thread / "schedstat").read_text().split()[1])
-    except (OSError, IndexError, ValueError):  # no such file, or a thread that ended meanwhile
-        return None
-    return waited_ns / 1e9
 
 
 def involuntary_switches() -> int:

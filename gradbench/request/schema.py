@@ -38,9 +38,13 @@ class Measurement:
         budget_s: Seconds of sampling a block may use, isolated and training together.
         training_share: Fraction of ``budget_s`` for the training protocol, in [0, 1).
         precision: Half-width of every speedup's 95 % interval, relative, at which sampling stops.
-        sample_s: Shortest duration of one sample, in seconds.
+        margin: Smallest relative difference that matters: a cell that is certainly slower than
+            the fastest by more than this gets no more samples.
+        sample_s: Shortest duration of one sample, in seconds: one call is a sample where it lasts
+            so long.
         replicates: Replicates the isolated budget is divided into.
-        min_replicates: Replicates taken even when the budget is spent; an interval needs two.
+        min_replicates: Replicates taken even when the budget is spent, of the cells that are not
+            certainly slower; an interval needs two.
         min_rounds: Rounds taken in each replicate even when the budget is spent.
         product_rounds: Rounds per replicate of the full product that the budget must hold;
             otherwise the block is measured as a star.
@@ -58,9 +62,10 @@ class Measurement:
     budget_s: float = 20.0
     training_share: float = 0.3
     precision: float = 0.01
-    sample_s: float = 1e-3
+    margin: float = 0.05  # MARGIN of gradbench.statistics.verdicts, which takes long to import
+    sample_s: float = 5e-6
     replicates: int = 8
-    min_replicates: int = 3
+    min_replicates: int = 6
     min_rounds: int = 1
     product_rounds: int = 10
     verify_updates: int = 3
@@ -75,6 +80,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "budget_s": (0.0, math.inf),
     "training_share": (0.0, 0.95),
     "precision": (1e-6, 1.0),
+    "margin": (0.0, 10.0),
     "sample_s": (1e-6, 60.0),
     "replicates": (2, 10_000),
     "min_replicates": (2, 10_000),

@@ -93,6 +93,13 @@ CELLS = (
         "Replicates in the interval of `speedup`: those with a clean pair; null for the baseline.",
         added=True,
     ),
+    *interval(
+        "over_fastest",
+        "",
+        "This cell's update time over that of the block's fastest right cell with the default "
+        "zeroing, paired by round; 1 for that cell, null where unknown.",
+        added=True,
+    ),
     Column(
         "noise_floor",
         REAL,
@@ -107,8 +114,7 @@ CELLS = (
         "contended",
         FLAG,
         "",
-        "Fewer than half of the block's samples were clean, or none of a cell, so that its "
-        "figures use all of them.",
+        "Fewer than half of the block's update samples were clean.",
     ),
     Column(
         "contention",
@@ -177,7 +183,13 @@ CELLS = (
     ),
     Column("shared_with", TEXT, "", "What else was on the device then.", added=True),
     Column("converged", FLAG, "", "The speedup's interval is within the precision asked for."),
-    Column("stopped_by", TEXT, "", "What ended the block's sampling: precision or budget."),
+    Column(
+        "stopped_by",
+        TEXT,
+        "",
+        "What ended the cell's sampling: precision, budget, or slower: it was certainly slower "
+        "than the fastest by more than `measurement.margin`, and its time went to the others.",
+    ),
     Column(
         "max_ulp_error",
         REAL,

@@ -1,29 +1,31 @@
-"""From samples to figures: which samples count, and what they say."""
+"""From samples to figures: what the isolated samples of a block say."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gradbench.statistics.intervals import (
-    Interval,
-    Times,
-    noise_floor,
-    ratio_interval,
-    slow_rounds,
-    time_interval,
+from gradbench.statistics.effects import Effects, effects
+from gradbench.statistics.intervals import Interval, noise_floor
+from gradbench.statistics.sample import Sample
+from gradbench.statistics.selection import (
+    Grid,
+    Key,
+    Selection,
+    control_waits_for_host,
+    grids_of,
+    select,
 )
-from gradbench.statistics.sample import Phase, Sample
+from gradbench.statistics.verdicts import verdict
 
-Key = tuple[str, Phase]
+CONTROLS = ("bandwidth", "compute")
+"""What is timed beside the cells, to say what the machine gives."""
 
-HOST_BOUND = 0.5
-"""A GPU's control whose calls return no sooner than this share of its time waits for the host."""
+CERTAINTY = 0.99
+"""Confidence at which a cell is certainly slower: it is asked again after every replicate."""
 
 
 @dataclass(frozen=True)
@@ -32,135 +34,204 @@ class Estimates:
 
     Args:
         times: Interval of the seconds per call, by cell and phase.
-        host_s: Median seconds until the calls had returned, by cell and phase.
-        device_s: Median seconds between events, by cell and phase; empty on CPU.
         speedups: Interval of the baseline's update time over the cell's, by cell.
         noise_floor: Largest departure from 1 that the twin's interval admits.
+        fastest: The fastest of the ranked cells; None where nothing is known of any.
+        over_fastest: Interval of the cell's update time over that of the fastest, by cell.
+        selection: Which samples count.
+        updates: The cells' updates, and what rounds share, taken apart.
         disturbed: Number of disturbed update samples, by cell.
-        contended: Too few samples were clean, so that all of them count.
         disturbed_samples: For each sample in order, whether it is disturbed.
-        switched: Share of update samples in which the process was switched out.
-        slow: Share of rounds whose bandwidth control was slow.
+        host_s: Median seconds until the calls had returned, by cell and phase.
+        device_s: Median seconds between events, by cell and phase; empty on CPU.
     """
 
     times: dict[Key, Interval]
-    host_s: dict[Key, float]
-    device_s: dict[Key, float]
     speedups: dict[str, Interval]
     noise_floor: float | None
-    disturbed: dict[str, int]
-    contended: bool
-    disturbed_samples: list[bool]
-    switched: float = 0.0
-    slow: float = 0.0
+    fastest: str | None
+    over_fastest: dict[str, Interval]
+    selection: Selection
+    updates: Effects
+    disturbed: dict[str, int] = field(default_factory=dict)
+    disturbed_samples: list[bool] = field(default_factory=list)
+    host_s: dict[Key, float] = field(default_factory=dict)
+    device_s: dict[Key, float] = field(default_factory=dict)
+
+    @property
+    def contended(self) -> bool:
+        """Whether fewer than half of the update samples were clean."""
+        return self.selection.contended
 
     def converged(self, cell: str, precision: float) -> bool:
         """Say whether a cell's speedup is known to a precision."""
         interval = self.speedups.get(cell)
         return interval is not None and interval.half_width <= precision
 
+    def certainly_slower(self, margin: float) -> set[str]:
+        """Name the cells that are slower than the fastest by more than a margin.
+
+        Args:
+            margin: Relative.
+
+        Returns:
+            Those whose interval of ``CERTAINTY`` lies beyond it.
+        """
+        if self.fastest is None:
+            return set()
+        known = {
+            cell: self.updates.ratio(cell, self.fastest, CERTAINTY) for cell in self.over_fastest
+        }
+        return {
+            cell
+            for cell, interval in known.items()
+            if interval is not None and verdict(interval, margin=margin, noise=0.0) == "slower"
+        }
+
 
 def estimate(
-    samples: Sequence[Sample], *, baseline: str, twin: str, control: str, busy: bool = False
+    samples: Sequence[Sample],
+    *,
+    baseline: str,
+    twin: str,
+    control: str,
+    ranked: Collection[str] = (),
+    busy: bool = False,
 ) -> Estimates:
     """Turn a block's isolated samples into figures.
-
-    A sample is disturbed if the process was switched out in it, or if the bandwidth control of
-    its round was slow; a control that waits for the host is none of bandwidth. Where fewer than
-    half of the update samples are clean, or none of a cell is, leaving the others out would choose
-    what to believe; then all count.
 
     Args:
         samples: Samples of the isolated protocol.
         baseline: Cell that speedups refer to.
         twin: The baseline's second appearance.
         control: The bandwidth control.
+        ranked: Cells of which one is the fastest.
         busy: The machine was busy meanwhile: intervals allow for replicates that correlate.
 
     Returns:
         The figures.
     """
-    controlled = _grid([s for s in samples if (s.cell, s.phase) == (control, "update")])
-    slow = slow_rounds(controlled)
-    if _waits_for_host([s for s in samples if s.cell == control]):
-        slow[:] = False
+    waits = control_waits_for_host([s for s in samples if s.cell == control])
+    found = estimate_grids(
+        grids_of(samples),
+        baseline=baseline,
+        twin=twin,
+        control=control,
+        ranked=ranked,
+        busy=busy,
+        waits_for_host=waits,
+    )
+    slow = found.selection.slow
     disturbed = [s.switched or bool(slow[s.replicate, s.round]) for s in samples]
-    updates = [(s.cell, d) for s, d in zip(samples, disturbed, strict=True) if s.phase == "update"]
-    marked = Counter(cell for cell, d in updates if d)
-    taken = Counter(cell for cell, _ in updates)
-    spoilt = any(marked[cell] == number for cell, number in taken.items())
-    contended = spoilt or 2 * marked.total() > len(updates)
-    kept = [s for s, d in zip(samples, disturbed, strict=True) if contended or not d]
-    keys = sorted({(s.cell, s.phase) for s in samples})
-    shape = slow.shape
-    by_key: dict[Key, list[Sample]] = {key: [] for key in keys}
-    for sample in kept:
-        by_key[sample.cell, sample.phase].append(sample)
-    grids: dict[Key, Times] = {key: _grid(found, shape) for key, found in by_key.items()}
-    base = grids.get((baseline, "update"), np.full(shape, math.nan))
-    ratios = {
-        cell: ratio_interval(base, grid, busy=busy)
-        for (cell, phase), grid in grids.items()
-        if phase == "update" and cell not in (baseline, control)
-    }
-    speedups = {cell: ratio for cell, ratio in ratios.items() if ratio is not None}
-    if (baseline, "update") in grids:
-        speedups[baseline] = Interval(1.0, 1.0, 1.0)
-    times = {key: time_interval(grid, busy=busy) for key, grid in grids.items()}
-    return Estimates(
-        times={key: interval for key, interval in times.items() if interval is not None},
-        host_s=_medians(kept, keys, "host_s"),
-        device_s=_medians(kept, keys, "device_s"),
-        speedups=speedups,
-        noise_floor=noise_floor(speedups.get(twin)),
-        disturbed={cell: marked[cell] for cell, phase in keys if phase == "update"},
-        contended=contended,
+    counts = {s.cell: 0 for s in samples if s.phase == "update"}
+    for sample, bad in zip(samples, disturbed, strict=True):
+        if sample.phase == "update":
+            counts[sample.cell] += bad
+    every = [s for s in samples if math.isfinite(_kept(found.selection, s))]
+    return replace(
+        found,
+        disturbed=counts,
         disturbed_samples=disturbed,
-        switched=float(np.mean([s.switched for s in samples if s.phase == "update"] or [False])),
-        slow=float(slow.sum() / max(np.isfinite(controlled).sum(), 1)),
+        host_s=_medians(every, "host_s"),
+        device_s=_medians(every, "device_s"),
     )
 
 
-def _waits_for_host(control: Sequence[Sample]) -> bool:
-    """Say whether a GPU's control took as long as launching it, and so says nothing of memory."""
-    launched = [s for s in control if s.device_s is not None]
-    shares = [s.host_s / s.seconds for s in launched if s.seconds > 0]
-    return bool(shares) and float(np.median(shares)) > HOST_BOUND
+def estimate_grids(
+    grids: Mapping[Key, Grid],
+    *,
+    baseline: str,
+    twin: str,
+    control: str,
+    ranked: Collection[str] = (),
+    busy: bool = False,
+    waits_for_host: bool = False,
+) -> Estimates:
+    """Turn a block's samples into figures, laid out as replicates × rounds.
 
-
-def medians_by_phase(samples: Sequence[Sample]) -> dict[Key, float]:
-    """Take the median seconds of each cell and phase.
+    Of a cell with too few clean samples there is a guess, without an interval.
 
     Args:
-        samples: Samples of the training protocol.
+        grids: Samples by cell and phase, all of one shape.
+        baseline: Cell that speedups refer to.
+        twin: The baseline's second appearance.
+        control: The bandwidth control.
+        ranked: Cells of which one is the fastest.
+        busy: The machine was busy meanwhile: intervals allow for replicates that correlate.
+        waits_for_host: The control says nothing of memory.
 
     Returns:
-        Medians of the samples in which the process was not switched out; of all samples where
-        there is none such.
+        The figures, without what single samples say.
     """
-    keys = sorted({(s.cell, s.phase) for s in samples})
-    clean = _medians([s for s in samples if not s.switched], keys, "seconds")
-    return {**_medians(samples, keys, "seconds"), **clean}
+    selection = select(grids, baseline=baseline, control=control, waits_for_host=waits_for_host)
+    kept = {
+        key: np.where(np.isfinite(times).any(), times, grids[key].seconds)
+        for key, times in selection.kept.items()
+    }
+    updates = {c: t for (c, phase), t in kept.items() if phase == "update" and c not in CONTROLS}
+    zeros = {c: t for (c, phase), t in kept.items() if phase == "zero"}
+    alone = {c: t for (c, phase), t in kept.items() if phase == "update" and c in CONTROLS}
+    taken_apart = effects(updates, busy=busy)
+
+    def known(interval: Interval | None, *cells: str) -> Interval | None:
+        if interval is None or not selection.scarce.intersection(cells):
+            return interval
+        return Interval(interval.estimate, 0.0, math.inf, interval.replicates)
+
+    times: dict[Key, Interval | None] = {
+        (cell, "update"): known(taken_apart.time(cell), cell) for cell in updates
+    }
+    cleared = effects(zeros, busy=busy)
+    times |= {(cell, "zero"): cleared.time(cell) for cell in zeros}
+    times |= {
+        (cell, "update"): effects({cell: seconds}, busy=busy).time(cell)
+        for cell, seconds in alone.items()
+    }
+    speedups = {
+        cell: known(taken_apart.ratio(baseline, cell), baseline, cell)
+        for cell in updates
+        if cell != baseline
+    }
+    there = {cell: ratio for cell, ratio in speedups.items() if ratio is not None}
+    if baseline in updates:
+        there[baseline] = Interval(1.0, 1.0, 1.0)
+    rated = {cell: there[cell].estimate for cell in ranked if cell in there and there[cell].low > 0}
+    fastest = max(rated, key=lambda cell: rated[cell], default=None)
+    over = {
+        cell: known(taken_apart.ratio(cell, fastest), cell, fastest)
+        for cell in updates
+        if fastest is not None and cell != fastest
+    }
+    over_fastest = {cell: ratio for cell, ratio in over.items() if ratio is not None}
+    if fastest is not None:
+        over_fastest[fastest] = Interval(1.0, 1.0, 1.0)
+    return Estimates(
+        times={key: interval for key, interval in times.items() if interval is not None},
+        speedups=there,
+        noise_floor=noise_floor(there.get(twin)),
+        fastest=fastest,
+        over_fastest=over_fastest,
+        selection=selection,
+        updates=taken_apart,
+    )
 
 
-def _grid(samples: Sequence[Sample], shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
-    """Lay out one arm's seconds as replicates × rounds, NaN where there is none."""
-    if shape is None:
-        replicates = max((s.replicate for s in samples), default=-1) + 1
-        shape = (replicates, max((s.round for s in samples), default=-1) + 1)
-    grid = np.full(shape, math.nan)
-    for sample in samples:
-        if sample.seconds <= 0:  # of a clock that was set back: no time at all
-            continue
-        grid[sample.replicate, sample.round] = sample.seconds
-    return grid
+def _kept(selection: Selection, sample: Sample) -> float:
+    times = selection.kept[sample.cell, sample.phase]
+    return float(times[sample.replicate, sample.round])
 
 
-def _medians(samples: Sequence[Sample], keys: Sequence[Key], figure: str) -> dict[Key, float]:
-    """Take the median of a figure for each key that has it."""
-    values: dict[Key, list[float]] = {key: [] for key in keys}
+def _medians(samples: Sequence[Sample], figure: str) -> dict[Key, float]:
+    """Take the median of a figure for each cell and phase that has it."""
+    values: dict[Key, list[float]] = {}
     for sample in samples:
         value = getattr(sample, figure)
         if value is not None:
-            values[sample.cell, sample.phase].append(value)
-    return {key: float(np.median(found)) for key, found in values.items() if found}
+            values.setdefault((sample.cell, sample.phase), []).append(value)
+    return {key: float(np.median(found)) for key, found in values.items()}
+
+
+def medians_by_phase(samples: Sequence[Sample]) -> dict[Key, float]:
+    """Take the median seconds of each cell and phase, of clean samples where there are any."""
+    clean = _medians([s for s in samples if not s.switched], "seconds")
+    return {**_medians(samples, "seconds"), **clean}

@@ -1,16 +1,14 @@
-"""Intervals for times and paired ratios from replicates of interleaved rounds."""
+"""Intervals, and what ranks say of replicates."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 CONFIDENCE = 0.95
 CONTROL_LIMIT = 1.25
@@ -21,10 +19,6 @@ FEWEST_RANKED = 6
 
 MOST_CORRELATED = 0.8
 """Correlation of neighbouring replicates that is believed at most: so few tell no more."""
-
-FEWEST_PRECISE = FEWEST_RANKED
-"""Replicates before which sampling does not stop for precision: three that happen to agree make
-Student's interval narrow, and stopping there would choose them (90 % coverage instead of 95 %)."""
 
 Logarithms: TypeAlias = NDArray[np.float64]
 """Logarithms of times or ratios, one for each replicate."""
@@ -57,54 +51,25 @@ class Interval:
         return math.sqrt(self.high / self.low) - 1
 
 
-def time_interval(times: Times, *, busy: bool = False) -> Interval | None:
-    """Estimate a time.
+def centre(logarithms: Logarithms) -> float:
+    """Take the Hodges-Lehmann estimate: the median of the Walsh averages (xᵢ + xⱼ)/2, i ≤ j.
 
     Args:
-        times: Seconds, replicates × rounds.
-        busy: The machine was busy, so that replicates may not be independent.
+        logarithms: One for each replicate, finite.
 
     Returns:
-        Centre over replicates of the median over rounds, with its interval; None without a single
-        sample.
+        The logarithm of the figure.
+
+    Source: J. L. Hodges and E. L. Lehmann, Estimates of Location Based on Rank Tests, Annals of
+        Mathematical Statistics 34, 1963.
     """
-    return _across_replicates(np.log(times), busy=busy)
+    return float(np.median(_walsh(logarithms)))
 
 
-def ratio_interval(numerator: Times, denominator: Times, *, busy: bool = False) -> Interval | None:
-    """Estimate a ratio of times measured in the same rounds.
-
-    Pairing by round removes what both share: the machine's speed at that moment.
-
-    Args:
-        numerator: Seconds, replicates × rounds.
-        denominator: Seconds, same shape and rounds.
-        busy: The machine was busy, so that replicates may not be independent.
-
-    Returns:
-        Centre over replicates of the median over rounds of the paired ratios, with its interval;
-        None without a single pair.
-    """
-    return _across_replicates(np.log(numerator) - np.log(denominator), busy=busy)
-
-
-def _across_replicates(logarithms: Times, *, busy: bool) -> Interval | None:
-    """Estimate from the replicates' medians: what varies within and between allocations is in them.
-
-    By signed ranks where there are enough replicates, on a busy machine as wide as their
-    correlation asks for; else Student's.
-    """
-    if logarithms.size == 0:
-        return None
-    with warnings.catch_warnings():  # a replicate without a clean sample has no median
-        warnings.simplefilter("ignore", RuntimeWarning)
-        medians = np.nanmedian(logarithms, axis=1)
-    medians = medians[np.isfinite(medians)]
-    if medians.size == 0:
-        return None
-    if medians.size < FEWEST_RANKED:
-        return student(medians)
-    return correlated_signed_ranks(medians) if busy else signed_ranks(medians)
+def _walsh(logarithms: Logarithms) -> Logarithms:
+    i, j = np.triu_indices(logarithms.size)
+    averages: Logarithms = np.sort((logarithms[i] + logarithms[j]) / 2)
+    return averages
 
 
 def signed_ranks(logarithms: Logarithms) -> Interval:
@@ -122,8 +87,7 @@ def signed_ranks(logarithms: Logarithms) -> Interval:
 
     Source: Hollander, Wolfe and Chicken, Nonparametric Statistical Methods, 2014, section 3.3.
     """
-    i, j = np.triu_indices(logarithms.size)
-    walsh = np.sort((logarithms[i] + logarithms[j]) / 2)
+    walsh = _walsh(logarithms)
     left_out = _refused_ranks(logarithms.size)
     middle, count = float(np.median(walsh)), logarithms.size
     if left_out == 0:
@@ -132,36 +96,33 @@ def signed_ranks(logarithms: Logarithms) -> Interval:
     return exponential(middle, low, high, count)
 
 
-def correlated_signed_ranks(logarithms: Logarithms) -> Interval:
-    """Widen the interval of signed ranks by √((1 + ρ)/(1 − ρ)) about its estimate.
+def widening(rows: Logarithms) -> float:
+    """Say how much wider intervals are for replicates that correlate: √((1 + ρ)/(1 − ρ)).
 
-    A test by ranks takes replicates for independent. What else runs on a busy machine comes and
-    goes within seconds, so that neighbouring replicates, a fraction of a second each, share it;
-    with ρ = 0.3 an interval that ignores this holds the truth in 85 % instead of 95 % of cases.
-    The mean of R values of which neighbours correlate by ρ, and others as those of an
-    autoregressive process of order one, has (1 + ρ)/(1 − ρ) times the variance of independent ones.
+    What else runs on a busy machine comes and goes within seconds, so that neighbouring
+    replicates, a fraction of a second each, share it; with ρ = 0.3 an interval that ignores this
+    holds the truth in 85 % instead of 95 % of cases. The mean of R values of which neighbours
+    correlate by ρ, and others as those of an autoregressive process of order one, has
+    (1 + ρ)/(1 − ρ) times the variance of independent ones.
 
     Args:
-        logarithms: One for each replicate, in the order of measurement, finite.
+        rows: Cells × replicates, in the order of measurement; NaN where there is none. ρ is the
+            mean of the cells', in [0, ``MOST_CORRELATED``].
 
     Returns:
-        The interval; that of signed ranks where neighbours do not correlate.
+        The factor, 1 where neighbours do not correlate.
 
     Source: Bayley and Hammersley, The Effective Number of Independent Observations in an
         Autocorrelated Time Series, 1946.
     """
-    interval = signed_ranks(logarithms)
-    if interval.low == 0:
-        return interval
-    rho = neighbours_correlation(logarithms)
-    factor = math.sqrt((1 + rho) / (1 - rho))
-    middle, *ends = map(math.log, (interval.estimate, interval.low, interval.high))
-    low, high = (middle + factor * (end - middle) for end in ends)
-    return exponential(middle, low, high, interval.replicates)
+    finite = [row[np.isfinite(row)] for row in rows]
+    found = [neighbours_correlation(row) for row in finite if row.size >= FEWEST_RANKED]
+    rho = min(max(float(np.mean(found)), 0.0), MOST_CORRELATED) if found else 0.0
+    return math.sqrt((1 + rho) / (1 - rho))
 
 
 def neighbours_correlation(logarithms: Logarithms) -> float:
-    """Estimate how much neighbouring replicates correlate, in [0, ``MOST_CORRELATED``].
+    """Estimate how much neighbouring replicates correlate.
 
     r = Σ xᵢxᵢ₊₁ / Σ xᵢ², of departures from the median, those beyond the 5th and 95th percentile
     cut lest one replicate decide it; then r + (1 + 3r)/R, since r of so few is too low by that.
@@ -170,7 +131,7 @@ def neighbours_correlation(logarithms: Logarithms) -> float:
         logarithms: One for each replicate, in the order of measurement, finite.
 
     Returns:
-        The correlation; 0 where it is negative, since that would narrow an interval.
+        The correlation; 0 where nothing varies.
 
     Source: Marriott and Pope, Bias in the Estimation of Autocorrelations, 1954.
     """
@@ -180,8 +141,7 @@ def neighbours_correlation(logarithms: Logarithms) -> float:
     if total <= 0:
         return 0.0
     raw = float(departures[:-1] @ departures[1:]) / total
-    corrected = raw + (1 + 3 * max(raw, 0.0)) / logarithms.size
-    return min(max(corrected, 0.0), MOST_CORRELATED)
+    return raw + (1 + 3 * max(raw, 0.0)) / logarithms.size
 
 
 @lru_cache
@@ -191,26 +151,6 @@ def _refused_ranks(replicates: int) -> int:
     for rank in range(1, replicates + 1):
         ways = (np.pad(ways, (0, rank)) + np.pad(ways, (rank, 0))) / 2
     return int(np.searchsorted(np.cumsum(ways), (1 - CONFIDENCE) / 2, side="right"))
-
-
-def student(logarithms: Logarithms) -> Interval:
-    """Take Student's interval: m̄ ± t(R−1)·s/√R over R replicates, then exp.
-
-    A bootstrap over so few would be too narrow: it knows neither t's tails nor the lost degree of
-    freedom (Hesterberg, What Teachers Should Know about the Bootstrap, 2015).
-
-    Args:
-        logarithms: One for each replicate, finite.
-
-    Returns:
-        The interval; infinite for one replicate.
-    """
-    middle, count = float(logarithms.mean()), logarithms.size
-    if count == 1:
-        return Interval(math.exp(middle), 0.0, math.inf, count)
-    error = float(stats.sem(logarithms))
-    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-    return exponential(middle, middle - reach, middle + reach, count)
 
 
 def exponential(middle: float, low: float, high: float, replicates: int | None = None) -> Interval:

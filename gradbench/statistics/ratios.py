@@ -52,8 +52,8 @@ class Logarithm:
     def __sub__(self, other: Logarithm) -> Logarithm:
         return Logarithm(self.middle - other.middle, self.parts + other.parts)
 
-    def interval(self) -> Interval:
-        """Give the figure itself with its 95 % interval.
+    def interval(self, confidence: float = CONFIDENCE) -> Interval:
+        """Give the figure itself with its interval.
 
         With variances vᵢ of νᵢ degrees of freedom: v = Σvᵢ, ν = v² / Σ(vᵢ²/νᵢ), and the interval
         is exp(m ± t(ν)·√v). For two estimates this is Welch's interval (B. L. Welch, The
@@ -61,6 +61,9 @@ class Logarithm:
         involved, Biometrika 34, 1947; F. E. Satterthwaite, Biometrics Bulletin 2, 1946). The
         estimates are taken as independent; where drift moves them together, as a cell and the
         bandwidth control of its own block, the interval is too wide rather than too narrow.
+
+        Args:
+            confidence: Share of such intervals that hold the truth.
 
         Returns:
             The interval, (0, ∞) where a part's error is unknown.
@@ -72,7 +75,7 @@ class Logarithm:
         if variance == 0:
             return Interval(estimate, estimate, estimate)
         shares = sum((part / variance) ** 2 / freedom for part, freedom in self.parts)
-        reach = _student(1 / shares) * math.sqrt(variance)
+        reach = _student(1 / shares, confidence) * math.sqrt(variance)
         low, high = max(self.middle - reach, -_FARTHEST), min(self.middle + reach, _FARTHEST)
         return Interval(estimate, math.exp(low), math.exp(high))
 
@@ -130,5 +133,5 @@ def combined_noise(base: float | None, other: float | None) -> float | None:
     return math.expm1(math.hypot(math.log1p(base), math.log1p(other)))
 
 
-def _student(freedom: float) -> float:
-    return float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
+def _student(freedom: float, confidence: float = CONFIDENCE) -> float:
+    return float(stdtrit(freedom, (1 + confidence) / 2))

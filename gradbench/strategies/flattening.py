@@ -16,6 +16,9 @@ from gradbench.rules.base import Rule, Slots, Unavailable
 from gradbench.strategies.base import columns
 from gradbench.strategies.gathering import Gathering
 
+Empty: TypeAlias = Callable[[torch.Size, torch.dtype, torch.device], Tensor]
+"""Allocates a contiguous tensor of arbitrary values."""
+
 Joined: TypeAlias = tuple[slice, Callable[[list[Tensor]], object]]
 
 
@@ -136,11 +139,17 @@ def flat_state(rule: Rule, slots: Sequence[Slots], buffer: Tensor) -> Slots:
     return state
 
 
-def join(tensors: Sequence[Tensor]) -> Tensor:
+def fresh(shape: torch.Size, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Allocate a contiguous tensor of arbitrary values, as PyTorch does."""
+    return torch.empty(shape, dtype=dtype, device=device)
+
+
+def join(tensors: Sequence[Tensor], empty: Empty = fresh) -> Tensor:
     """Put tensors into one buffer, in the order of :func:`order`.
 
     Args:
         tensors: Of one dtype and device.
+        empty: Allocates the buffer.
 
     Returns:
         One-dimensional: the buffer they are in already, or else a copy.
@@ -149,7 +158,8 @@ def join(tensors: Sequence[Tensor]) -> Tensor:
     found = _buffer_of(ordered)
     if found is not None:
         return found
-    buffer = ordered[0].new_empty(sum(tensor.numel() for tensor in ordered))
+    elements = torch.Size([sum(tensor.numel() for tensor in ordered)])
+    buffer = empty(elements, ordered[0].dtype, ordered[0].device)
     for view, tensor in zip(_views(buffer, ordered), ordered, strict=True):
         view.copy_(tensor)
     return buffer

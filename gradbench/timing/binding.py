@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import torch
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -28,8 +27,8 @@ class Bound:
         device: Where.
         rule: What is carried out.
         tensors: The replicate's.
-        control: The bandwidth control, whose arm is the first.
-        compute: The compute control, whose arm is the last; None for a rule without operations.
+        control: The bandwidth control.
+        compute: The compute control; None for a rule without operations.
         compilation: Told whose binding compiled.
     """
 
@@ -43,36 +42,45 @@ class Bound:
         compilation: Compilation,
     ) -> None:
         self._compilation = compilation
-        self._device, self._rule, self._tensors, self._compute = device, rule, tensors, compute
+        self._rule, self._tensors = rule, tensors
         self.arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
+        if compute is not None:
+            self.arms.append(Arm("compute", "update", compute.allocate(device.torch_device)))
         self._releases: list[tuple[str, Callable[[], None]]] = []
 
-    def bind(self, contenders: Sequence[Contender]) -> None:
-        """Bind every contender, then every zeroing.
+    def bind(self, contenders: Sequence[Contender], zeroings: Sequence[Contender] = ()) -> None:
+        """Bind contenders, and the zeroing of others.
+
+        Args:
+            contenders: Whose updates to bind.
+            zeroings: Whose zeroings to bind, each once, under the first one's name.
 
         Raises:
             ArmRaised: One raised.
         """
-        zeroings: dict[str, tuple[str, Zeroing]] = {}
         for contender in contenders:
-            name, zeroing = contender.cell.name, contender.zeroing
+            name = contender.cell.name
             with naming(name, "update", "update: bind"):
                 step, release = bind_with_gradients(
-                    contender.strategy, zeroing, self._rule, self._tensors
+                    contender.strategy, contender.zeroing, self._rule, self._tensors
                 )
             self._compilation.credit(name)
             self.arms.append(Arm(name, "update", step))
             self._releases.append((name, release))
-            zeroings.setdefault(contender.cell.zeroing, (name, zeroing))
+        first: dict[str, Contender] = {}
+        for contender in zeroings:
+            first.setdefault(contender.cell.zeroing, contender)
+        if first:
+            self._bind_zeroings(list(first.values()))
+
+    def _bind_zeroings(self, contenders: Sequence[Contender]) -> None:
         # Zeroings write elsewhere: zeros in the shared gradients would let the state decay into
         # subnormal numbers, and those are slow.
-        spent = [torch.zeros_like(gradient) for gradient in self._tensors.gradients]
-        for name, zeroing in zeroings.values():
+        spent = [self._tensors.like(g).zero_() for g in self._tensors.gradients]
+        for contender in contenders:
+            name = contender.cell.name
             with naming(name, "zero", "zero: bind"):
-                self.arms.append(_zero_arm(name, zeroing, self._tensors, spent))
-        if self._compute is not None:
-            allocated = self._compute.allocate(self._device.torch_device)
-            self.arms.append(Arm("compute", "update", allocated))
+                self.arms.append(_zero_arm(name, contender.zeroing, self._tensors, spent))
 
     def release(self, losses: Losses) -> None:
         """Release every contender that was bound."""
@@ -98,7 +106,7 @@ def bind_with_gradients(
     bound = tensors.flat if strategy.flattens else tensors
     parameters = bound.parameters()
     # What has memory of its own for gradients takes this for it, and does not put it into .grad.
-    own = [torch.empty_like(g) for g in bound.gradients] if strategy.copies else bound.gradients
+    own = [tensors.like(g) for g in bound.gradients] if strategy.copies else bound.gradients
     for parameter, gradient in zip(parameters, own, strict=True):
         parameter.grad = gradient
     binding = strategy.bind(rule, parameters, bound.slots)

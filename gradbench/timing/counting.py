@@ -12,6 +12,11 @@ from gradbench.timing.losses import Losses
 from gradbench.timing.sampling import Arm
 
 
+def kind(contender: Contender) -> tuple[str, bool]:
+    """Tell updates apart that may do different things: by strategy and fate of the gradients."""
+    return contender.cell.strategy, contender.zeroing.releases
+
+
 def count_updates(
     device: Device, contenders: Sequence[Contender], arms: Sequence[Arm], losses: Losses
 ) -> tuple[dict[str, Counts], float]:
@@ -20,14 +25,14 @@ def count_updates(
     Args:
         device: Counts.
         contenders: Cells.
-        arms: Their updates, and maybe more after them.
+        arms: Updates of one of each kind at least, and others.
         losses: Where those are recorded that raise.
 
     Returns:
         The counts by cell, and the seconds inside the counted calls.
     """
     known: dict[tuple[str, bool], Counts] = {}
-    by_cell = {}
+    updates = {arm.cell: arm for arm in arms if arm.phase == "update"}
     spent_s = 0.0
 
     def counted(call: Callable[[], object]) -> None:
@@ -36,10 +41,10 @@ def count_updates(
         call()
         spent_s += time.perf_counter() - start
 
-    for contender, arm in zip(contenders, arms, strict=False):  # the zeroings' arms come after
-        key = (contender.cell.strategy, contender.zeroing.releases)
-        with losses.catch("counting", contender.cell.name):
-            if key not in known:
-                known[key] = device.count(partial(counted, arm.call))
-            by_cell[contender.cell.name] = known[key]
-    return by_cell, spent_s
+    for contender in contenders:
+        name = contender.cell.name
+        if name in updates and kind(contender) not in known:
+            with losses.catch("counting", name):
+                known[kind(contender)] = device.count(partial(counted, updates[name].call))
+    named = {contender.cell.name: kind(contender) for contender in contenders}
+    return {name: known[key] for name, key in named.items() if key in known}, spent_s

@@ -1,25 +1,28 @@
-"""The isolated protocol: ``update`` and ``zero`` alone, interleaved, on fresh replicates."""
+"""The isolated protocol: ``update`` and ``zero`` alone, interleaved, each replicate elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from gradbench.devices.base import Counts, Device
-from gradbench.machine.contention import Contention, Watch
+from gradbench.devices.base import Device
+from gradbench.machine.contention import Watch
 from gradbench.rules.base import Rule
-from gradbench.statistics.estimates import Estimates, estimate
-from gradbench.statistics.intervals import FEWEST_PRECISE
+from gradbench.statistics.estimates import estimate, estimate_grids
+from gradbench.statistics.intervals import FEWEST_RANKED
 from gradbench.statistics.sample import Phase, Sample
+from gradbench.statistics.selection import Grid, Key, control_waits_for_host, grids_of, stacked
+from gradbench.strategies.flattening import Empty
+from gradbench.timing.arena import Arena
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.binding import Bound
 from gradbench.timing.compilation import SETTLING_CALLS, Compilation
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
-from gradbench.timing.counting import count_updates
-from gradbench.timing.losses import Losses
+from gradbench.timing.counting import count_updates, kind
+from gradbench.timing.isolation import FIRST_LOOK, IsolatedResult, Isolation
 from gradbench.timing.sampling import (
     Arm,
     ArmRaised,
@@ -32,62 +35,14 @@ from gradbench.timing.sampling import (
 )
 from gradbench.verify.tensors import Tensors
 
-
-@dataclass(frozen=True)
-class Isolation:
-    """How the isolated protocol runs.
-
-    Args:
-        budget_s: Seconds it may take.
-        precision: Relative half-width of every speedup's interval at which it stops.
-        sample_s: Shortest duration of a sample, in seconds.
-        replicates: Parts the budget is divided into, each on fresh allocations.
-        min_replicates: Replicates taken whatever the budget.
-        min_rounds: Rounds taken in each of them whatever the budget.
-        cold: The device empties the caches before each call: a sample is one, without another
-            before it.
-    """
-
-    budget_s: float
-    precision: float
-    sample_s: float
-    replicates: int
-    min_replicates: int
-    min_rounds: int = 1
-    cold: bool = False
-
-
-@dataclass
-class IsolatedResult:
-    """What the isolated protocol measured.
-
-    Args:
-        samples: All samples.
-        estimates: What they say.
-        rounds: Number of rounds over all replicates.
-        replicates: Number of replicates.
-        stopped_by: ``precision`` or ``budget``.
-        sampling_s: Seconds inside timed and untimed calls, the counted ones among them.
-        counts: What one update does, by cell.
-        contention: What the machine was shared with meanwhile.
-        losses: Cells that raised.
-    """
-
-    samples: list[Sample] = field(default_factory=list)
-    estimates: Estimates | None = None
-    rounds: int = 0
-    replicates: int = 0
-    stopped_by: str = "budget"
-    sampling_s: float = 0.0
-    counts: dict[str, Counts] = field(default_factory=dict)
-    contention: Contention | None = None
-    losses: Losses = field(default_factory=Losses)
+_LONG_ZEROINGS = 3
+"""Replicates in which a zeroing takes part whose gradients take long to put back."""
 
 
 def measure_isolated(
     device: Device,
     rule: Rule,
-    allocate: Callable[[], Tensors],
+    allocate: Callable[[Empty], Tensors],
     contenders: Sequence[Contender],
     control: BandwidthControl,
     settings: Isolation,
@@ -98,15 +53,19 @@ def measure_isolated(
 ) -> IsolatedResult:
     """Time updates and zeroings until they are known precisely enough or the budget is spent.
 
+    A cell that is certainly slower than the fastest is left alone with the interval it has, as soon
+    as that is within the margin or time is short; its time goes to those in question. Baseline and twin stay, so that their ratio says at any time
+    what identical code shows.
+
     Args:
         device: Where.
         rule: What the strategies carry out.
-        allocate: Makes a replicate's tensors.
+        allocate: Makes a replicate's tensors in memory that it is given.
         contenders: Verified cells, none that updates in backward. Without the baseline there are
             times, but no speedups.
         control: The bandwidth control.
         settings: When to stop.
-        order: Source of the random order within rounds.
+        order: Source of the random order within rounds, and of the tensors' places.
         progress: Told the fraction done, in [0, 1].
         compute: The compute control of a rule that has operations.
         compilation: Told whose call it was that compiled; updates that it has failed have no
@@ -115,128 +74,197 @@ def measure_isolated(
     Returns:
         Samples and estimates; a cell that raised is lost, and the replicate begun anew without it.
     """
-    compilation = compilation or Compilation()
-    result = IsolatedResult()
-    baseline = next((c.cell.name for c in contenders if c.cell.role == "baseline"), "")
-    groupings: dict[tuple[str, Phase], Grouping] = {}
-    start = compilation.clock()
-    watch = Watch(device.torch_device)
+    isolated = _Isolated(device, settings, contenders, order, compilation or Compilation())
+    arena = Arena(order)
     with quiet_interpreter():
-        while contenders := [c for c in contenders if c.cell.name not in result.losses]:
-            bound = Bound(device, rule, allocate(), control, compute, compilation)
+        while isolated.contenders:
+            arena.begin()
+            bound = Bound(
+                device, rule, allocate(arena.empty), control, compute, isolated.compilation
+            )
+            done = isolated.replicate(bound, progress)
+            if done:
+                isolated.count(bound)
+            bound.release(isolated.result.losses)
+            del bound  # before the next replicate's tensors are made, not after
+            if done:
+                break
+    if not isolated.contenders:
+        isolated.result.estimates = None  # of cells that are lost
+    return isolated.result
+
+
+class _Isolated:
+    """The replicates of a block, one after another."""
+
+    def __init__(
+        self,
+        device: Device,
+        settings: Isolation,
+        contenders: Sequence[Contender],
+        order: np.random.Generator,
+        compilation: Compilation,
+    ) -> None:
+        self.result = IsolatedResult()
+        self.contenders, self.compilation = list(contenders), compilation
+        self._device, self._settings, self._order = device, settings, order
+        self._groupings: dict[tuple[str, Phase], Grouping] = {}
+        self._grids: list[dict[Key, Grid]] = []
+        self._controls: list[Sample] = []
+        self._watch = Watch(device.torch_device)
+        self._busy = False
+        self._start = compilation.clock()
+        kept = [c.cell for c in contenders if c.cell.role in ("baseline", "twin")]
+        self._stay = {cell.name for cell in kept}
+        self._baseline = next((cell.name for cell in kept if cell.role == "baseline"), "")
+        default = next((cell.zeroing for cell in kept), None)
+        self._ranked = [
+            c.cell.name
+            for c in contenders
+            if c.cell.role != "twin"
+            and c.cell.zeroing == default
+            and c.strategy.approximation is None
+        ]
+
+    @property
+    def _spent_s(self) -> float:
+        return self.compilation.clock() - self._start
+
+    def replicate(self, bound: Bound, progress: Callable[[float], None]) -> bool:
+        """Take the rounds of one replicate; say whether no other one is needed."""
+        result, settings = self.result, self._settings
+        taking = [c for c in self.contenders if c.cell.name not in result.slower]
+        try:
+            bound.bind(taking, self._zeroings())
+            rounds = self._rounds(bound.arms)
+            slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
+            samples: list[Sample] = []
+            round_ = 0
+            while round_ < settings.min_rounds or self._spent_s < slot_end:
+                samples += rounds.take(result.replicates, round_)
+                round_ += 1
+                progress(min(self._spent_s / max(settings.budget_s, 1e-9), 1.0))
+        except ArmRaised as raised:  # what it wrote, others would read: on fresh tensors again
+            self._lose(raised)
+            return False
+        self._watch.look()
+        result.samples += samples
+        result.rounds += round_
+        result.replicates += 1
+        result.sampling_s += rounds.sampling_s
+        self._grids.append(grids_of([s for s in samples if not self._failed(s)]))
+        self._controls += [s for s in samples if s.cell == "bandwidth"]
+        return self._judge(taking)
+
+    def count(self, bound: Bound) -> None:
+        """Count what updates do, also those left out of the last replicate; then sum up.
+
+        Last: CUDA's profiler, once used, makes every later launch slower.
+        """
+        result, device = self.result, self._device
+        taken = {arm.cell for arm in bound.arms if arm.phase == "update"}
+        there = {kind(c) for c in self.contenders if c.cell.name in taken}
+        late = {kind(c): c for c in self.contenders if kind(c) not in there}
+        for contender in late.values():
             try:
-                bound.bind(contenders)
-                rounds = _rounds(
-                    device, bound.arms, groupings, settings, order, result, compilation
-                )
-                slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
-                samples: list[Sample] = []
-                round_ = 0
-                while round_ < settings.min_rounds or compilation.clock() - start < slot_end:
-                    samples += rounds.take(result.replicates, round_)
-                    round_ += 1
-                    progress(min((compilation.clock() - start) / max(settings.budget_s, 1e-9), 1.0))
-            except ArmRaised as raised:  # what it wrote, others would read: on fresh tensors again
-                _lose(raised, contenders, result)
-                bound.release(result.losses)
-                del bound
-                continue
-            watch.look()
-            result.samples += samples
-            result.rounds += round_
-            result.replicates += 1
-            result.sampling_s += rounds.sampling_s
-            result.samples = [s for s in result.samples if not _failed(s, compilation)]
-            spent = compilation.clock() - start >= settings.budget_s
-            if result.replicates >= settings.min_replicates and (
-                _is_precise(result, watch, baseline, contenders, settings, compilation) or spent
-            ):
-                # Last: CUDA's profiler, once used, makes every later launch slower.
-                result.counts, counted_s = count_updates(
-                    device, contenders, bound.arms[1:], result.losses
-                )
-                result.sampling_s += counted_s
-                bound.release(result.losses)
-                return result
-            bound.release(result.losses)
-            del bound, rounds  # before the next replicate is allocated, not after
-    result.estimates = None  # of cells that are lost
-    return result
+                bound.bind([contender])
+                arm = bound.arms[-1]
+                with naming(arm.cell, arm.phase, "counting"):
+                    result.sampling_s += device.time(arm.call, 1).wall_s
+                    self.compilation.credit(arm.cell)
+            except ArmRaised as raised:
+                self._lose(raised)
+        counts, counted_s = count_updates(device, self.contenders, bound.arms, result.losses)
+        result.counts = counts
+        result.sampling_s += counted_s
+        result.samples = [s for s in result.samples if not self._failed(s)]
+        result.estimates = estimate(result.samples, **self._roles, busy=self._busy)
 
+    def _rounds(self, arms: Sequence[Arm]) -> Rounds:
+        """Prepare to sample a replicate's arms; how, is found out of those that are new."""
+        settings = self._settings
+        touched = not settings.cold
+        for arm in arms:
+            key = (arm.cell, arm.phase)
+            if key in self._groupings:
+                touched = False
+            elif settings.cold:
+                self._groupings[key] = Grouping(1, warm_up=False, spent_s=0.0)
+            else:
+                with naming(*key, arm.phase):
+                    self._groupings[key] = self._chosen(arm)
+                self.result.sampling_s += self._groupings[key].spent_s
+        chosen = [self._groupings[arm.cell, arm.phase] for arm in arms]
+        empty = empty_calls(self._device, arms, chosen)
+        return Rounds(
+            self._device, arms, chosen, self._order, touched, empty, compilation=self.compilation
+        )
 
-def _rounds(
-    device: Device,
-    arms: Sequence[Arm],
-    groupings: dict[tuple[str, Phase], Grouping],
-    settings: Isolation,
-    order: np.random.Generator,
-    result: IsolatedResult,
-    compilation: Compilation,
-) -> Rounds:
-    """Prepare to sample a replicate's arms; how, is found out of those that are new."""
-    touched = not settings.cold
-    for arm in arms:
-        key = (arm.cell, arm.phase)
-        if key in groupings:
-            touched = False
-        elif settings.cold:
-            groupings[key] = Grouping(1, warm_up=False, spent_s=0.0)
-        else:
-            with naming(*key, arm.phase):
-                groupings[key] = _chosen(device, arm, settings.sample_s, compilation)
-            result.sampling_s += groupings[key].spent_s
-    chosen = [groupings[arm.cell, arm.phase] for arm in arms]
-    empty = empty_calls(device, arms, chosen)
-    return Rounds(device, arms, chosen, order, touched, empty, compilation=compilation)
+    def _chosen(self, arm: Arm) -> Grouping:
+        """Find how many calls make a sample, once the first ones have compiled what they need."""
+        for _ in range(1 + SETTLING_CALLS):
+            grouping = choose_calls(self._device, arm, self._settings.sample_s)
+            if not self.compilation.credit(arm.cell):
+                break
+        return grouping
 
+    def _zeroings(self) -> list[Contender]:
+        """List the contenders whose zeroings take part: those of long ones only at first."""
+        if self.result.replicates < _LONG_ZEROINGS:
+            return self.contenders
+        long = {cell for (cell, phase), g in self._groupings.items() if phase == "zero" and g.long}
+        return [c for c in self.contenders if c.cell.name not in long]
 
-def _lose(raised: ArmRaised, contenders: Sequence[Contender], result: IsolatedResult) -> None:
-    """Lose the cell that raised; all cells of a zeroing that did."""
-    error = raised.__cause__
-    assert isinstance(error, Exception)
-    by_name = {contender.cell.name: contender.cell for contender in contenders}
-    if raised.cell not in by_name:  # the control: without it nothing else can be judged
-        raise error
-    zeroing = by_name[raised.cell].zeroing
-    lost = [n for n, c in by_name.items() if raised.phase == "zero" and c.zeroing == zeroing]
-    result.losses.add(error, f"timing: {raised.doing}", *(lost or [raised.cell]))
-    result.samples = [sample for sample in result.samples if sample.cell not in result.losses]
+    def _lose(self, raised: ArmRaised) -> None:
+        """Lose the cell that raised; all cells of a zeroing that did."""
+        error = raised.__cause__
+        assert isinstance(error, Exception)
+        by_name = {contender.cell.name: contender.cell for contender in self.contenders}
+        if raised.cell not in by_name:  # the control: without it nothing else can be judged
+            raise error
+        zeroing, result = by_name[raised.cell].zeroing, self.result
+        lost = [n for n, c in by_name.items() if raised.phase == "zero" and c.zeroing == zeroing]
+        result.losses.add(error, f"timing: {raised.doing}", *(lost or [raised.cell]))
+        result.samples = [sample for sample in result.samples if sample.cell not in result.losses]
+        self._grids = [
+            {key: grid for key, grid in grids.items() if key[0] not in result.losses}
+            for grids in self._grids
+        ]
+        self.contenders = [c for c in self.contenders if c.cell.name not in result.losses]
 
+    @property
+    def _roles(self) -> dict[str, Any]:
+        lost = self.result.losses.keys() | self.compilation.failed
+        ranked = [name for name in self._ranked if name not in lost]
+        named = {"baseline": self._baseline, "twin": "twin", "control": "bandwidth"}
+        return {**named, "ranked": ranked}
 
-def _chosen(device: Device, arm: Arm, shortest_s: float, compilation: Compilation) -> Grouping:
-    """Find how many calls make a sample, once the first ones have compiled what they need."""
-    for _ in range(1 + SETTLING_CALLS):
-        grouping = choose_calls(device, arm, shortest_s)
-        if not compilation.credit(arm.cell):
-            break
-    return grouping
+    def _judge(self, taking: Sequence[Contender]) -> bool:
+        """Look at the samples so far, leave slower cells alone, and say whether to stop."""
+        result, settings = self.result, self._settings
+        grids = stacked(self._grids)
+        waits = control_waits_for_host(self._controls)
+        known = estimate_grids(grids, **self._roles, waits_for_host=waits)
+        seen = known.selection
+        result.contention = self._watch.end(switched=seen.switched_share, slow=seen.slow_share)
+        self._busy = result.contention.reason is not None
+        if self._busy:
+            known = estimate_grids(grids, **self._roles, busy=True, waits_for_host=waits)
+        if result.replicates >= FIRST_LOOK:
+            slower = known.certainly_slower(settings.margin) - self._stay
+            # Where there is time for all, how much slower is of interest, too.
+            late = self._spent_s > settings.budget_s * result.replicates / settings.replicates
+            result.slower |= {c for c in slower if late or known.converged(c, settings.margin)}
+        if result.replicates < settings.min_replicates:
+            return False
+        # Beside others, replicates that agree may only have had the same neighbour.
+        if not self._busy and result.replicates >= FEWEST_RANKED:
+            names = [c.cell.name for c in taking if c.cell.name not in self.compilation.failed]
+            open_ = [name for name in names if name not in result.slower]
+            if all(known.converged(name, settings.precision) for name in open_):
+                result.stopped_by = "precision"
+                return True
+        return self._spent_s >= settings.budget_s
 
-
-def _is_precise(
-    result: IsolatedResult,
-    watch: Watch,
-    baseline: str,
-    contenders: Sequence[Contender],
-    settings: Isolation,
-    compilation: Compilation,
-) -> bool:
-    """Estimate from the samples so far, and say whether that is as precise as was asked for."""
-    known = _estimate(result.samples, baseline)
-    result.contention = watch.end(switched=known.switched, slow=known.slow)
-    busy = result.contention.reason is not None
-    result.estimates = _estimate(result.samples, baseline, busy=True) if busy else known
-    # Beside others, replicates that agree may only have had the same neighbour.
-    precise = not busy and result.replicates >= FEWEST_PRECISE
-    names = [c.cell.name for c in contenders if c.cell.name not in compilation.failed]
-    if precise and all(known.converged(name, settings.precision) for name in names):
-        result.stopped_by = "precision"
-        return True
-    return False
-
-
-def _failed(sample: Sample, compilation: Compilation) -> bool:
-    return sample.phase == "update" and sample.cell in compilation.failed
-
-
-def _estimate(samples: Sequence[Sample], baseline: str, *, busy: bool = False) -> Estimates:
-    return estimate(samples, baseline=baseline, twin="twin", control="bandwidth", busy=busy)
+    def _failed(self, sample: Sample) -> bool:
+        return sample.phase == "update" and sample.cell in self.compilation.failed

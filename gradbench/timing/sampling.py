@@ -22,6 +22,9 @@ STALL_S = 0.001
 STALLED_SHARE = 0.5
 """A sample may stand still for so long, or for this part of it: its thread waits for other ones."""
 
+WAITED_SHARE = 0.01
+"""Threads of the process may wait for a processor for this part of a sample, added up."""
+
 COLD_S = 0.050
 """A call this long is sampled without an untimed one before it: it moves far more bytes than any
 cache holds, so that it finds nothing of its own there, whoever went before."""
@@ -112,6 +115,9 @@ def _interrupted(timing: Timing) -> bool:
         return True
     if timing.switches > timing.wall_s / SWITCH_PERIOD_S:
         return True
+    # A thread that shares the work waited: the group lasted as long as its wait.
+    if (timing.waited_s or 0.0) > WAITED_SHARE * timing.wall_s:
+        return True
     # SIGSTOP and a suspended machine are no involuntary switches to Linux.
     stalled_s = timing.stalled_s or 0.0
     return stalled_s > max(STALL_S, STALLED_SHARE * timing.wall_s)
@@ -138,11 +144,13 @@ class Grouping:
         calls: Back-to-back calls per sample.
         warm_up: Whether an untimed call goes first.
         spent_s: Seconds spent in calls to find this out.
+        long: Whether a call, or putting back what it used up, takes as long as ``COLD_S``.
     """
 
     calls: int
     warm_up: bool
     spent_s: float
+    long: bool = False
 
 
 def choose_calls(device: Device, arm: Arm, shortest_s: float) -> Grouping:
@@ -161,7 +169,8 @@ def choose_calls(device: Device, arm: Arm, shortest_s: float) -> Grouping:
         arm.restore()
         restored_s = time.perf_counter() - start
         # What takes so long to put back would leave nothing in the caches for a second call.
-        return Grouping(1, restored_s < COLD_S, device.time(arm.call, 1).wall_s)
+        wall_s = device.time(arm.call, 1).wall_s
+        return Grouping(1, restored_s < COLD_S, wall_s, max(restored_s, wall_s) >= COLD_S)
     calls, spent, first = 1, 0.0, True
     while calls < _MAX_CALLS:
         wall_s = device.time(arm.call, calls).wall_s
@@ -174,7 +183,8 @@ def choose_calls(device: Device, arm: Arm, shortest_s: float) -> Grouping:
             wanted = 1.2 * calls * shortest_s / max(wall_s, 1e-9)
             calls = min(max(int(wanted), calls + 1), 10 * calls, _MAX_CALLS)
         first = False
-    return Grouping(calls, warm_up=wall_s < COLD_S * calls, spent_s=spent)
+    long = wall_s >= COLD_S * calls
+    return Grouping(calls, warm_up=not long, spent_s=spent, long=long)
 
 
 def empty_calls(

@@ -11,8 +11,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.rules.base import Rule
-from gradbench.strategies.base import zero_slots
-from gradbench.strategies.flattening import cut, join
+from gradbench.strategies.flattening import Empty, cut, fresh, join
 from gradbench.verify.conditions import PERIOD
 
 _GUARD_BYTES = 64
@@ -30,16 +29,23 @@ class Tensors:
         gradients: Known gradients, signed, magnitudes in [½, 1).
         slots: State of each parameter.
         guarded: Buffer around each parameter.
+        empty: Allocates a contiguous tensor.
     """
 
     values: list[Tensor]
     gradients: list[Tensor]
     slots: list[dict[str, Tensor]]
     guarded: list[Tensor]
+    empty: Empty = fresh
 
     @classmethod
     def allocate(
-        cls, shapes: Sequence[torch.Size], dtype: torch.dtype, device: torch.device, rule: Rule
+        cls,
+        shapes: Sequence[torch.Size],
+        dtype: torch.dtype,
+        device: torch.device,
+        rule: Rule,
+        empty: Empty = fresh,
     ) -> Tensors:
         """Allocate and fill the tensors from PyTorch's global random numbers.
 
@@ -48,26 +54,32 @@ class Tensors:
             dtype: Their floating type.
             device: Where they are.
             rule: Gives the slots and the scale of the values.
+            empty: Allocates a contiguous tensor.
 
         Returns:
             Fresh tensors.
         """
         guard = _GUARD_BYTES // dtype.itemsize
-        guarded = [
-            torch.full((guard + shape.numel() + guard,), _GUARD_VALUE, dtype=dtype, device=device)
-            for shape in shapes
-        ]
+        sizes = [torch.Size([guard + shape.numel() + guard]) for shape in shapes]
+        guarded = [empty(size, dtype, device).fill_(_GUARD_VALUE) for size in sizes]
         values = [
             buffer[guard : guard + shape.numel()].view(shape)
             for buffer, shape in zip(guarded, shapes, strict=True)
         ]
         for value in values:
             _fill_signed(value, 2 * rule.lr, 4 * rule.lr)
-        gradients = [torch.empty_like(value) for value in values]
+        gradients = [empty(shape, dtype, device) for shape in shapes]
         for gradient in gradients:
             _fill_signed(gradient, 0.5, 1.0)
-        slots = [zero_slots(rule, value) for value in values]
-        return cls(values, gradients, slots, guarded)
+        slots = [
+            {name: empty(shape, dtype, device).zero_() for name in rule.slots_of(shape)}
+            for shape in shapes
+        ]
+        return cls(values, gradients, slots, guarded, empty)
+
+    def like(self, tensor: Tensor) -> Tensor:
+        """Allocate a tensor of another one's shape, where this replicate's lie."""
+        return self.empty(tensor.shape, tensor.dtype, tensor.device)
 
     @property
     def elements(self) -> int:
@@ -84,17 +96,17 @@ class Tensors:
 
         Made when it is first asked for, once for all strategies that flatten.
         """
-        buffer = join(self.values)
+        buffer = join(self.values, self.empty)
 
         def zeros() -> list[Tensor]:
-            return cut(torch.zeros_like(buffer), self.values)
+            return cut(self.like(buffer).zero_(), self.values)
 
         state = {name: zeros() for name in self.slots[0]}
         slots = [
             {name: tensors[index] for name, tensors in state.items()}
             for index in range(len(self.values))
         ]
-        return Tensors(cut(buffer, self.values), zeros(), slots, guarded=[])
+        return Tensors(cut(buffer, self.values), zeros(), slots, [], self.empty)
 
     def guards_intact(self) -> bool:
         """Say whether nothing next to a parameter was written."""

@@ -9,7 +9,7 @@ from gradbench.block.rows import cell_rows
 from gradbench.request.block import Block
 from gradbench.statistics.estimates import estimate
 from gradbench.statistics.sample import Sample
-from gradbench.timing.isolated import IsolatedResult
+from gradbench.timing.isolation import IsolatedResult
 from tests.conftest import make
 
 REPLICATES = 4

@@ -13,7 +13,8 @@ from gradbench.request.block import Block, Cell
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.cold import ColdDevice
 from gradbench.timing.contender import Contender
-from gradbench.timing.isolated import Isolation, measure_isolated
+from gradbench.timing.isolated import measure_isolated
+from gradbench.timing.isolation import Isolation
 from gradbench.verify.tensors import Tensors
 from tests.conftest import make
 

@@ -1,0 +1,182 @@
+"""What each cell of a block takes, beside what all cells of a round share."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradbench.statistics.intervals import (
+    FEWEST_RANKED,
+    Interval,
+    Times,
+    centre,
+    signed_ranks,
+    widening,
+)
+from gradbench.statistics.moderation import moderate
+from gradbench.statistics.ratios import Logarithm
+
+Reals = NDArray[np.float64]
+
+_SWEEPS = 10
+_SETTLED = 1e-6
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Cells and rounds of a block, taken apart: ln t = cell + round + rest.
+
+    Whatever slows a round down slows all its cells; what is left of a cell's replicates when that
+    is taken away is the noise of its own, and how large that is, the cells of a block say together
+    (:mod:`gradbench.statistics.moderation`). So three replicates of twenty cells say more than
+    three of one.
+
+    Args:
+        replicates: ln seconds of each cell in each replicate, less what its rounds share; NaN
+            where there is none.
+        shared: What each replicate's rounds share, ln seconds.
+        variances: Moderated variance of each cell's replicates.
+        freedoms: Degrees of freedom of it.
+        factor: Widens intervals of a busy machine, whose neighbouring replicates correlate.
+        shared_factor: The same for what the replicates share.
+    """
+
+    replicates: Mapping[str, Reals]
+    shared: Reals
+    variances: Mapping[str, float]
+    freedoms: Mapping[str, float]
+    factor: float = 1.0
+    shared_factor: float = 1.0
+
+    def ratio(self, numerator: str, denominator: str, confidence: float = 0.95) -> Interval | None:
+        """Estimate the ratio of two cells' times.
+
+        The centre over replicates of yᵢ − yⱼ, with the variance (s̃ᵢ² + s̃ⱼ²)/R.
+
+        Args:
+            numerator: A cell.
+            denominator: Another.
+            confidence: Of the interval.
+
+        Returns:
+            The ratio with its interval; infinite of a single replicate, None without one that
+            both have.
+        """
+        if not {numerator, denominator} <= self.replicates.keys():
+            return None
+        differences = self.replicates[numerator] - self.replicates[denominator]
+        differences = differences[np.isfinite(differences)]
+        if differences.size == 0:
+            return None
+        parts = [self._part(cell, differences.size) for cell in (numerator, denominator)]
+        return _interval(differences, parts, confidence)
+
+    def time(self, cell: str) -> Interval | None:
+        """Estimate a cell's time: what its replicates share is part of its noise.
+
+        Args:
+            cell: Which.
+
+        Returns:
+            Seconds with the 95 % interval; infinite of a single replicate, None without one.
+        """
+        if cell not in self.replicates:
+            return None
+        own = self.replicates[cell]
+        there = np.isfinite(own)
+        if not there.any():
+            return None
+        shared = self.shared[there]
+        number = int(there.sum())
+        variance = _variance(shared) * self.shared_factor**2 / number
+        parts = [self._part(cell, number), (variance, max(number - 1.0, 1.0))]
+        return _interval(own[there] + shared, parts, 0.95)
+
+    def _part(self, cell: str, number: int) -> tuple[float, float]:
+        """Give the variance of a mean of so many of a cell's replicates, and its freedom."""
+        variance = self.variances[cell] * self.factor**2 / number
+        return variance, self.freedoms[cell]
+
+
+def effects(times: Mapping[str, Times], *, busy: bool = False) -> Effects:
+    """Take the times of a block apart, by median polish over its cells and rounds.
+
+    Medians, so that neither an interrupted sample nor a cell gone wrong moves the others.
+
+    Args:
+        times: Seconds by cell, replicates × rounds, all of one shape; NaN where there is no sample
+            or it does not count.
+        busy: The machine was busy: intervals allow for replicates that correlate.
+
+    Returns:
+        The effects.
+
+    Source: J. W. Tukey, Exploratory Data Analysis, 1977, chapter 11 (median polish).
+    """
+    names = list(times)
+    if not names:
+        return Effects({}, np.empty(0), {}, {})
+    logarithms = np.log(np.stack([times[name] for name in names]))
+    rounds = _rounds(logarithms)
+    with warnings.catch_warnings():  # a replicate without a clean sample has no median
+        warnings.simplefilter("ignore", RuntimeWarning)
+        rows = np.nanmedian(logarithms - rounds, axis=2)
+        shared = np.nanmedian(rounds, axis=1)
+    counts = np.isfinite(rows).sum(axis=1)
+    # What the cells of a round share is estimated from them, and takes its part of their noise.
+    lost = len(names) / (len(names) - 1) if len(names) > 1 else 1.0
+    own = np.array([_variance(row[np.isfinite(row)]) for row in rows]) * lost
+    variances, freedoms = moderate(own, np.maximum(counts - 1.0, 0.0))
+    found = Effects(
+        dict(zip(names, rows, strict=True)),
+        shared,
+        dict(zip(names, variances.tolist(), strict=True)),
+        dict(zip(names, freedoms.tolist(), strict=True)),
+    )
+    if not busy:
+        return found
+    return replace(found, factor=widening(rows), shared_factor=widening(shared[None, :]))
+
+
+def _rounds(logarithms: Reals) -> Reals:
+    """Find what the cells of each round share: replicates × rounds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        cells = np.nanmedian(logarithms, axis=(1, 2))
+        rounds = np.zeros(logarithms.shape[1:])
+        for _ in range(_SWEEPS):
+            rounds = np.nanmedian(logarithms - cells[:, None, None], axis=0)
+            polished = np.nanmedian(logarithms - rounds, axis=(1, 2))
+            moved = np.nanmax(np.abs(polished - cells), initial=0.0)
+            cells = polished
+            if moved < _SETTLED:
+                break
+    return rounds
+
+
+def _variance(logarithms: Reals) -> float:
+    """Estimate the variance of one replicate, by ranks where there are enough to rank.
+
+    One replicate gone wrong widens the interval of signed ranks less than Student's.
+    """
+    logarithms = logarithms[np.isfinite(logarithms)]
+    if logarithms.size < 2:
+        return 0.0
+    if logarithms.size < FEWEST_RANKED:
+        return float(logarithms.var(ddof=1))
+    (error, _), *_ = Logarithm.of(signed_ranks(logarithms)).parts
+    return error * logarithms.size
+
+
+def _interval(logarithms: Reals, parts: list[tuple[float, float]], confidence: float) -> Interval:
+    """Give the centre of replicates with an interval of their variance."""
+    middle = centre(logarithms)
+    if logarithms.size < 2:
+        return Interval(math.exp(middle), 0.0, math.inf, logarithms.size)
+    found = Logarithm(middle, tuple(parts)).interval(confidence)
+    return replace(found, replicates=logarithms.size)
