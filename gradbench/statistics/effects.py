@@ -25,6 +25,8 @@ Reals = NDArray[np.float64]
 
 _SWEEPS = 10
 _SETTLED = 1e-6
+_ENOUGH = 0.75
+"""Share of a replicate's cells that must be in a round for it to say what they share."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Effects:
         shared: What each replicate's rounds share, ln seconds.
         variances: Moderated variance of each cell's replicates.
         freedoms: Degrees of freedom of it.
+        total: Degrees of freedom of all cells together, of which no ratio can have more.
         factor: Widens intervals of a busy machine, whose neighbouring replicates correlate.
         shared_factor: The same for what the replicates share.
     """
@@ -50,6 +53,7 @@ class Effects:
     shared: Reals
     variances: Mapping[str, float]
     freedoms: Mapping[str, float]
+    total: float = math.inf
     factor: float = 1.0
     shared_factor: float = 1.0
 
@@ -74,7 +78,7 @@ class Effects:
         if differences.size == 0:
             return None
         parts = [self._part(cell, differences.size) for cell in (numerator, denominator)]
-        return _interval(differences, parts, confidence)
+        return _interval(differences, [_joined(parts, self.total)], confidence)
 
     def time(self, cell: str) -> Interval | None:
         """Estimate a cell's time: what its replicates share is part of its noise.
@@ -127,16 +131,14 @@ def effects(times: Mapping[str, Times], *, busy: bool = False) -> Effects:
         warnings.simplefilter("ignore", RuntimeWarning)
         rows = np.nanmedian(logarithms - rounds, axis=2)
         shared = np.nanmedian(rounds, axis=1)
-    counts = np.isfinite(rows).sum(axis=1)
-    # What the cells of a round share is estimated from them, and takes its part of their noise.
-    lost = len(names) / (len(names) - 1) if len(names) > 1 else 1.0
-    own = np.array([_variance(row[np.isfinite(row)]) for row in rows]) * lost
-    variances, freedoms = moderate(own, np.maximum(counts - 1.0, 0.0))
+    own, degrees = _own(rows)
+    variances, freedoms = moderate(own, degrees)
     found = Effects(
         dict(zip(names, rows, strict=True)),
         shared,
         dict(zip(names, variances.tolist(), strict=True)),
         dict(zip(names, freedoms.tolist(), strict=True)),
+        float(degrees.sum()),
     )
     if not busy:
         return found
@@ -144,19 +146,44 @@ def effects(times: Mapping[str, Times], *, busy: bool = False) -> Effects:
 
 
 def _rounds(logarithms: Reals) -> Reals:
-    """Find what the cells of each round share: replicates × rounds."""
+    """Find what the cells of each round share: replicates × rounds.
+
+    Of a round that most cells have no clean sample in, that cannot be told from their own noise:
+    it has what its replicate shares.
+    """
+    there = np.isfinite(logarithms)
+    taking = there.any(axis=2).sum(axis=0)[:, None]
+    sparse = there.sum(axis=0) < _ENOUGH * taking
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         cells = np.nanmedian(logarithms, axis=(1, 2))
         rounds = np.zeros(logarithms.shape[1:])
         for _ in range(_SWEEPS):
-            rounds = np.nanmedian(logarithms - cells[:, None, None], axis=0)
+            rest = logarithms - cells[:, None, None]
+            replicates = np.nanmedian(rest, axis=(0, 2))[:, None]
+            rounds = np.where(sparse, replicates, np.nanmedian(rest, axis=0))
             polished = np.nanmedian(logarithms - rounds, axis=(1, 2))
             moved = np.nanmax(np.abs(polished - cells), initial=0.0)
             cells = polished
             if moved < _SETTLED:
                 break
     return rounds
+
+
+def _own(rows: Reals) -> tuple[Reals, Reals]:
+    """Estimate each cell's variance by itself, and its degrees of freedom.
+
+    What the n cells of a replicate share is estimated from them, and takes 1/n of their noise with
+    it: all of it where a cell is alone.
+    """
+    there = np.isfinite(rows)
+    left = 1 - 1 / np.maximum(there.sum(axis=0), 1)
+    variances, degrees = [], []
+    for row, mask in zip(rows, there & (left > 0), strict=True):
+        kept = row[mask] - np.median(row[mask]) if mask.any() else row[mask]
+        variances.append(_variance(kept / np.sqrt(left[mask])))
+        degrees.append(max(kept.size - 1, 0) * float(left[mask].mean()) if kept.size else 0.0)
+    return np.array(variances), np.array(degrees)
 
 
 def _variance(logarithms: Reals) -> float:
@@ -171,6 +198,15 @@ def _variance(logarithms: Reals) -> float:
         return float(logarithms.var(ddof=1))
     (error, _), *_ = Logarithm.of(signed_ranks(logarithms)).parts
     return error * logarithms.size
+
+
+def _joined(parts: list[tuple[float, float]], total: float) -> tuple[float, float]:
+    """Add variances up, by Welch and Satterthwaite, though not beyond what all cells say."""
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return 0.0, max(total, 1.0)
+    shares = sum((part / variance) ** 2 / freedom for part, freedom in parts)
+    return variance, min(1 / shares, total)
 
 
 def _interval(logarithms: Reals, parts: list[tuple[float, float]], confidence: float) -> Interval:

@@ -21,8 +21,8 @@ from gradbench.statistics.selection import (
 )
 from gradbench.statistics.verdicts import verdict
 
-CONTROLS = ("bandwidth", "compute")
-"""What is timed beside the cells, to say what the machine gives."""
+COMPUTE = "compute"
+"""The compute control, timed beside the cells as the bandwidth control is."""
 
 CERTAINTY = 0.99
 """Confidence at which a cell is certainly slower: it is asked again after every replicate."""
@@ -168,9 +168,9 @@ def estimate_grids(
         key: np.where(np.isfinite(times).any(), times, grids[key].seconds)
         for key, times in selection.kept.items()
     }
-    updates = {c: t for (c, phase), t in kept.items() if phase == "update" and c not in CONTROLS}
-    zeros = {c: t for (c, phase), t in kept.items() if phase == "zero"}
-    alone = {c: t for (c, phase), t in kept.items() if phase == "update" and c in CONTROLS}
+    updates = {cell: times for (cell, phase), times in kept.items() if phase == "update"}
+    zeros = {cell: times for (cell, phase), times in kept.items() if phase == "zero"}
+    alone = {cell: updates.pop(cell) for cell in (control, COMPUTE) if cell in updates}
     taken_apart = effects(updates, busy=busy)
 
     def known(interval: Interval | None, *cells: str) -> Interval | None:

@@ -52,11 +52,11 @@ def prior_of(variances: Reals, freedoms: Reals) -> Prior:
         return Prior(float(found.mean()) if found.size else 0.0, 0.0)
     centred = np.log(found) - digamma(half) + np.log(half)
     excess = float(centred.var(ddof=1) - polygamma(1, half).mean())
-    middle = float(centred.mean())
     if excess <= 0:
-        return Prior(math.exp(middle), math.inf)
+        pooled = float((variances[usable] * freedoms[usable]).sum() / freedoms[usable].sum())
+        return Prior(pooled, math.inf)
     freedom = 2 * _inverse_trigamma(excess)
-    scale = middle + float(digamma(freedom / 2)) - math.log(freedom / 2)
+    scale = float(centred.mean()) + float(digamma(freedom / 2)) - math.log(freedom / 2)
     return Prior(math.exp(scale), freedom)
 
 

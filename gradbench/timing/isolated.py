@@ -54,8 +54,8 @@ def measure_isolated(
     """Time updates and zeroings until they are known precisely enough or the budget is spent.
 
     A cell that is certainly slower than the fastest is left alone with the interval it has, as soon
-    as that is within the margin or time is short; its time goes to those in question. Baseline and twin stay, so that their ratio says at any time
-    what identical code shows.
+    as that is within the margin or time is short; its time goes to those in question. Baseline and
+    twin stay, so that their ratio says at any time what identical code shows.
 
     Args:
         device: Where.

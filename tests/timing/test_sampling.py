@@ -1,3 +1,4 @@
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ import torch
 from gradbench.devices.base import Counts, Timing
 from gradbench.statistics.estimates import estimate, medians_by_phase
 from gradbench.statistics.sample import Phase, Sample
+from gradbench.statistics.verdicts import verdict
 from gradbench.timing.sampling import Arm, Grouping, Rounds, choose_calls, sample_of
 
 
@@ -78,7 +80,7 @@ def test_a_sample_lasts_long_enough(per_call_s: float) -> None:
 def test_what_consumes_is_sampled_one_call_at_a_time(restored_s: float) -> None:
     arm = Arm("a", "zero", lambda: None, restore=lambda: time.sleep(restored_s))
     found = choose_calls(FakeDevice(), arm, 200e-6)
-    assert found == Grouping(1, warm_up=restored_s == 0, spent_s=1.0)
+    assert found == Grouping(1, warm_up=restored_s == 0, spent_s=1.0, long=True)
 
 
 def test_a_round_samples_every_arm_once_after_an_untimed_call() -> None:
@@ -187,8 +189,47 @@ def test_a_cell_without_a_clean_sample_has_figures_all_the_same() -> None:
         *samples_of("control", [[1.0, 1.0], [1.0, 1.0]], set()),
     ]
     figures = estimate(samples, baseline="base", twin="twin", control="control")
-    assert figures.contended
+    assert not figures.contended
     assert figures.speedups["slow"].estimate == pytest.approx(0.5)
+
+
+def test_short_samples_that_were_switched_out_say_nothing() -> None:
+    """Each lasts a scheduler's slice, whatever it does: every ratio is 1, certainly."""
+    shape = [(r, k) for r in range(8) for k in range(4)]
+    slices = [[0.008] * 4] * 8
+    samples = [
+        *samples_of("base", slices, set(shape)),
+        *samples_of("half", slices, set(shape[:-5])),
+        *samples_of("twin", slices, set(shape)),
+        *samples_of("control", [[1e-3] * 4] * 8, set()),
+    ]
+    figures = estimate(
+        samples, baseline="base", twin="twin", control="control", ranked=["base", "half"]
+    )
+    assert figures.contended
+    for cell in ("half", "twin"):
+        interval = figures.speedups[cell]
+        assert (interval.low, interval.high) == (0.0, math.inf)
+        assert verdict(interval, noise=0.0) == "unclear"
+    assert figures.noise_floor is None
+    assert figures.certainly_slower(0.05) == set()
+
+
+def test_a_few_whole_samples_among_slices_tell_the_truth() -> None:
+    rounds = 40
+    rng = np.random.default_rng(0)
+    hit = {cell: rng.random((12, rounds)) < 0.8 for cell in ("base", "half", "twin")}
+    truth = {"base": 2e-5, "half": 1e-5, "twin": 2e-5}
+    samples = samples_of("control", [[1e-3] * rounds] * 12, set())
+    for cell, lasted in hit.items():
+        grid = np.where(lasted, 8e-3, truth[cell] * np.exp(rng.normal(0, 0.02, lasted.shape)))
+        samples += samples_of(cell, grid.tolist(), set(zip(*np.nonzero(lasted), strict=True)))
+    figures = estimate(samples, baseline="base", twin="twin", control="control")
+    assert figures.contended
+    assert figures.speedups["half"].low < 2 < figures.speedups["half"].high
+    assert figures.speedups["half"].half_width < 0.05
+    assert figures.noise_floor is not None
+    assert figures.noise_floor < 0.05
 
 
 def test_training_medians_prefer_undisturbed_samples() -> None:
