@@ -31,19 +31,22 @@ class Column:
     before: str | None = None
 
 
-def interval(name: str, unit: str, description: str) -> tuple[Column, Column, Column]:
+def interval(
+    name: str, unit: str, description: str, *, added: bool = False
+) -> tuple[Column, Column, Column]:
     """Return a figure's column and those of its 95 % interval.
 
     Args:
         name: Name of the figure.
         unit: Unit, or empty.
         description: What the figure means, in a sentence.
+        added: They came after the first files of this schema version.
 
     Returns:
         The figure, its lower end and its upper end.
     """
     return (
-        Column(name, REAL, unit, description),
-        Column(f"{name}_low", REAL, unit, f"Lower end of the 95 % interval of `{name}`."),
-        Column(f"{name}_high", REAL, unit, f"Upper end of the 95 % interval of `{name}`."),
+        Column(name, REAL, unit, description, added),
+        Column(f"{name}_low", REAL, unit, f"Lower end of the 95 % interval of `{name}`.", added),
+        Column(f"{name}_high", REAL, unit, f"Upper end of the 95 % interval of `{name}`.", added),
     )

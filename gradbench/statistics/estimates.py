@@ -128,21 +128,6 @@ def _waits_for_host(control: Sequence[Sample]) -> bool:
     return bool(shares) and float(np.median(shares)) > HOST_BOUND
 
 
-def medians_by_phase(samples: Sequence[Sample]) -> dict[Key, float]:
-    """Take the median seconds of each cell and phase.
-
-    Args:
-        samples: Samples of the training protocol.
-
-    Returns:
-        Medians of the samples in which the process was not switched out; of all samples where
-        there is none such.
-    """
-    keys = sorted({(s.cell, s.phase) for s in samples})
-    clean = _medians([s for s in samples if not s.switched], keys, "seconds")
-    return {**_medians(samples, keys, "seconds"), **clean}
-
-
 def _grid(samples: Sequence[Sample], shape: tuple[int, ...] | None = None) -> NDArray[np.float64]:
     """Lay out one arm's seconds as replicates × rounds, NaN where there is none."""
     if shape is None:

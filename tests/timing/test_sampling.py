@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gradbench.devices.base import Counts, Timing
-from gradbench.statistics.estimates import estimate, medians_by_phase
+from gradbench.statistics.estimates import estimate
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.timing.sampling import Arm, Grouping, Rounds, choose_calls, sample_of
 
@@ -189,12 +189,3 @@ def test_a_cell_without_a_clean_sample_has_figures_all_the_same() -> None:
     figures = estimate(samples, baseline="base", twin="twin", control="control")
     assert figures.contended
     assert figures.speedups["slow"].estimate == pytest.approx(0.5)
-
-
-def test_training_medians_prefer_undisturbed_samples() -> None:
-    samples = [
-        _sample("a", "forward", 0, 1, 1.0, False),
-        _sample("a", "forward", 0, 2, 50.0, True),
-        _sample("b", "forward", 0, 1, 3.0, True),
-    ]
-    assert medians_by_phase(samples) == {("a", "forward"): 1.0, ("b", "forward"): 3.0}
