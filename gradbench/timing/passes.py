@@ -29,7 +29,7 @@ class Cost:
     """What a contender's turn costs.
 
     Args:
-        step_s: Seconds of a step.
+        step_s: Seconds of a step, median.
         apart_s: Seconds outside of steps: starting over, binding and releasing.
     """
 
@@ -66,43 +66,50 @@ def by_importance(contenders: Sequence[Contender], costs: Mapping[str, Cost]) ->
 
 
 def participants(
-    ordered: Sequence[Contender], costs: Mapping[str, Cost], left_s: float
+    ordered: Sequence[Contender], costs: Mapping[str, Cost], left_s: float, done: int
 ) -> list[Contender]:
     """Choose as many contenders as get enough passes.
+
+    Asked anew before each pass: on a machine that turns out busy, the least important ones make
+    room for the others.
 
     Args:
         ordered: Contenders, the most important first.
         costs: What each costs, by cell.
         left_s: Seconds left of the budget.
+        done: Passes made already.
 
     Returns:
-        The first of them, of whom ``FEWEST_PASSES`` passes of one timed step fit.
+        The first of them, of whom one more pass of one timed step fits, and all that are missing
+        to ``FEWEST_PASSES``.
     """
+    missing = max(FEWEST_PASSES - done, 1)
     chosen: list[Contender] = []
     needed_s = 0.0
     for contender in ordered:
-        needed_s += FEWEST_PASSES * costs[contender.cell.name].turn_s(1)
+        needed_s += missing * costs[contender.cell.name].turn_s(1)
         if needed_s > left_s:
             break
         chosen.append(contender)
     return chosen
 
 
-def steps_of_pass(costs: Sequence[Cost], left_s: float, done: int) -> int:
+def steps_of_pass(costs: Sequence[Cost], left_s: float, done: int, slowness: float = 1.0) -> int:
     """Say how many steps the next pass has.
+
+    At most twice those of the pass before it: a step may take longer than in the first pass.
 
     Args:
         costs: Of those that take part.
         left_s: Seconds left of the budget.
         done: Passes made already.
+        slowness: Seconds that the last pass took over those expected, where it took more.
 
     Returns:
         Steps of each contender, after an untimed one: a share of what is left, as long as there
-        are passes to make; 0 where not even one fits.
+        are passes to make; one at least.
     """
     apart_s, step_s = sum(c.apart_s for c in costs), sum(c.step_s for c in costs)
-    if not costs or apart_s + 2 * step_s > left_s:
-        return 0
-    share_s = left_s / max(WANTED_PASSES - done, 1)
+    share_s = left_s / slowness / max(WANTED_PASSES - done, 1)
     fit = int((share_s - apart_s) / max(step_s, 1e-9)) - 1
-    return min(max(fit, 1), MOST_STEPS)
+    return min(max(fit, 1), 1 << min(done, MOST_STEPS), MOST_STEPS)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -98,6 +98,7 @@ class Training:
         self._parameters = [named[name] for name in self.trained]
         self._slots = [zero_slots(self.rule, p) for p in self._parameters]
         self._before_zeroing: dict[bool, tuple[int, int]] = {}
+        self._steps_s: dict[str, list[float]] = {}
         self._costs: dict[str, Cost] = {}
 
     def measure(
@@ -139,15 +140,17 @@ class Training:
             self._pass(first, 0, self.steps, order, result, told, seen)
             seen.forget()
             end = max(end, self.compilation.clock() + WHOLE_SHARE * budget_s)
-            taking_part = participants(self._by_importance(contenders), self._costs, left_s())
-            number = 0
-            while taking_part := self._there(taking_part, result):
+            taking_part, number, slowness = self._by_importance(contenders), 0, 1.0
+            while taking_part := participants(
+                self._there(taking_part, result), self._costs, left_s(), number
+            ):
                 costs = [self._costs[c.cell.name] for c in taking_part]
-                steps = steps_of_pass(costs, left_s(), number)
-                if steps == 0:
-                    break
+                steps = steps_of_pass(costs, left_s(), number, slowness)
                 number += 1
+                begun = self.compilation.clock()
                 self._pass(taking_part, number, steps, order, result, told)
+                expected_s = max(sum(cost.turn_s(steps) for cost in costs), 1e-9)
+                slowness = max((self.compilation.clock() - begun) / expected_s, 1.0)
         self.module.zero_grad(set_to_none=True)
         return result
 
@@ -212,8 +215,7 @@ class Training:
         )
         apart_s = self.compilation.clock() - begun
         try:
-            samples, step_s = self._steps(step, contender, steps, result, seen)
-            result.samples += samples
+            result.samples += self._steps(step, contender, steps, result, seen)
             if number == 0 and contender.cell.strategy == self.counted:
                 step.doing = "memory"
                 result.step_peaks[name] = self._step_peak(contender.zeroing, step)
@@ -226,7 +228,7 @@ class Training:
             result.sampling_s += step.sampling_s
         self._doing = "release"
         binding.release()
-        self._costs[name] = Cost(step_s, apart_s)
+        self._costs[name] = Cost(median(self._steps_s[name]), apart_s)
 
     def _steps(
         self,
@@ -235,10 +237,10 @@ class Training:
         steps: int,
         result: TrainingResult,
         seen: SeenGradients | None,
-    ) -> tuple[list[Sample], float]:
-        """Take the steps of a turn; return samples, of none that compiled, and a step's seconds."""
+    ) -> list[Sample]:
+        """Take the steps of a turn; return their samples, of none that compiled."""
         samples: list[Sample] = []
-        settled, least_s = False, math.inf
+        settled = False
         for index in range(1 + steps):
             seed_step(self.device.torch_device, self.seed + index)
             settling = not settled and index < SETTLING_CALLS
@@ -251,18 +253,14 @@ class Training:
             else:
                 taken = step.time_whole(index)
             compiled = self.compilation.credit(contender.cell.name, timed=not settling)
-            spent_s = sum(sample.seconds for sample in taken)
-            least_s = min(least_s, spent_s - (self.compilation.seconds - compiled_s))
+            if index > 0:  # the first one may set something up
+                spent_s = sum(sample.seconds for sample in taken)
+                spent_s -= self.compilation.seconds - compiled_s
+                self._steps_s.setdefault(contender.cell.name, []).append(max(spent_s, 0.0))
             settled = settled or not compiled
             if index > 0 and not (settling and compiled):
                 samples += taken
-        return samples, max(least_s, 0.0)
-
-    def _look(
-        self, contender: Contender, step: int, seen: SeenGradients, result: TrainingResult
-    ) -> None:
-        """Look at the gradients of a step."""
-        result.gradients += self._statistics(contender, step, seen)
+        return samples
 
     def _step_peak(self, zeroing: Zeroing, step: TrainingStep) -> int:
         """Count a step's peak memory, in bytes: gradients that lie there, and what it allocates.
@@ -290,15 +288,14 @@ class Training:
             for tensor in row.values():
                 tensor.zero_()
 
-    def _statistics(
-        self, contender: Contender, step: int, seen: SeenGradients
-    ) -> list[dict[str, Any]]:
-        """Look at every parameter's gradient."""
+    def _look(
+        self, contender: Contender, step: int, seen: SeenGradients, result: TrainingResult
+    ) -> None:
+        """Look at every parameter's gradient after backward."""
         # The first backward pass has nothing to add to.
         accumulates = contender.zeroing.accumulates and step > 0
         run = self.float64.get(left_by(contender.zeroing))
         reference = run[step] if run else {}
-        rows = []
         for name, parameter in self.module.named_parameters():
             row = {"cell": contender.cell.name, "step": step, "tensor": name}
             gradient = parameter.grad
@@ -310,5 +307,4 @@ class Training:
                     "present": True,
                     **vars(seen.statistics(key, gradient, reference.get(name))),
                 }
-            rows.append(row)
-        return rows
+            result.gradients.append(row)
