@@ -14,9 +14,9 @@ from gradbench.machine.contention import Contention
 from gradbench.request.block import Block, Cell
 from gradbench.rules.base import Rule
 from gradbench.statistics.bottleneck import bottleneck
-from gradbench.statistics.estimates import medians_by_phase
 from gradbench.statistics.intervals import Interval
 from gradbench.statistics.sample import Phase, Sample
+from gradbench.statistics.steps import StepEstimates, estimate_steps
 from gradbench.timing.bandwidth import traffic_bytes
 from gradbench.verify.examination import Examination
 from gradbench.verify.truth import too_near
@@ -46,8 +46,7 @@ class _Figures:
     def __init__(self, block: Block, rule: Rule, measured: Measured) -> None:
         self._block, self._measured = block, measured
         self._estimates = measured.isolated.estimates if measured.isolated else None
-        training = measured.training.samples if measured.training else []
-        self._training = medians_by_phase(training)
+        self._steps = _step_estimates(block, measured)
         self._elements = sum(shape.numel() for shape in measured.shapes)
         self._traffic = traffic_bytes(rule, measured.shapes, getattr(torch, block.dtype))
         self._operations = sum(rule.operations(shape) for shape in measured.shapes)
@@ -171,17 +170,23 @@ class _Figures:
         }
 
     def _trained(self, cell: Cell) -> Row:
+        trained, steps = self._measured.training, self._steps
+        if trained is None or not cell.strategy:
+            return {}
         columns: dict[str, Phase] = {
             "forward_s": "forward",
             "backward_s": "backward",
             "training_update_s": "update",
             "training_zero_s": "zero",
-            "step_s": "step",
         }
-        row: Row = {name: self._training.get((cell.name, phase)) for name, phase in columns.items()}
-        trained = self._measured.training
-        peak = trained.step_peaks.get(cell.name) if trained is not None else None
-        return row if peak is None else {**row, "step_peak_extra_bytes": peak}
+        return {
+            **{name: steps.phases.get((cell.name, phase)) for name, phase in columns.items()},
+            **_interval("step_s", steps.times.get(cell.name)),
+            **_interval("step_speedup", steps.speedups.get(cell.name) if self._based else None),
+            "step_noise_floor": steps.noise_floor if self._based else None,
+            "step_samples": steps.samples.get(cell.name, 0),
+            "step_peak_extra_bytes": trained.step_peaks.get(cell.name),
+        }
 
     def _counted(self, cell: Cell) -> Row:
         isolated = self._measured.isolated
@@ -193,6 +198,19 @@ class _Figures:
             "peak_extra_bytes": counts.peak_extra_bytes,
             "instructions": self._measured.instructions.get(cell.name),
         }
+
+
+def _step_estimates(block: Block, measured: Measured) -> StepEstimates:
+    """Turn the samples of training into figures; how busy the machine was, the updates tell."""
+    if measured.training is None:
+        return StepEstimates()
+    contention = measured.isolated.contention if measured.isolated is not None else None
+    return estimate_steps(
+        measured.training.samples,
+        baseline=block.cells[0].name,
+        twin="twin",
+        busy=contention is not None and contention.reason is not None,
+    )
 
 
 def _verified(verdict: Verdict) -> Row:

@@ -298,7 +298,7 @@ class _Measurement:
             self._compilation,
         )
         return training.measure(
-            [c for c in contenders if c.cell.role != "twin"],
+            contenders,
             settings["budget_s"] * settings["training_share"],
             self._order,
             lambda done: self._progress(0.2 + 0.25 * done, "training"),

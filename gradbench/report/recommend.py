@@ -9,6 +9,7 @@ from gradbench.results.status import APPROXIMATE
 from gradbench.statistics.verdicts import FASTER, SLOWER, known, ties
 from gradbench.terminal.figures import percent
 from gradbench.terminal.situations import beware
+from gradbench.terminal.steps import saving_s, saving_share, step_lines, step_seconds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,9 +29,11 @@ def recommend(cells: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         The row of the recommended cell of each block with ``ties``, ``baseline``,
-        ``baseline_update_s``, ``baseline_step_s``, ``wrong`` (strategies that are wrong),
-        ``approximate`` (faster ones that are, in words) and ``beware`` (what the strategy refuses
-        or gets wrong, and the baseline does not); no row for a block without a right cell.
+        ``baseline_update_s``, ``baseline_step_s``, ``update_saving_s`` and ``update_saving_share``
+        (what its update saves of the baseline's, and as a share of the baseline's step),
+        ``step_lines`` (what it makes of the step, in words), ``wrong`` (strategies that are
+        wrong), ``approximate`` (faster ones that are, in words) and ``beware`` (what the strategy
+        refuses or gets wrong, and the baseline does not); no row for a block without a right cell.
     """
     import pandas as pd
 
@@ -60,12 +63,16 @@ def _choose(block: pd.DataFrame) -> dict[str, Any] | None:
         best = right.sort_values("update_s").iloc[0]
     others = right[right["cell"] != best["cell"]].sort_values("speedup", ascending=False)
     wrong = block[block["status"] == "wrong"]
+    row, base = best.to_dict(), _first(baseline)
     return {
         **{str(name): value for name, value in best.items()},
         "ties": [row["strategy"] for row in others.to_dict("records") if _ties(row, best)],
         "baseline": baseline["strategy"].iloc[0] if len(baseline) else None,
         "baseline_update_s": baseline["update_s"].iloc[0] if len(baseline) else None,
-        "baseline_step_s": baseline["step_s"].iloc[0] if len(baseline) else None,
+        "baseline_step_s": None if base is None else step_seconds(base),
+        "update_saving_s": None if base is None else saving_s(row, base),
+        "update_saving_share": None if base is None else saving_share(row, base),
+        "step_lines": step_lines(row, base),
         "wrong": sorted(set(wrong["strategy"])),
         "approximate": _approximate(default, best),
         "beware": beware(best.to_dict(), _first(block[block["role"] == "baseline"])),

@@ -17,8 +17,9 @@ _SAMPLES = """
 SELECT run, host, block, cell, protocol, phase,
        count(*) AS samples,
        count(*) FILTER (NOT disturbed) AS clean,
-       quantile_cont(seconds, 0.25) FILTER (protocol = 'training') AS quarter_s,
-       quantile_cont(seconds, 0.75) FILTER (protocol = 'training') AS three_quarters_s
+       quantile_cont(seconds, 0.25) FILTER (protocol = 'training' AND NOT disturbed) AS quarter_s,
+       quantile_cont(seconds, 0.75) FILTER (protocol = 'training' AND NOT disturbed)
+           AS three_quarters_s
 FROM rows GROUP BY ALL ORDER BY ALL
 """
 
@@ -43,7 +44,7 @@ _MEMORY = "1GB"
 
 
 def sample_counts(files: TableFiles) -> pd.DataFrame:
-    """Count the samples of each cell and phase; give the middle half of the training phases.
+    """Count each cell's and phase's samples; give the middle half of training's clean ones.
 
     Args:
         files: Files of table ``samples``.

@@ -52,7 +52,8 @@ class Measurement:
             update does not show a wrong decay rate.
         verify_elements: Most elements of a tensor that verification takes, whole slices of its
             first dimension, where the model has over 16 times as many; None takes them all.
-        training_steps: Training steps per pass, timed after one untimed step.
+        training_steps: Steps of the first training pass, timed phase by phase after one untimed
+            step; later passes time whole steps, as far as the budget goes.
         cache: ``hot``: calls follow one another, and find in the caches what the last one left;
             ``cold``: the caches are emptied before each call, outside of the clock.
         callgrind: Whether to count instructions, too, by valgrind: minutes for each strategy.

@@ -229,9 +229,3 @@ def _medians(samples: Sequence[Sample], figure: str) -> dict[Key, float]:
         if value is not None:
             values.setdefault((sample.cell, sample.phase), []).append(value)
     return {key: float(np.median(found)) for key, found in values.items()}
-
-
-def medians_by_phase(samples: Sequence[Sample]) -> dict[Key, float]:
-    """Take the median seconds of each cell and phase, of clean samples where there are any."""
-    clean = _medians([s for s in samples if not s.switched], "seconds")
-    return {**_medians(samples, "seconds"), **clean}

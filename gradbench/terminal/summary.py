@@ -11,7 +11,8 @@ from rich.text import Text
 
 from gradbench.results.status import APPROXIMATE, TIMED
 from gradbench.statistics.verdicts import NO_DIFFERENCE, difference, known
-from gradbench.terminal.figures import format_seconds, percent, threads
+from gradbench.terminal.figures import format_seconds, percent, ratio, threads
+from gradbench.terminal.steps import step_text, step_verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,7 +110,7 @@ def _figures(row: dict[Any, Any]) -> list[str | Text]:
     elif row["status"] != "ok":
         return [strategy, Text(row["status"], style="bold red")]
     if not known(row["update_s"]):
-        return [strategy, "", "", "", "", "", format_seconds(row["step_s"])]
+        return [strategy, "", "", "", "", "", _step(row)]
     floor = row["noise_floor"]
     noise = percent(floor) if not known(floor) or floor < 10 else "> 1000 %"
     speedup, low, high = row["speedup"], row["speedup_low"], row["speedup_high"]
@@ -131,8 +132,18 @@ def _figures(row: dict[Any, Any]) -> list[str | Text]:
         ratio,
         interval,
         noise,
-        format_seconds(row["step_s"]),
+        _step(row),
     ]
+
+
+def _step(row: dict[Any, Any]) -> Text:
+    """Format a whole step with its speedup, dimmed unless it is one."""
+    told = step_text(row)
+    found = step_verdict(row)
+    if found is None or row["role"] == "baseline":
+        return Text(told.removeprefix("no figure: "), style="dim" if told.startswith("no") else "")
+    style = "" if found in ("faster", "slower") else "dim"
+    return Text(f"{told} · {ratio(row['step_speedup'])}", style=style)
 
 
 def status_lines(cells: pd.DataFrame) -> list[str]:

@@ -1,4 +1,4 @@
-"""What each zeroing costs a training step, all that it moves into other phases included."""
+"""What each zeroing makes of the whole training step, and the phases that explain it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from rich.table import Table
 
 from gradbench.results.status import TIMED
 from gradbench.terminal.figures import format_seconds, size
+from gradbench.terminal.steps import step_gain, step_text, step_verdict
 from gradbench.terminal.summary import heading_of, told_by
 
 if TYPE_CHECKING:
@@ -16,20 +17,25 @@ if TYPE_CHECKING:
 PHASES = ("training_zero_s", "backward_s", "training_update_s")
 """What a zeroing costs lies in these phases."""
 
+DEFAULT = "default"
+
+_ORDER = ("faster", DEFAULT, "same", "unclear", "slower", "")
+
 
 def zeroing_costs(cells: pd.DataFrame) -> pd.DataFrame:
-    """Add up, for each zeroing of a block, what the step pays for it.
+    """Judge each zeroing of a block by the whole step of the baseline's strategy.
 
     A zeroing that sets to None makes the next backward allocate, one that keeps the memory makes
-    it add, and a gradient in place spares some updates a copy: only zero + backward + update, and
-    the peak memory of the same step, say which is cheaper.
+    it add, and a gradient in place spares some updates a copy: only the whole step says which
+    costs less. Its verdict is that of the paired speedup over the step with the default zeroing.
 
     Args:
         cells: Rows of ``cells``.
 
     Returns:
         Right, trained cells with their baseline's strategy, of blocks with several zeroings, and
-        the added column ``zero_backward_update_s``; fastest first within a block.
+        the added column ``zeroing_verdict``: ``default``, a verdict, or empty where there is no
+        figure. Within a block faster ones first, then the default, same, unclear, slower.
     """
     names = ["run", "host", "block"]
     baselines = cells[cells["role"] == "baseline"].drop_duplicates(names)
@@ -39,18 +45,23 @@ def zeroing_costs(cells: pd.DataFrame) -> pd.DataFrame:
         joined["role"].isin(["baseline", "candidate"])
         & joined["status"].isin(TIMED)
         & (joined["strategy"] == joined["baseline"])
-        & joined[list(PHASES)].notna().all(axis=1)
+        & joined[["step_samples", "step_s", *PHASES]].notna().any(axis=1)
     ]
     several = shown.groupby(names)["zeroing"].transform("nunique") > 1
     shown = shown[several]
-    together = shown[list(PHASES)].astype(float).sum(axis=1)
-    shown = shown.assign(zero_backward_update_s=together)
-    order = ["device", "device_name", "model", "rule", *names, "zero_backward_update_s"]
-    return shown.sort_values(order).reset_index(drop=True)
+    rows = shown.to_dict("records")
+    verdicts = [DEFAULT if r["role"] == "baseline" else step_verdict(r) or "" for r in rows]
+    shown = shown.assign(
+        zeroing_verdict=verdicts,
+        place=[_ORDER.index(verdict) for verdict in verdicts],
+        fastest=-shown["step_speedup"].astype(float),
+    )
+    order = ["device", "device_name", "model", "rule", *names, "place", "fastest", "zeroing"]
+    return shown.sort_values(order).drop(columns=["place", "fastest"]).reset_index(drop=True)
 
 
 def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
-    """Draw the zeroings of each device: time and memory of the same training step.
+    """Draw the zeroings of each device: the whole step, its phases and its memory.
 
     Args:
         cells: Rows of ``cells``.
@@ -66,26 +77,27 @@ def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
             title=f"zeroing · {device}{hardware}",
             title_justify="left",
             pad_edge=False,
-            caption="zero + backward + update: their medians in training steps with the baseline's "
-            "strategy; peak: memory of such a step, forward to zeroing, beyond parameters and "
-            "state, gradients kept from the step before included",
+            caption="step: whole training steps with the baseline's strategy; beside the default: "
+            "the default zeroing's step over it, 95 % interval, verdict; zero, backward, update: "
+            "medians of other steps, timed phase by phase; peak: memory of a step, forward to "
+            "zeroing, beyond parameters and state, gradients kept from the step before included",
             caption_justify="left",
         )
         for heading in ("model · rule", "zeroing"):
             table.add_column(heading, no_wrap=True)
-        for heading in ("zero", "backward", "update", "together", "peak"):
+        for heading in ("step", "beside the default", "zero", "backward", "update", "peak"):
             table.add_column(heading, justify="right", no_wrap=True)
         told = told_by(rows)
         for _, block in rows.groupby(["model", "rule", "run", "host", "block"], sort=True):
             heading = heading_of(block, told)
             for row in block.to_dict("records"):
-                default = " (default)" if row["role"] == "baseline" else ""
                 peak = row["step_peak_extra_bytes"]
                 table.add_row(
                     heading,
-                    f"{row['zeroing']}{default}",
+                    row["zeroing"],
+                    step_text(row),
+                    DEFAULT if row["zeroing_verdict"] == DEFAULT else step_gain(row),
                     *(format_seconds(row[phase]) for phase in PHASES),
-                    format_seconds(row["zero_backward_update_s"]),
                     "" if peak != peak or peak is None else size(peak),
                 )
                 heading = ""

@@ -1,39 +1,47 @@
-"""The training protocol: real steps, each phase timed, every gradient looked at."""
+"""The training protocol: real steps, timed whole; in others each phase, and every gradient seen."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
 from typing import Any
 
 import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from gradbench.devices.base import Device
-from gradbench.models.base import Batch, loss
+from gradbench.models.base import Batch
 from gradbench.rules.base import Rule
-from gradbench.statistics.sample import Phase, Sample
+from gradbench.statistics.sample import Sample
 from gradbench.strategies.base import zero_slots
 from gradbench.timing.beginning import Beginning
 from gradbench.timing.compilation import SETTLING_CALLS, Compilation
 from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import EmptyCall, time_empty_call
 from gradbench.timing.losses import Losses
-from gradbench.timing.sampling import quiet_interpreter, sample_of
+from gradbench.timing.passes import (
+    MOST_STEPS,
+    PHASES_FROM,
+    WHOLE_SHARE,
+    Cost,
+    by_importance,
+    participants,
+    steps_of_pass,
+)
+from gradbench.timing.sampling import quiet_interpreter
+from gradbench.timing.training_step import TrainingStep
 from gradbench.verify.float64_run import Gradients, Left, left_by
 from gradbench.verify.gradients import SeenGradients
 from gradbench.verify.seeding import seed_step
 from gradbench.zeroing.base import Zeroing
 
-_LATER_STEPS = 10
-"""Most timed steps of a pass after the first: it looks at no gradients, so that it can be longer
-and spend less of its time on starting over."""
-
 
 def most_steps(steps: int) -> int:
     """Return the most timed steps of any pass, of which the first has ``steps``."""
-    return max(steps, _LATER_STEPS)
+    return max(steps, MOST_STEPS)
 
 
 @dataclass
@@ -41,9 +49,9 @@ class TrainingResult:
     """What the training protocol saw.
 
     Args:
-        samples: Phases of every timed step.
+        samples: Whole steps, and phases of other ones.
         gradients: A row per tensor and step of the first pass, without block and run.
-        sampling_s: Seconds inside the phases, the untimed first step's included.
+        sampling_s: Seconds inside steps, untimed and counted ones included.
         step_peaks: Peak memory of a step beyond parameters and state, in bytes, by cell.
         losses: Cells that raised; nothing else is known of them.
     """
@@ -90,6 +98,8 @@ class Training:
         self._parameters = [named[name] for name in self.trained]
         self._slots = [zero_slots(self.rule, p) for p in self._parameters]
         self._before_zeroing: dict[bool, tuple[int, int]] = {}
+        self._steps_s: dict[str, list[float]] = {}
+        self._costs: dict[str, Cost] = {}
 
     def measure(
         self,
@@ -100,9 +110,13 @@ class Training:
     ) -> TrainingResult:
         """Let every contender train, in random order, pass after pass as far as the budget goes.
 
+        The first pass times phases and looks at gradients; the twin, whose are the baseline's, is
+        not in it. Later ones time whole steps of those whom the budget holds often enough.
+
         Args:
-            contenders: Verified cells.
-            budget_s: Seconds that all passes may take; the first is always made.
+            contenders: Verified cells, the twin among them.
+            budget_s: Seconds that all passes may take; the first is always made, and leaves to the
+                later ones ``WHOLE_SHARE`` at least.
             order: Source of the random order.
             progress: Told the fraction done, in [0, 1].
 
@@ -110,146 +124,162 @@ class Training:
             Samples and gradient statistics of the contenders that trained.
         """
         result = TrainingResult()
-        contenders = list(contenders)
-        seen = SeenGradients()
         start = self.compilation.clock()
-        pass_, steps = 0, self.steps
+        end = start + budget_s
+
+        def told(fraction: float) -> None:
+            spent = (self.compilation.clock() - start) / max(budget_s, 1e-9)
+            progress(min(max(fraction, spent), 1.0))
+
+        def left_s() -> float:
+            return end - self.compilation.clock()
+
         with quiet_interpreter():
-            while steps > 0:
-                empty = time_empty_call(self.device)
-                for done, index in enumerate(order.permutation(len(contenders))):
-                    if contenders[index].cell.name not in self.compilation.failed:
-                        self._attempt(contenders[index], pass_, steps, result, seen, empty)
-                    spent = (self.compilation.clock() - start) / max(budget_s, 1e-9)
-                    progress(min(max(done / len(contenders) if pass_ == 0 else 0, spent), 1.0))
-                pass_ += 1
-                seen.forget()
-                contenders = [c for c in contenders if c.cell.name not in result.losses]
-                if not contenders:
-                    break
-                left_s = start + budget_s - self.compilation.clock()
-                steps = self._steps_within(left_s, len(contenders), result)
+            seen = SeenGradients()
+            first = [c for c in contenders if c.cell.role != "twin"]
+            self._pass(first, 0, self.steps, order, result, told, seen)
+            seen.forget()
+            end = max(end, self.compilation.clock() + WHOLE_SHARE * budget_s)
+            taking_part, number, slowness = self._by_importance(contenders), 0, 1.0
+            while taking_part := participants(
+                self._there(taking_part, result), self._costs, left_s(), number
+            ):
+                costs = [self._costs[c.cell.name] for c in taking_part]
+                steps = steps_of_pass(costs, left_s(), number, slowness)
+                number += 1
+                begun = self.compilation.clock()
+                self._pass(taking_part, number, steps, order, result, told)
+                expected_s = max(sum(cost.turn_s(steps) for cost in costs), 1e-9)
+                slowness = max((self.compilation.clock() - begun) / expected_s, 1.0)
         self.module.zero_grad(set_to_none=True)
         return result
 
-    def _steps_within(self, left_s: float, contenders: int, result: TrainingResult) -> int:
-        """Say how many timed steps of each contender fit into the rest of the budget."""
-        whole = [sample.seconds for sample in result.samples if sample.phase == "step"]
-        step_s = max(sum(whole) / max(len(whole), 1), 1e-9)
-        # Less the untimed first one; too few would spend the time on starting over.
-        fit = int(left_s / (step_s * contenders)) - 1
-        return 0 if fit < self.steps else min(fit, most_steps(self.steps))
+    def _there(self, contenders: Sequence[Contender], result: TrainingResult) -> list[Contender]:
+        """Leave out whom the measurement has lost."""
+        gone = {*result.losses, *self.compilation.failed}
+        return [c for c in contenders if c.cell.name not in gone]
 
-    def _attempt(
+    def _by_importance(self, contenders: Sequence[Contender]) -> list[Contender]:
+        """Order the contenders that are there by what their step is worth knowing."""
+        baseline = next((c.cell.name for c in contenders if c.cell.role == "baseline"), None)
+        for contender in contenders:
+            if contender.cell.role == "twin" and baseline in self._costs:
+                self._costs[contender.cell.name] = self._costs[baseline]
+        return by_importance(contenders, self._costs)
+
+    def _pass(
+        self,
+        contenders: Sequence[Contender],
+        number: int,
+        steps: int,
+        order: np.random.Generator,
+        result: TrainingResult,
+        told: Callable[[float], None],
+        seen: SeenGradients | None = None,
+    ) -> None:
+        """Give each contender a turn, in random order; one that raises is lost, and it alone."""
+        empty = time_empty_call(self.device)
+        for done, index in enumerate(order.permutation(len(contenders))):
+            contender = contenders[index]
+            name = contender.cell.name
+            if name not in self.compilation.failed:
+                try:
+                    self._turn(contender, number, steps, result, seen, empty)
+                except Exception as error:
+                    result.losses.add(error, f"training: {self._doing}", name)
+                    result.samples = [sample for sample in result.samples if sample.cell != name]
+                    result.gradients = [row for row in result.gradients if row["cell"] != name]
+                    result.step_peaks.pop(name, None)
+                    self._costs.pop(name, None)
+                    self._beginning.disentangle()
+            told(done / len(contenders) if number == 0 else 0.0)
+
+    def _turn(
         self,
         contender: Contender,
-        pass_: int,
+        number: int,
         steps: int,
         result: TrainingResult,
-        seen: SeenGradients,
+        seen: SeenGradients | None,
         empty: EmptyCall,
     ) -> None:
-        """Take one pass of steps with one contender; if it raises, lose it, and it alone."""
-        name = contender.cell.name
-        try:
-            self._train(contender, pass_, steps, result, seen, empty)
-        except Exception as error:
-            result.losses.add(error, f"training: {self._doing}", name)
-            result.samples = [sample for sample in result.samples if sample.cell != name]
-            result.gradients = [row for row in result.gradients if row["cell"] != name]
-            result.step_peaks.pop(name, None)
-            self._beginning.disentangle()
-
-    def _train(
-        self,
-        contender: Contender,
-        pass_: int,
-        steps: int,
-        result: TrainingResult,
-        seen: SeenGradients,
-        empty: EmptyCall,
-    ) -> None:
-        """Take one pass of steps with one contender."""
+        """Take one contender's steps of a pass: an untimed one, then as many as asked for."""
         self._doing = "bind"
+        begun = self.compilation.clock()
         self._reset()
         binding = contender.strategy.bind(self.rule, self._parameters, self._slots)
         clear = contender.zeroing.bind(self._parameters)
-        held: list[Tensor] = []
-
-        def forward() -> None:
-            held.append(loss(self.module, self.batch))
-
-        def backward() -> None:
-            held.pop().backward()
-
-        phases: dict[Phase, Callable[[], object]] = {
-            "forward": forward,
-            "backward": backward,
-            "update": binding.step,
-            "zero": clear,
-        }
+        name = contender.cell.name
+        step = TrainingStep(
+            self.device, self.module, self.batch, binding.step, clear, name, number, empty
+        )
+        apart_s = self.compilation.clock() - begun
         try:
-            settled = False
-            for step in range(1 + steps):
-                seed_step(self.device.torch_device, self.seed + step)
-                samples = []
-                settling, compiled = not settled and step < SETTLING_CALLS, False
-                for phase, call in phases.items():
-                    self._doing = phase
-                    timing = self.device.time(call, 1)
-                    result.sampling_s += timing.wall_s
-                    samples.append(
-                        sample_of(
-                            timing,
-                            cell=contender.cell.name,
-                            protocol="training",
-                            replicate=pass_,
-                            round_=step,
-                            phase=phase,
-                            calls=1,
-                            empty=empty,
-                        )
-                    )
-                    timed = not settling
-                    compiled |= self.compilation.credit(contender.cell.name, timed=timed)
-                    if phase == "backward" and pass_ == 0:
-                        result.gradients += self._statistics(contender, step, seen)
-                settled = settled or not compiled
-                if step > 0 and not (settling and compiled):
-                    result.samples += [*samples, _whole(samples)]
-            if pass_ == 0 and contender.cell.strategy == self.counted:
-                self._doing = "memory"
-                result.step_peaks[contender.cell.name] = self._step_peak(contender.zeroing, phases)
+            result.samples += self._steps(step, contender, steps, result, seen)
+            if number == 0 and contender.cell.strategy == self.counted:
+                step.doing = "memory"
+                result.step_peaks[name] = self._step_peak(contender.zeroing, step)
         except BaseException:
+            self._doing = step.doing
             with suppress(Exception):  # what was raised first says more
                 binding.release()
             raise
+        finally:
+            result.sampling_s += step.sampling_s
         self._doing = "release"
         binding.release()
+        self._costs[name] = Cost(median(self._steps_s[name]), apart_s)
 
-    def _step_peak(self, zeroing: Zeroing, phases: Mapping[Phase, Callable[[], object]]) -> int:
+    def _steps(
+        self,
+        step: TrainingStep,
+        contender: Contender,
+        steps: int,
+        result: TrainingResult,
+        seen: SeenGradients | None,
+    ) -> list[Sample]:
+        """Take the steps of a turn; return their samples, of none that compiled."""
+        samples: list[Sample] = []
+        settled = False
+        for index in range(1 + steps):
+            seed_step(self.device.torch_device, self.seed + index)
+            settling = not settled and index < SETTLING_CALLS
+            compiled_s = self.compilation.seconds
+            if seen is not None:
+                look = partial(self._look, contender, index, seen, result)
+                taken = step.time_phases(index, look)
+            elif index == steps >= PHASES_FROM:
+                taken = step.time_phases(index)
+            else:
+                taken = step.time_whole(index)
+            compiled = self.compilation.credit(contender.cell.name, timed=not settling)
+            if index > 0:  # the first one may set something up
+                spent_s = sum(sample.seconds for sample in taken)
+                spent_s -= self.compilation.seconds - compiled_s
+                self._steps_s.setdefault(contender.cell.name, []).append(max(spent_s, 0.0))
+            settled = settled or not compiled
+            if index > 0 and not (settling and compiled):
+                samples += taken
+        return samples
+
+    def _step_peak(self, zeroing: Zeroing, step: TrainingStep) -> int:
         """Count a step's peak memory, in bytes: gradients that lie there, and what it allocates.
 
         What goes before the zeroing knows of it only whether there are gradients from the step
         before, so one step is counted for each of the two cases.
         """
         if zeroing.releases not in self._before_zeroing:
-
-            def step() -> None:
-                for phase, call in phases.items():
-                    if phase != "zero":
-                        call()
-
             gradients = [p.grad for p in self._parameters if p.grad is not None]
             resident = sum(gradient.untyped_storage().nbytes() for gradient in gradients)
             del gradients  # what a zeroing gives back must be free
-            memory = self.device.memory(step)
+            memory = self.device.memory(partial(step.counted, step.until_zero))
             self._before_zeroing[zeroing.releases] = (
                 resident + memory.peak_bytes,
                 resident + memory.left_bytes,
             )
         peak, left = self._before_zeroing[zeroing.releases]
-        return max(peak, left + self.device.memory(phases["zero"]).peak_bytes)
+        cleared = self.device.memory(partial(step.counted, step.clear))
+        return max(peak, left + cleared.peak_bytes)
 
     def _reset(self) -> None:
         """Put module and state back to where they began."""
@@ -258,15 +288,14 @@ class Training:
             for tensor in row.values():
                 tensor.zero_()
 
-    def _statistics(
-        self, contender: Contender, step: int, seen: SeenGradients
-    ) -> list[dict[str, Any]]:
-        """Look at every parameter's gradient."""
+    def _look(
+        self, contender: Contender, step: int, seen: SeenGradients, result: TrainingResult
+    ) -> None:
+        """Look at every parameter's gradient after backward."""
         # The first backward pass has nothing to add to.
         accumulates = contender.zeroing.accumulates and step > 0
         run = self.float64.get(left_by(contender.zeroing))
         reference = run[step] if run else {}
-        rows = []
         for name, parameter in self.module.named_parameters():
             row = {"cell": contender.cell.name, "step": step, "tensor": name}
             gradient = parameter.grad
@@ -278,24 +307,4 @@ class Training:
                     "present": True,
                     **vars(seen.statistics(key, gradient, reference.get(name))),
                 }
-            rows.append(row)
-        return rows
-
-
-def _whole(phases: Sequence[Sample]) -> Sample:
-    """Add the phases of a step up."""
-    first = phases[0]
-    device_s = [s.device_s for s in phases if s.device_s is not None]
-    return Sample(
-        cell=first.cell,
-        protocol="training",
-        replicate=first.replicate,
-        round=first.round,
-        phase="step",
-        calls=1,
-        seconds=sum(s.seconds for s in phases),
-        host_s=sum(s.host_s for s in phases),
-        device_s=sum(device_s) if device_s else None,
-        switched=any(s.switched for s in phases),
-        empty_call_s=sum(s.empty_call_s for s in phases),
-    )
+            result.gradients.append(row)

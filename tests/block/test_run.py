@@ -119,7 +119,9 @@ def test_without_the_baseline_there_is_what_does_not_need_it(where: str, plan: P
     assert rows["broken/set_to_none"]["status"] == "failed"
     right = rows["no_grad/set_to_none"]
     assert right["status"] == "ok"
-    assert right["step_s"] > 0
+    assert seen.training is not None
+    assert "no_grad/set_to_none" in {sample.cell for sample in seen.training.samples}
+    assert all(row.get("step_speedup") is None for row in rows.values())
     assert right["update_s"] > 0
     assert right["launches"] > 0
     assert all(row.get("speedup") is None for row in rows.values())
@@ -154,7 +156,8 @@ class Chance(nn.Module):
         self.never = nn.Linear(8, 8)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        for layer in self.layers:
+        x = x + self.layers[0](x)  # without any there were no backward pass
+        for layer in list(self.layers)[1:]:
             if torch.rand(()) > 0.5:
                 x = x + layer(x)
         return x

@@ -8,40 +8,82 @@ from gradbench.terminal.zeroings import zeroing_costs, zeroing_tables
 from tests.terminal.cells import row
 
 
-def cell(strategy: str, zeroing: str, backward_s: float, zero_s: float, **figures: Any) -> Any:
+def cell(strategy: str, zeroing: str, speedup: float, width: float = 0.01, **figures: Any) -> Any:
+    """Return a cell whose step has a speedup with an interval so wide, either way."""
     return row(
         strategy,
         run="r",
         cell=f"{strategy}/{zeroing}",
         **{
-            **{"zeroing": zeroing, "training_zero_s": zero_s, "backward_s": backward_s},
-            **{"training_update_s": 1e-3, "step_peak_extra_bytes": 2_000_000, **figures},
+            **{"zeroing": zeroing, "training_zero_s": 1e-6, "backward_s": 5e-3},
+            **{"training_update_s": 1e-3, "step_peak_extra_bytes": 2_000_000},
+            **{"step_s": 8e-3 / speedup, "step_samples": 40, "step_noise_floor": 0.01},
+            **{"step_speedup": speedup, "step_speedup_low": speedup / (1 + width)},
+            **{"step_speedup_high": speedup * (1 + width), **figures},
         },
     )
 
 
+NO_FIGURE = dict.fromkeys(("step_s", "step_speedup", "step_speedup_low", "step_speedup_high"))
+
 ROWS = [
-    cell("base", "set_to_none", 5e-3, 1e-6, role="baseline"),
-    cell("base", "set_to_zero", 3e-3, 1e-3, step_peak_extra_bytes=3_000_000),
-    cell("base", "broken", 1e-6, 1e-6, status="wrong"),
-    cell("other", "set_to_zero", 1e-6, 1e-6),
+    cell("base", "slow", 0.8),
+    cell("base", "few", 9.0, **{**NO_FIGURE, "step_samples": 5}),
+    cell("base", "alike", 1.02),
+    cell("base", "unknown", 1.5, 0.6),
+    cell("base", "set_to_none", 1.0, 0.0, role="baseline"),
+    cell("base", "fast", 1.25, step_peak_extra_bytes=3_000_000),
+    cell("base", "broken", 9.0, status="wrong"),
+    cell("other", "fast", 9.0),
 ]
 
 
-def test_a_zeroing_pays_for_what_it_moves_into_backward() -> None:
-    costs = zeroing_costs(pd.DataFrame(ROWS))
-    assert list(costs["zeroing"]) == ["set_to_zero", "set_to_none"]
-    assert list(costs["zero_backward_update_s"]) == pytest.approx([5e-3, 6.001e-3])
-
-
-def test_the_table_has_time_and_memory_of_each_zeroing() -> None:
-    (table,) = zeroing_tables(pd.DataFrame(ROWS))
-    console = Console(width=120, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+def lines(rows: list[Any]) -> list[str]:
+    (table,) = zeroing_tables(pd.DataFrame(rows))
+    console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(table)
-    lines = [line for line in console.export_text().splitlines() if "│" in line]
-    assert len(lines) == 2
-    assert all(word in lines[0] for word in ("set_to_zero", "5.00 ms", "3 MB"))
-    assert all(word in lines[1] for word in ("set_to_none (default)", "6.00 ms", "2 MB"))
+    return [line for line in console.export_text().splitlines() if "│" in line]
+
+
+def test_zeroings_are_ranked_by_the_verdict_on_the_whole_step() -> None:
+    costs = zeroing_costs(pd.DataFrame(ROWS))
+    assert list(zip(costs["zeroing"], costs["zeroing_verdict"], strict=True)) == [
+        ("fast", "faster"),
+        ("set_to_none", "default"),
+        ("alike", "same"),
+        ("unknown", "unclear"),
+        ("slow", "slower"),
+        ("few", ""),
+    ]
+
+
+def test_a_zeroing_is_not_faster_by_its_phases_alone() -> None:
+    """Backward passes that do not differ, and yet were timed 7 % apart."""
+    rows = [cell("base", "set_to_none", 1.0, 0.0, role="baseline"), cell("base", "other", 1.0)]
+    costs = zeroing_costs(pd.DataFrame([rows[0], {**rows[1], "backward_s": 4.6e-3}]))
+    assert list(costs["zeroing_verdict"]) == ["default", "same"]
+
+
+def test_without_a_noise_floor_nothing_is_faster() -> None:
+    rows = [{**own, "step_noise_floor": None} for own in ROWS]
+    assert set(zeroing_costs(pd.DataFrame(rows))["zeroing_verdict"]) == {
+        *("default", "same", "unclear", "")
+    }
+
+
+def test_the_table_has_step_verdict_phases_and_memory_of_each_zeroing() -> None:
+    fast, default, _, _, _, few = lines(ROWS)
+    assert all(word in fast for word in ("fast", "6.40 ms", "1.25×", "faster", "5.00 ms", "3 MB"))
+    assert all(word in default for word in ("set_to_none", "8.00 ms", "default", "2 MB"))
+    assert "no figure: 5 clean steps" in few
+    assert "×" not in few
+
+
+def test_steps_of_older_files_were_not_timed_whole() -> None:
+    older = {**NO_FIGURE, "step_s": 7e-3, "step_samples": None}
+    shown = lines([{**own, **older} for own in ROWS])
+    assert all("no figure: timed phase by phase" in line for line in shown)
+    assert not any("7.00 ms" in line for line in shown)
 
 
 def test_blocks_that_differ_in_threads_have_headings_of_their_own() -> None:
@@ -51,6 +93,6 @@ def test_blocks_that_differ_in_threads_have_headings_of_their_own() -> None:
     assert headings == ["mlp · sgd · 1 thread", "mlp · sgd · 2 threads"]
 
 
-def test_one_zeroing_is_no_table() -> None:
-    assert zeroing_tables(pd.DataFrame(ROWS[:1])) == []
-    assert zeroing_tables(pd.DataFrame(ROWS[:1] + ROWS[2:])) == []
+@pytest.mark.parametrize("kept", [slice(4, 5), slice(6, 8)])
+def test_one_zeroing_is_no_table(kept: slice) -> None:
+    assert zeroing_tables(pd.DataFrame(ROWS[kept])) == []

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gradbench.devices.base import Counts, Timing
-from gradbench.statistics.estimates import estimate, medians_by_phase
+from gradbench.statistics.estimates import estimate
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.statistics.verdicts import verdict
 from gradbench.timing.sampling import Arm, Grouping, Rounds, choose_calls, sample_of
@@ -230,12 +230,3 @@ def test_a_few_whole_samples_among_slices_tell_the_truth() -> None:
     assert figures.speedups["half"].half_width < 0.05
     assert figures.noise_floor is not None
     assert figures.noise_floor < 0.05
-
-
-def test_training_medians_prefer_undisturbed_samples() -> None:
-    samples = [
-        _sample("a", "forward", 0, 1, 1.0, False),
-        _sample("a", "forward", 0, 2, 50.0, True),
-        _sample("b", "forward", 0, 1, 3.0, True),
-    ]
-    assert medians_by_phase(samples) == {("a", "forward"): 1.0, ("b", "forward"): 3.0}

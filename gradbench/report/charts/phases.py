@@ -20,8 +20,8 @@ from gradbench.report.charts.figure import (
     tooltip,
 )
 from gradbench.results.status import TIMED
-from gradbench.statistics.verdicts import known
 from gradbench.terminal import figures as text
+from gradbench.terminal.steps import step_text
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content
@@ -42,10 +42,10 @@ def draw(content: Content) -> Figure | None:
         content: What the report shows.
 
     Returns:
-        A panel per model and rule; None where nothing was trained.
+        A panel per model and rule; None where no phase has a clean sample.
     """
     cells = measured(content.cells, TIMED)
-    cells = cells[cells["step_s"].map(known).astype(bool)]
+    cells = cells[cells[[*PHASES.values()]].notna().all(axis=1)]
     if cells.empty:
         return None
     shown = cells.assign(panel=cells["panel"] + " · " + cells["rule"])
@@ -94,9 +94,11 @@ def draw(content: Content) -> Figure | None:
     return Figure(
         "phases",
         "A training step, phase by phase",
-        "Median time of forward, backward, update and zeroing in real training steps, by zeroing. "
-        "Setting gradients to None moves cost into backward, which then allocates them anew, so "
-        "judge a zeroing by the whole bar. Without a chosen strategy, the baseline's.",
+        "Median time of forward, backward, update and zeroing, by zeroing, in training steps that "
+        "wait for the device after each phase. Setting gradients to None moves cost into backward, "
+        "which then allocates them anew. On a GPU, where a real step does not wait, the bar is "
+        "longer than the step: judge by the whole step, in the table of zeroings. Without a chosen "
+        "strategy, the baseline's.",
         chart.resolve_scale(x="independent", y="independent"),
         250,
         filters,
@@ -105,17 +107,19 @@ def draw(content: Content) -> Figure | None:
 
 def _phase(cells: pd.DataFrame, order: int, phase: str, samples: pd.DataFrame) -> pd.DataFrame:
     """Take one phase of every cell, with the spread of its samples where they are there."""
-    frame = records(cells, "baseline_strategy", "clock", "step_s").assign(
-        order=order, phase=phase, seconds=cells[PHASES[phase]].to_numpy()
+    frame = records(cells, "baseline_strategy", "clock").assign(
+        order=order,
+        phase=phase,
+        seconds=cells[PHASES[phase]].to_numpy(),
+        step_text=[step_text(row) for row in cells.to_dict("records")],
     )
     keys = ["run", "host", "block", "cell"]
     taken = samples[(samples["protocol"] == "training") & (samples["phase"] == phase)]
     spread = cells[keys].merge(taken.drop_duplicates(keys), on=keys, how="left")
     frame["seconds_text"] = frame["seconds"].map(text.seconds)
-    frame["step_text"] = frame["step_s"].map(text.seconds)
     frame["middle_half"] = [
         text.seconds_interval(low, high)
         for low, high in zip(spread["quarter_s"], spread["three_quarters_s"], strict=True)
     ]
-    frame["samples_text"] = [f"{text.count(number)} samples" for number in spread["samples"]]
-    return frame.drop(columns="step_s")
+    frame["samples_text"] = [f"{text.count(number)} samples" for number in spread["clean"]]
+    return frame

@@ -9,6 +9,7 @@ from gradbench.report.tables.table import ReportTable, slug
 from gradbench.results.status import APPROXIMATE, TIMED
 from gradbench.statistics.verdicts import FASTER, NO_DIFFERENCE, known
 from gradbench.terminal import figures as text
+from gradbench.terminal.steps import step_gain, step_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,7 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
             "host": ordered["update_host_s"].map(text.seconds),
             "device": ordered["update_device_s"].map(text.seconds),
             "speedup": [_speedup(row) for row in rows],
-            "step": ordered["step_s"].map(text.seconds).where(ordered["status"].isin(TIMED), ""),
+            "step": [_step(row) for row in rows],
             "bound by": [_bound(row) for row in rows],
             "launches": ordered["launches"].map(text.count),
             "extra memory": ordered["peak_extra_bytes"].map(text.size),
@@ -163,6 +164,14 @@ def _speedup(row: dict[Any, Any]) -> str:
     if row["difference"] == NO_DIFFERENCE:
         return f"no difference\n{row['speedup_text']}, {interval}"
     return f"{row['speedup_text']}\n{interval}"
+
+
+def _step(row: dict[Any, Any]) -> str:
+    """Give the time of a whole training step, and below it what it gains over the baseline's."""
+    if row["status"] not in TIMED:
+        return ""
+    gain = "" if row["role"] == "baseline" else step_gain(row)
+    return f"{step_text(row)}\n{gain}" if gain else step_text(row)
 
 
 def _bound(row: dict[Any, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What each zeroing costs a training step, in time and memory."""
+"""What each zeroing makes of the training step, in time and memory."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from gradbench.report.tables.table import ReportTable
 from gradbench.terminal import figures as text
-from gradbench.terminal.zeroings import PHASES, zeroing_costs
+from gradbench.terminal.steps import step_gain, step_text
+from gradbench.terminal.zeroings import DEFAULT, PHASES, zeroing_costs
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content
 
-_FIGURES = (*PHASES, "zero_backward_update_s", "step_peak_extra_bytes", "step_s")
+_FIGURES = (
+    *("step_s", "step_s_low", "step_s_high", "step_samples"),
+    *("step_speedup", "step_speedup_low", "step_speedup_high", "step_noise_floor"),
+    *("zeroing_verdict", *PHASES, "step_peak_extra_bytes"),
+)
 
 
 def draw(content: Content) -> list[ReportTable]:
-    """Draw the baseline's zeroings, the cheapest step first.
+    """Draw the baseline's zeroings, those that make its step faster first.
 
     Args:
         content: What the report shows.
@@ -29,23 +34,24 @@ def draw(content: Content) -> list[ReportTable]:
     if costs.empty:
         return []
     costs = costs.assign(where=costs["panel"] + " · " + costs["rule"])
-    costs = costs.sort_values(["where", "run", "host", "block", "zero_backward_update_s"])
+    costs = costs.sort_values(["where", "run", "host", "block"], kind="stable")
+    rows = costs.to_dict("records")
     shown = pd.DataFrame(
         {
             "block": costs["where"],
             "model": costs["model_label"],
             "rule": costs["rule"],
-            "zeroing": [_named(row) for row in costs.to_dict("records")],
+            "zeroing": costs["zeroing"],
+            "whole step": [step_text(row) for row in rows],
+            "beside the default": [_beside(row) for row in rows],
             **{
                 heading: costs[phase].map(text.seconds)
                 for heading, phase in zip(("zero", "backward", "update"), PHASES, strict=True)
             },
-            "together": costs["zero_backward_update_s"].map(text.seconds),
             "peak memory": costs["step_peak_extra_bytes"].map(text.size),
-            "whole step": costs["step_s"].map(text.seconds),
         }
     )
-    right = ["zero", "backward", "update", "together", "peak memory", "whole step"]
+    right = ["whole step", "zero", "backward", "update", "peak memory"]
     if not costs["step_peak_extra_bytes"].notna().any():  # files from before it was counted
         shown, right = shown.drop(columns="peak memory"), [r for r in right if r != "peak memory"]
     names = ["device_label", "model_label", "rule", "strategy", "zeroing", "role"]
@@ -57,12 +63,13 @@ def draw(content: Content) -> list[ReportTable]:
             costs[[*names, *_FIGURES]].rename(
                 columns={"device_label": "device", "model_label": "model"}
             ),
-            "With the baseline's strategy, cheapest first. A zeroing moves cost into other phases: "
-            "setting to None makes the next backward allocate, keeping the memory makes it add, so "
-            "only zero + backward + update together, and the peak memory of the same step, say "
-            "which is cheaper. Times are medians in training steps, without an interval; the peak "
-            "is what a step allocates beyond parameters and state, gradients kept from the step "
-            "before included.",
+            "With the baseline's strategy. A zeroing moves cost into other phases: setting to None "
+            "makes the next backward allocate, keeping the memory makes it add, so it is judged by "
+            "the whole step, beside the step with the default zeroing: that one's time over this "
+            "one's, the 95 % interval, the verdict. Fewer than six clean steps are no figure. "
+            "Zero, backward and update, which explain it, are medians of other steps, timed phase "
+            "by phase; the peak is what a step allocates beyond parameters and state, gradients "
+            "kept from the step before included.",
             tuple(right),
             "block",
             {"model": "model", "rule": "rule", "zeroing": "zeroing"},
@@ -70,5 +77,6 @@ def draw(content: Content) -> list[ReportTable]:
     ]
 
 
-def _named(row: dict[Any, Any]) -> str:
-    return f"{row['zeroing']}\ndefault" if row["role"] == "baseline" else str(row["zeroing"])
+def _beside(row: dict[Any, Any]) -> str:
+    """Say what a zeroing is beside the default."""
+    return DEFAULT if row["zeroing_verdict"] == DEFAULT else step_gain(row) or text.UNKNOWN

@@ -78,9 +78,9 @@
     }
     parts.push(make("p", {}, "Verified right: ", row.verified, ". ",
       row.difference === "faster"
-        ? `An update takes ${row.update} instead of ${row.before}, a training step ${row.step} instead of ${row.step_before}`
+        ? `An update takes ${row.update} instead of ${row.before}`
         : `An update takes ${row.update}`,
-      ` (${row.samples}).`));
+      ` (${row.samples}). Training step: ${row.step}.`));
     if (row.ties.length) {
       parts.push(make("p", { className: "aside" }, "As fast, within interval and noise: ", row.ties.join(", "), "."));
     }
