@@ -45,6 +45,14 @@ CELLS = (
         before="hot",
     ),
     Column("rule", TEXT, "", "Name of the rule."),
+    Column(
+        "options",
+        TEXT,
+        "",
+        "What differs from the files of the options chosen and has no column of its own, as "
+        "overrides in one order: `model.width=64 rule.lr=0.01`. Empty where nothing does.",
+        added=True,
+    ),
     Column("strategy", TEXT, "", "Name of the strategy; empty for the bandwidth control."),
     Column("zeroing", TEXT, "", "Name of the zeroing; empty for the bandwidth control."),
     Column("design", TEXT, "", "product, star, or null where nothing was measured."),

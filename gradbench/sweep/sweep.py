@@ -283,11 +283,12 @@ def label_of(task: Block | Trial) -> str:
         task: A block or a trial.
 
     Returns:
-        What is measured or observed, and the device; of a block the type unless it is float32; the
-        threads where they were given.
+        What is measured or observed, and the device; of a block the options that differ from their
+        files, and the type unless it is float32; the threads where they were given.
     """
     if isinstance(task, Block):
-        parts = [task.model, task.rule, *([] if task.dtype == "float32" else [task.dtype])]
+        dtype = "" if task.dtype == "float32" else task.dtype
+        parts = [part for part in (task.model, task.rule, task.changed, dtype) if part]
     else:
         parts = [task.experiment]
     threads = [] if task.threads is None else [figures.threads(task.threads)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from gradbench.results.question import blocks_in_order
 from gradbench.results.status import TIMED
 from gradbench.terminal.figures import format_seconds, size
 from gradbench.terminal.summary import heading_of, told_by
@@ -76,7 +77,7 @@ def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
         for heading in ("zero", "backward", "update", "together", "peak"):
             table.add_column(heading, justify="right", no_wrap=True)
         told = told_by(rows)
-        for _, block in rows.groupby(["model", "rule", "run", "host", "block"], sort=True):
+        for block in blocks_in_order(rows):
             heading = heading_of(block, told)
             for row in block.to_dict("records"):
                 default = " (default)" if row["role"] == "baseline" else ""
