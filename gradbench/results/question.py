@@ -11,7 +11,7 @@ from gradbench.request.versions import without_versions
 if TYPE_CHECKING:
     import pandas as pd
 
-WHAT = ("model", "options", "rule", "dtype", "threads", "cache")
+WHAT = ("model", "rule", "options", "dtype", "threads", "cache")
 """Columns that say what is measured."""
 
 WHERE = (
@@ -60,8 +60,7 @@ def blocks_in_order(cells: pd.DataFrame) -> Iterator[pd.DataFrame]:
     Returns:
         The rows of each block; 1 thread before 2, ``width=64`` before ``width=1024``.
     """
-    names = [name for name in (*WHAT, *WHERE, "recorded_at") if name in cells]
-    order = ["model", "rule", *(name for name in names if name not in ("model", "rule"))]
+    order = [name for name in (*WHAT, *WHERE, "recorded_at") if name in cells]
     blocks = [block for _, block in cells.groupby(list(BLOCK), sort=True, dropna=False)]
     yield from sorted(blocks, key=lambda block: _place(block, order))
 

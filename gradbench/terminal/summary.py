@@ -57,7 +57,8 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
             ("noise", "right"),
             ("step", "right"),
         ):
-            table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
+            wraps = heading == "model · rule"  # it gives way, lest figures are cut
+            table.add_column(heading, justify=side, no_wrap=not wraps)  # type: ignore[arg-type]
         told = told_by(rows)
         for block in blocks_in_order(rows):
             _add_block(table, block, heading_of(block, told))

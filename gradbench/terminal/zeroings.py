@@ -72,8 +72,8 @@ def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
             "state, gradients kept from the step before included",
             caption_justify="left",
         )
-        for heading in ("model · rule", "zeroing"):
-            table.add_column(heading, no_wrap=True)
+        table.add_column("model · rule")
+        table.add_column("zeroing", no_wrap=True)
         for heading in ("zero", "backward", "update", "together", "peak"):
             table.add_column(heading, justify="right", no_wrap=True)
         told = told_by(rows)

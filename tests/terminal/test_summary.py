@@ -116,6 +116,13 @@ def test_options_are_named_and_stand_in_one_order() -> None:
     ]
 
 
+def test_a_long_heading_gives_way_to_the_figures() -> None:
+    options = " ".join(f"model.option_{n}=1024" for n in range(9))
+    text = text_of([timed("base", 4e-5, 1.0, role="baseline", options=options)])
+    assert "40.0 µs" in text
+    assert "…" not in text
+
+
 def test_blocks_of_one_question_are_told_by_their_run() -> None:
     base = timed("base", 4e-5, 1.0, role="baseline")
     text = text_of([{**base, "run": run} for run in ("first", "second")])
