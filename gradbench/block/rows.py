@@ -69,6 +69,7 @@ class _Figures:
             "device_name": measured.device_name,
             "driver": measured.driver,
             "clock_hz": measured.clock_hz,
+            "memory_bytes": measured.memory_bytes,
             "threads": measured.threads or self._block.threads,
             "design": measured.design,
             "status": outcome.status,

@@ -47,6 +47,9 @@ class Cpu:
     def free_bytes(self) -> int:
         return int(psutil.virtual_memory().available)
 
+    def total_bytes(self) -> int:
+        return int(psutil.virtual_memory().total)
+
     def time(self, call: Callable[[], object], calls: int) -> Timing:
         switches, worked = involuntary_switches(), time.thread_time_ns()
         start = time.perf_counter_ns()

@@ -32,6 +32,7 @@ CELLS = (
         added=True,
     ),
     Column("clock_hz", REAL, "Hz", "Highest clock of the hardware; null if unknown.", added=True),
+    Column("memory_bytes", INT, "bytes", "Memory that the device has.", added=True),
     Column("dtype", TEXT, "", "Floating type of parameters, gradients and state."),
     Column("threads", INT, "", "Threads of CPU operators."),
     Column("seed", INT, "", "Seed of weights, batch, gradients and order."),
