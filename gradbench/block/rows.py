@@ -138,7 +138,11 @@ class _Figures:
             "roofline_fraction": of_operations if computes else of_bytes,
             "dispatch_s": dispatch_s,
             "dispatch_fraction": left,
-            "bottleneck": bottleneck(left, computes=computes),
+            "bottleneck": bottleneck(
+                left,
+                computes=computes,
+                roofline_fraction=of_operations if computes else of_bytes,
+            ),
         }
 
     def _moved(self, cell: Cell) -> int:

@@ -139,7 +139,8 @@ def _row(
     parameters: int,
     errors: pd.Series[float],
 ) -> dict[str, Any]:
-    found = fit.predict(tensors, _memory_s(evidence, parameters))
+    memory_s = _memory_s(evidence, parameters)
+    found = fit.predict(tensors, memory_s)
     start, tensor, passes = zip(fit.figures, fit.low, fit.high, strict=True)
     figures = {"start_s": start, "tensor_s": tensor, "passes": passes}
     return {
@@ -152,7 +153,9 @@ def _row(
         "seconds": found.seconds,
         "seconds_low": found.low,
         "seconds_high": found.high,
-        "bottleneck": bottleneck(found.dispatch_fraction),
+        "bottleneck": bottleneck(
+            found.dispatch_fraction, roofline_fraction=memory_s / found.seconds
+        ),
         **{
             f"{name}{end}": value
             for name, values in figures.items()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradbench.results.question import blocks_in_order
 from gradbench.results.status import APPROXIMATE, TIMED
+from gradbench.statistics.bottleneck import of_ceiling
 from gradbench.statistics.verdicts import difference, known
 from gradbench.terminal import figures as text
 from gradbench.terminal.approximation import approximation
@@ -212,8 +213,10 @@ def _bottleneck(row: dict[Any, Any]) -> str:
     share = text.percent(row["dispatch_fraction"])
     used = row["roofline_fraction"]
     ceiling = f", {100 * used:.0f} % of the ceiling" if known(used) else ""
-    without = "operations" if row["bottleneck"] == "compute" else "bytes"
-    return f"{row['bottleneck']}: {share} left without the {without}{ceiling}"
+    name = of_ceiling(row["bottleneck"], used)  # older files knew no overhead
+    computes = row["bottleneck"] == "compute" or (name == "overhead" and known(row["operations"]))
+    without = "operations" if computes else "bytes"
+    return f"{name}: {share} left without the {without}{ceiling}"
 
 
 def _difference(row: dict[Any, Any]) -> str:

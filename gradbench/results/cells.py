@@ -337,9 +337,10 @@ CELLS = (
         "bottleneck",
         TEXT,
         "",
-        "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), bandwidth or "
-        "compute (1/3 or less; `roofline_fraction` says of which, and how well it is used) or "
-        "mixed; null where unknown.",
+        "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), mixed (more than "
+        "1/3), bandwidth or compute (whichever ceiling is nearer, used by 1/3 or more) or overhead "
+        "(neither: temporaries, further passes over memory, new pages, small kernels, neighbours); "
+        "null where unknown.",
         added=True,
     ),
     Column(

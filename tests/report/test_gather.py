@@ -7,6 +7,7 @@ from gradbench.errors import BadRequest
 from gradbench.report.content import derive
 from gradbench.report.gather import gather
 from gradbench.report.scan import gradient_steps, sample_counts
+from gradbench.report.tables import latency, recommendations
 from gradbench.results.files import TableFiles, readable_files
 from gradbench.results.store import Store
 from tests.report.stored import write_run
@@ -181,3 +182,15 @@ def test_nothing_to_read_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "cells" / "bad.parquet").write_bytes(b"")
     with pytest.raises(BadRequest, match=r"bad\.parquet: empty"):
         gather([tmp_path])
+
+
+def test_a_figure_of_several_runs_says_so_where_it_stands(tmp_path: Path) -> None:
+    for run, day in (("a", 1), ("b", 2)):
+        moment = f"2026-01-0{day}T00:00:00+00:00"
+        write_run(tmp_path, run, models=("mlp",), rules=("sgd",), recorded_at=moment)
+    content = derive(gather([tmp_path]))
+    (table,) = recommendations.draw(content)
+    assert table.text["speedup"].str.endswith(" · 2 runs").all()
+    assert table.data["run_names"].tolist() == ["a, b"]
+    (table,) = latency.draw(content)
+    assert "18 of 20\n2 runs" in set(table.text["samples"])
