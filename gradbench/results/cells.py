@@ -188,6 +188,17 @@ CELLS = (
     Column("converged", FLAG, "", "The speedup's interval is within the precision asked for."),
     Column("stopped_by", TEXT, "", "What ended the block's sampling: precision or budget."),
     Column(
+        "budget_s", REAL, "s", "Sampling that the block might take (`measurement`).", added=True
+    ),
+    Column(
+        "block_s",
+        REAL,
+        "s",
+        "Time that the block took in its worker, from building to counting, by a clock on the "
+        "wall.",
+        added=True,
+    ),
+    Column(
         "max_ulp_error",
         REAL,
         "ulp",
