@@ -47,7 +47,8 @@ def _together(*runs: pd.DataFrame) -> pd.DataFrame:
 def _cells(*runs: pd.DataFrame) -> dict[str, dict[str, Any]]:
     pooled = pool_runs(_together(*runs)).cells
     assert not pooled.duplicated("cell").any()
-    return {str(row["cell"]): row for row in pooled.to_dict("records")}
+    rows: Any = pooled.to_dict("records")
+    return {row["cell"]: row for row in rows}
 
 
 @pytest.mark.parametrize(
