@@ -31,6 +31,7 @@ def identity(block: Block, cell: Cell) -> dict[str, Any]:
         "seed": block.seed,
         "cache": block.options["measurement"]["cache"],
         "rule": block.rule,
+        "options": block.changed,
         "strategy": cell.strategy,
         "zeroing": cell.zeroing,
         "host": block.host,

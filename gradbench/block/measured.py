@@ -50,6 +50,7 @@ class Measured:
         device_name: Name of the hardware; None where there is none.
         driver: Version of its driver; None where it has none.
         clock_hz: Its highest clock, in Hz; None where unknown.
+        memory_bytes: Memory that the device has, in bytes; None where there is none.
         threads: Threads of CPU operators.
         design: product or star; None where nothing was measured.
         shapes: Shape of each tensor that an update writes.
@@ -71,6 +72,7 @@ class Measured:
     device_name: str | None = None
     driver: str | None = None
     clock_hz: float | None = None
+    memory_bytes: int | None = None
     threads: int | None = None
     design: str | None = None
     shapes: Sequence[torch.Size] = ()

@@ -68,6 +68,7 @@ class _Figures:
             "device_name": measured.device_name,
             "driver": measured.driver,
             "clock_hz": measured.clock_hz,
+            "memory_bytes": measured.memory_bytes,
             "threads": measured.threads or self._block.threads,
             "design": measured.design,
             "status": outcome.status,
@@ -137,7 +138,11 @@ class _Figures:
             "roofline_fraction": of_operations if computes else of_bytes,
             "dispatch_s": dispatch_s,
             "dispatch_fraction": left,
-            "bottleneck": bottleneck(left, computes=computes),
+            "bottleneck": bottleneck(
+                left,
+                computes=computes,
+                roofline_fraction=of_operations if computes else of_bytes,
+            ),
         }
 
     def _over_fastest(self, cell: Cell) -> Interval | None:

@@ -147,6 +147,7 @@ class _Measurement:
             device_name=device.describe(),
             driver=device.driver(),
             clock_hz=device.clock_hz(),
+            memory_bytes=device.total_bytes(),
             threads=torch.get_num_threads(),
             design=design,
             shapes=self._shapes,

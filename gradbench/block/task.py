@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -98,6 +99,7 @@ class BlockTask:
             with suppress(Exception):  # a strategy's own: its cells will say it
                 reasons = [strategy.supports(axes.rule, *where) for strategy in asked]
             _refuse_if_all(reasons)
+        begun = time.perf_counter()
         seen = [others_on_device(*self.device)]
         known = {about: Examination.from_values(kept) for about, kept in self.learnt.items()}
         measured = measure_block(block, progress, known)
@@ -105,8 +107,12 @@ class BlockTask:
         if self.alone:  # a device or a model that is not there
             outcomes = [o for o in measured.outcomes if o.cell.strategy in block.asked]
             _refuse_if_all([o.reason if o.status == "skipped" else None for o in outcomes])
-        sharing = sharing_columns(seen) if measured.design is not None else {}
-        cells = [{**row, **sharing} for row in rows.cell_rows(block, axes.rule, measured)]
+        shared = sharing_columns(seen) if measured.design is not None else {}
+        took = {
+            "budget_s": float(block.options["measurement"]["budget_s"]),
+            "block_s": time.perf_counter() - begun,
+        }
+        cells = [{**row, **shared, **took} for row in rows.cell_rows(block, axes.rule, measured)]
         self._discard()
         if measured.isolated is not None or measured.training is not None:
             store.write(SAMPLE, block.name, rows.sample_rows(block, measured))

@@ -26,8 +26,8 @@ def compare(
 ) -> Comparison:
     """Compare the update times of two runs, folders, devices or torch versions, cell by cell.
 
-    Cells match where model, rule, dtype, threads, cache, strategy and zeroing are equal; device,
-    host and versions may differ. Three figures, each OTHER's over BASE's:
+    Cells match where model, rule, options, dtype, threads, cache, strategy and zeroing are equal;
+    device, host and versions may differ. Three figures, each OTHER's over BASE's:
 
     - ``ratio`` = t_o / t_b, of update times, with Welch's interval in log space from both runs'
       replicates (:meth:`gradbench.statistics.ratios.Logarithm.interval`).

@@ -9,11 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from gradbench.compare.matching import ALIKE, PLACES, Match, Row, Several, cell_title, match_cells
+from gradbench.compare.matching import (
+    ALIKE,
+    PLACES,
+    Match,
+    Row,
+    Several,
+    cell_title,
+    match_cells,
+    said,
+)
 from gradbench.compare.result import COLUMNS, Comparison
 from gradbench.compare.side import Side, read_side
 from gradbench.errors import BadRequest
-from gradbench.results.selection import plain
 from gradbench.statistics.intervals import Interval
 from gradbench.statistics.ratios import Logarithm, combined_noise, pool, widened
 from gradbench.statistics.verdicts import verdict
@@ -70,7 +78,8 @@ def _describe(match: Match) -> Row:
         values = [rows[0][column] for rows in (match.base, match.other) if rows]
         values = [value for value in values if value is not None]
         alike = len(set(values)) <= 1
-        row[column] = next(iter(values), None) if alike else " → ".join(map(plain, values))
+        words = [said(column, value) for value in values]
+        row[column] = next(iter(values), None) if alike else " → ".join(words)
     row["cell"] = cell_title({**first, **row}, match.places)
     row["role"] = first["role"]
     for side, rows in (("base", match.base), ("other", match.other)):
@@ -183,6 +192,8 @@ def _one_machine(match: Match) -> bool:
     """Say whether these are single runs of one block on one machine: its controls show drift."""
     single = len(match.base) == len(match.other) == 1
     columns = ("host", "device", "device_name", "model", "rule", "dtype", "threads", "cache")
+    if len({row["options"] for row in match.base + match.other}) > 1:
+        return False  # another thing does not drift from this one
     return single and all(_values(match, column) for column in columns)
 
 

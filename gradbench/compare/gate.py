@@ -87,4 +87,7 @@ def check_decidable(comparison: pd.DataFrame, by: str) -> None:
         "baseline": "no cell has a speedup over the same baseline on both sides",
         "time": "no cell can be compared",
     }
+    reasons = comparison["reason"].dropna()
+    if len(reasons) == len(comparison):  # no other figure decides either
+        raise BadRequest(f"no cell can be compared: {'; '.join(reasons.unique())}")
     raise BadRequest(f"--by {by}: {why[by]}; choose another of {', '.join(FIGURES)}")

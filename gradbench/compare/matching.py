@@ -11,6 +11,7 @@ import pandas as pd
 
 from gradbench.compare.side import Side, records
 from gradbench.errors import BadRequest
+from gradbench.results.question import WHAT, WHERE
 from gradbench.results.selection import plain
 from gradbench.results.status import TIMED
 
@@ -18,13 +19,10 @@ Several = Literal["refuse", "latest", "pool"]
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 
-ALIKE = ("model", "rule", "dtype", "threads", "cache", "strategy", "zeroing")
+ALIKE = (*WHAT, "strategy", "zeroing")
 """Columns in which two measurements must be equal to be of one cell."""
 
-PLACES = (
-    *("device", "device_name", "driver", "clock_hz", "host"),
-    *("torch_version", "gradbench_version", "seed"),
-)
+PLACES = (*WHERE, "seed")
 """Columns in which the sides may differ; equal as well where a side holds several values."""
 
 _ALWAYS_KNOWN = (
@@ -143,7 +141,7 @@ def _choose(
     differing = {
         column: values
         for column in ("run", *ALIKE, *PLACES)
-        if len(values := sorted({plain(row[column]) for row in rows})) > 1
+        if len(values := sorted({said(column, row[column]) for row in rows})) > 1
     }
     repeated = all(c == "run" or (c in PLACES and c in across) for c in differing)
     if repeated and several == "pool":
@@ -173,7 +171,7 @@ def _why_not(
         names = [name for name, _, _ in sides]
         return ", ".join(f"{' or '.join(s)} in {n}" for s, n in zip(statuses, names, strict=True))
     sizes = [{row["parameters"] for row in rows} - {None} for rows in chosen]
-    if "model" not in across and all(sizes) and sizes[0] != sizes[1]:
+    if not {"model", "options"} & set(across) and all(sizes) and sizes[0] != sizes[1]:
         counts = [" or ".join(f"{int(n)}" for n in sorted(size)) for size in sizes]
         return f"not the same model: {counts[0]} parameters against {counts[1]}"
     return None
@@ -191,8 +189,8 @@ def cell_title(row: Row, places: Sequence[str] = ()) -> str:
         places: Further columns to name.
 
     Returns:
-        Such as ``mlp_small · sgd · float32 · 2 threads · foreach/set_to_none``; the name of a
-        benchmark that is no cell.
+        Such as ``mlp_small · sgd · rule.lr=0.1 · float32 · 2 threads · foreach/set_to_none``; the
+        name of a benchmark that is no cell.
     """
     if row["model"] is None:
         return str(row["name"])
@@ -200,8 +198,21 @@ def cell_title(row: Row, places: Sequence[str] = ()) -> str:
     further = [f"{_PLACE_WORDS.get(column, '')}{plain(row[column])}" for column in places]
     cell = "/".join(part for part in (row["strategy"], row["zeroing"]) if part)
     cache = None if row["cache"] in (None, "hot") else f"{row['cache']} cache"
-    parts = (row["model"], row["rule"], row["dtype"], threads, cache, *further, cell)
-    return " · ".join(part for part in parts if part)
+    asked = (row["model"], row["rule"], row["options"], row["dtype"], threads, cache)
+    return " · ".join(part for part in (*asked, *further, cell) if part)
+
+
+def said(column: str, value: object) -> str:
+    """Write a value of a column in a sentence.
+
+    Args:
+        column: Its column.
+        value: The value.
+
+    Returns:
+        As it is typed; where it is the options of no override, ``the defaults``.
+    """
+    return "the defaults" if column == "options" and value == "" else plain(value)
 
 
 def threads_text(value: object) -> str | None:
@@ -221,7 +232,7 @@ def _nothing_alike(base: Side, other: Side, columns: list[str]) -> str:
     """Say in what two sides differ that have no cell in common."""
     frames = [side.cells[_measured(side.cells)] for side in (base, other)]
     for column in columns:
-        values = [sorted({plain(value) for value in frame[column]}) for frame in frames]
+        values = [sorted({said(column, value) for value in frame[column]}) for frame in frames]
         if not set(values[0]) & set(values[1]):
             differ = f"BASE has {column} {', '.join(values[0])}, OTHER {', '.join(values[1])}"
             if column in ALIKE:

@@ -46,7 +46,8 @@ FIGURES = {
 }
 
 COLUMNS = (
-    *("cell", "model", "rule", "dtype", "threads", "cache", "strategy", "zeroing", "role"),
+    *("cell", "model", "rule", "options", "dtype", "threads", "cache"),
+    *("strategy", "zeroing", "role"),
     *("base_run", "base_host", "base_device", "base_device_name", "base_torch_version"),
     *("other_run", "other_host", "other_device", "other_device_name", "other_torch_version"),
     *("base_runs", "other_runs", "base_s", "other_s"),

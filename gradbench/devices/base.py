@@ -86,6 +86,10 @@ class Device(Protocol):
         """Return the memory a block may use, in bytes."""
         ...
 
+    def total_bytes(self) -> int:
+        """Return the memory that the device has, in bytes."""
+        ...
+
     def time(self, call: Callable[[], object], calls: int) -> Timing:
         """Time a group of back-to-back calls.
 

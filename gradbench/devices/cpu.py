@@ -51,6 +51,9 @@ class Cpu:
     def free_bytes(self) -> int:
         return int(psutil.virtual_memory().available)
 
+    def total_bytes(self) -> int:
+        return int(psutil.virtual_memory().total)
+
     def time(self, call: Callable[[], object], calls: int) -> Timing:
         waited_s = self._queue.waited_s()
         switches, worked = involuntary_switches(), time.thread_time_ns()

@@ -64,6 +64,9 @@ class Cuda:
     def free_bytes(self) -> int:
         return int(torch.cuda.mem_get_info(self.index)[0])
 
+    def total_bytes(self) -> int:
+        return int(torch.cuda.get_device_properties(self.index).total_memory)
+
     def time(self, call: Callable[[], object], calls: int) -> Timing:
         begin = torch.cuda.Event(enable_timing=True)
         end = torch.cuda.Event(enable_timing=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,17 +38,19 @@ def predict(
         results: ``PATH`` or ``PATH@KEY=VALUE,…`` of stored runs, or rows of ``cells``.
         device: ``cpu`` or ``cuda``; None takes every device that was measured.
         dtype: Floating type; None takes the module's, if it has one, or else all measured.
-        threads: Threads of CPU operators; None takes all measured.
+        threads: Threads of CPU operators; None takes those that most models were measured with.
         extrapolate: Predict outside of the measured range, too.
 
     Returns:
-        A row for each strategy, fastest first, for each set of circumstances that was measured:
-        device, torch, dtype, threads; ``seconds`` of an update with its 95 % prediction interval,
-        ``ratio`` to the fastest, ``tie`` (cannot be told from the fastest), ``bottleneck``,
-        ``outside`` (factor by which the model lies beyond what was measured), the fit's figures
-        ``start_s``, ``tensor_s`` and ``passes`` with intervals, its ``worst_residual``, and
-        ``left_out_error``, the median relative error for models left out of the fit.
-        ``attrs["rankings"]`` holds the crossovers. Strategies that were wrong are left out.
+        A row for each strategy, fastest first, for each machine and type: under the circumstances
+        (torch, threads, …) that most models were measured in, of as many the latest; ``seconds``
+        of an update with its 95 % prediction interval, ``ratio`` to the fastest, ``tie`` (cannot
+        be told from the fastest), ``bottleneck``, ``outside`` (factor by which the model lies
+        beyond what was measured), the fit's figures ``start_s``, ``tensor_s`` and ``passes`` with
+        intervals, its ``worst_residual``, ``left_out_error``, the median relative error for models
+        left out of the fit, ``needed_bytes`` (parameters, gradients and state) and
+        ``memory_bytes`` (the device's). ``attrs["rankings"]`` holds the crossovers, and what else
+        was measured. Strategies that were wrong are left out.
 
     Raises:
         BadRequest: Nothing fits the request, or it lies outside of the measured range.
@@ -117,8 +120,10 @@ def rankings(
     """
     import pandas as pd
 
+    from gradbench.predict.choice import choose
     from gradbench.predict.evidence import computing_rules, gather_evidence
-    from gradbench.predict.prediction import describe, rank
+    from gradbench.predict.fit import LEAST_MODELS
+    from gradbench.predict.prediction import describe, memory_words, rank
     from gradbench.results.selection import once_each, select
 
     if not isinstance(results, pd.DataFrame):
@@ -142,18 +147,46 @@ def rankings(
             "python -m gradbench +sweep=all"
         )
     asked = {"rule": rule, "device": device, "dtype": dtype, "threads": threads}
+    everything = evidence
     for name, value in asked.items():
         evidence = _narrow(evidence, name, value)
-    found = [rank(each, tensors, parameters) for each in evidence]
+    named = "results" if isinstance(results, pd.DataFrame) else str(results)
+    found = []
+    for chosen, others in choose(evidence):
+        if chosen.models < LEAST_MODELS:
+            raise BadRequest(_too_few(chosen, everything, named))
+        found.append(replace(rank(chosen, tensors, parameters), others=others))
     beyond = [ranking for ranking in found if ranking.outside]
     if beyond and not extrapolate:
         words = "; ".join(beyond[0].outside)
+        if beyond[0].fits is False:
+            words += f"; and it does not fit there: {memory_words(beyond[0])}"
         raise BadRequest(
             f"outside of what was measured ({describe(beyond[0].evidence)}): {words}. Measure a "
             "model of that size, or add --extrapolate (extrapolate=True) to have it computed "
             "all the same"
         )
     return found
+
+
+def _too_few(chosen: Evidence, everything: Sequence[Evidence], results: str) -> str:
+    """Say that too few models were measured, and of what there are enough."""
+    from gradbench.predict.choice import how_to_ask
+    from gradbench.predict.fit import LEAST_MODELS
+    from gradbench.predict.prediction import describe
+
+    models = ", ".join(sorted(set(chosen.measurements["model"])))
+    enough = [
+        f"{describe(each)} ({how_to_ask(each, chosen, results)})"
+        for each in everything
+        if each.models >= LEAST_MODELS
+    ]
+    there = f"; there are enough of {' and '.join(enough)}" if enough else ""
+    return (
+        f"a prediction needs {LEAST_MODELS} models of {describe(chosen)}, and there is only "
+        f"{models}: measure more, such as python -m gradbench +sweep=all "
+        f"rule={chosen.circumstances['rule']}{there}"
+    )
 
 
 def _narrow(evidence: Sequence[Evidence], name: str, value: object) -> list[Evidence]:

@@ -34,6 +34,8 @@ class Evidence:
         unfit: Why a strategy is not ranked, by its name.
         controls: Bytes and seconds of the bandwidth controls, and the ``size`` of their models.
         contended: Number of blocks that were measured on a busy machine.
+        memory_bytes: What the device has; None where the rows do not say.
+        recorded_at: When the last of them was measured, ISO 8601.
     """
 
     circumstances: dict[str, Any]
@@ -43,6 +45,30 @@ class Evidence:
     unfit: dict[str, str]
     controls: pd.DataFrame
     contended: int
+    memory_bytes: int | None = None
+    recorded_at: str = ""
+
+    @property
+    def models(self) -> int:
+        """Number of models that the ranked strategy has that was measured on most."""
+        ranked = self.measurements[~self.measurements["strategy"].isin(list(self.unfit))]
+        counts = ranked.groupby("strategy")["size"].nunique()
+        return int(counts.max()) if len(counts) else 0
+
+    def needed_bytes(self, parameters: int) -> int:
+        """Say what parameters, gradients and state take together.
+
+        An update reads each of them and writes all but the gradients: of a bytes that one element
+        moves, and b bytes of the dtype, there are (a/b + 1) / 2 of them.
+
+        Args:
+            parameters: Elements that an update writes.
+
+        Returns:
+            Bytes, without activations and what a strategy allocates.
+        """
+        size = int("".join(filter(str.isdigit, str(self.circumstances["dtype"])))) / 8
+        return round(parameters * (self.bytes_per_parameter + size) / 2)
 
     def without(self, size: str) -> Evidence:
         """Leave a model out, its bandwidth controls too.
@@ -62,6 +88,8 @@ class Evidence:
             self.unfit,
             controls,
             self.contended,
+            self.memory_bytes,
+            self.recorded_at,
         )
 
 
@@ -109,6 +137,8 @@ def gather_evidence(cells: pd.DataFrame) -> list[Evidence]:
                 _unfit(rows),
                 near,
                 len(contended.drop_duplicates(blocks)),
+                _memory_bytes(timed),
+                str(timed["recorded_at"].max()),
             )
         )
     return found
@@ -136,6 +166,11 @@ def _controls(controls: pd.DataFrame, circumstances: dict[str, Any]) -> pd.DataF
         same = same[same[name].isna() if value is None or value != value else same[name] == value]
     same = same[["traffic_bytes", "update_s", "size"]]
     return same.rename(columns={"traffic_bytes": "bytes", "update_s": "seconds"})
+
+
+def _memory_bytes(timed: pd.DataFrame) -> int | None:
+    told = timed["memory_bytes"].dropna() if "memory_bytes" in timed else timed["update_s"].iloc[:0]
+    return int(told.min()) if len(told) else None
 
 
 def _measurements(timed: pd.DataFrame, bytes_per_parameter: float) -> pd.DataFrame:

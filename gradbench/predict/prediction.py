@@ -33,6 +33,7 @@ class Ranking:
         left_out_error: Median relative error of predictions of a model left out of the fits, the
             ranked strategies together; None where there are too few models to leave one out.
         left_out_covered: Share of those that their 95 % interval held.
+        others: Measurements on the same machine under other circumstances, which are not used.
     """
 
     evidence: Evidence
@@ -44,6 +45,18 @@ class Ranking:
     by_tensors: list[Crossover]
     left_out_error: float | None
     left_out_covered: float | None
+    others: tuple[Evidence, ...] = ()
+
+    @property
+    def needed_bytes(self) -> int:
+        """Bytes of parameters, gradients and state of the model asked for."""
+        return self.evidence.needed_bytes(self.parameters)
+
+    @property
+    def fits(self) -> bool | None:
+        """Whether they fit in the device's memory; None where its size is unknown."""
+        there = self.evidence.memory_bytes
+        return None if there is None else self.needed_bytes <= there
 
 
 def rank(evidence: Evidence, tensors: int, parameters: int) -> Ranking:
@@ -66,12 +79,7 @@ def rank(evidence: Evidence, tensors: int, parameters: int) -> Ranking:
     strategies = sorted(set(measurements["strategy"]) - set(evidence.unfit))
     fits = {name: fit for name in strategies if (fit := fit_cost(evidence, name)) is not None}
     if not fits:
-        models = ", ".join(sorted(set(measurements["model"])))
-        raise BadRequest(
-            f"a prediction needs {LEAST_MODELS} models of {describe(evidence)}, and there is only "
-            f"{models}: measure more, such as python -m gradbench +sweep=all "
-            f"rule={evidence.circumstances['rule']}"
-        )
+        raise BadRequest(f"too few models of {describe(evidence)}: {LEAST_MODELS} are needed")
     judged = leave_one_out(evidence, fits)
     errors = judged.assign(error=judged["error"].abs()).groupby("strategy")["error"].median()
     rows = [_row(evidence, fit, tensors, parameters, errors) for fit in fits.values()]
@@ -115,6 +123,15 @@ def describe(evidence: Evidence) -> str:
     return " · ".join(str(part) for part in parts if part is not None)
 
 
+def memory_words(ranking: Ranking) -> str:
+    """Say what the model asked for takes, and what the device has."""
+    there, needed = ranking.evidence.memory_bytes, ranking.needed_bytes
+    words = f"parameters, gradients and state take {figures.size(needed)} ({needed:,} bytes)"
+    if there is None:
+        return f"{words}; these rows do not say how much memory the device has"
+    return f"{words}, the device has {figures.size(there)} ({there:,} bytes)"
+
+
 def _row(
     evidence: Evidence,
     fit: CostFit,
@@ -122,18 +139,23 @@ def _row(
     parameters: int,
     errors: pd.Series[float],
 ) -> dict[str, Any]:
-    found = fit.predict(tensors, _memory_s(evidence, parameters))
+    memory_s = _memory_s(evidence, parameters)
+    found = fit.predict(tensors, memory_s)
     start, tensor, passes = zip(fit.figures, fit.low, fit.high, strict=True)
     figures = {"start_s": start, "tensor_s": tensor, "passes": passes}
     return {
-        **{name: evidence.circumstances[name] for name in evidence.circumstances},
+        **evidence.circumstances,
+        "needed_bytes": evidence.needed_bytes(parameters),
+        "memory_bytes": evidence.memory_bytes,
         "strategy": fit.strategy,
         "tensors": tensors,
         "parameters": parameters,
         "seconds": found.seconds,
         "seconds_low": found.low,
         "seconds_high": found.high,
-        "bottleneck": bottleneck(found.dispatch_fraction),
+        "bottleneck": bottleneck(
+            found.dispatch_fraction, roofline_fraction=memory_s / found.seconds
+        ),
         **{
             f"{name}{end}": value
             for name, values in figures.items()

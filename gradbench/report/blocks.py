@@ -5,68 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gradbench.request.versions import without_versions
+from gradbench.results.question import blocks_in_order
 from gradbench.results.status import APPROXIMATE, TIMED
+from gradbench.statistics.bottleneck import of_ceiling
 from gradbench.statistics.verdicts import difference, known
 from gradbench.terminal import figures as text
 from gradbench.terminal.approximation import approximation
 from gradbench.terminal.resolution import WEAK
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-_ALIKE = (
-    *("device", "device_name", "host", "driver", "clock_hz", "torch_version"),
-    *("model", "parameters", "tensors"),
-    *("rule", "dtype", "threads", "cache", "seed"),
-)
-"""What makes two blocks measurements of the same thing."""
-
 
 _BLOCK = ["run", "host", "block"]
 
 WIDEST = 10.0
 """Factor at which the drawing of an interval is cut, lest it press all others together."""
-
-
-def latest_blocks(cells: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Keep, of blocks alike in all but the run, those of the run recorded last.
-
-    A run in which anything was measured goes before one in which all was skipped. In one run,
-    the same block measured anew with another gradbench goes before the one that was there.
-
-    Args:
-        cells: Rows of ``cells``.
-
-    Returns:
-        The rows kept, and the number of blocks left out.
-    """
-    if cells.empty:
-        return cells, 0
-    cells = cells.drop_duplicates(["run", "host", "block", "cell", "recorded_at"])
-    names = ["run", *_ALIKE]
-    # A missing value would drop the block from the groups.
-    by = cells[names].astype("string").fillna("")
-    by["block"] = cells["block"].astype("string").fillna("")
-    by["request"] = by["block"].map(without_versions)
-    by["measured"] = cells["status"].ne("skipped")
-    by["recorded_at"] = cells["recorded_at"].astype("string").fillna("")
-    mask = _newest(by, _ALIKE, "run") & _newest(by, [*names, "request"], "block")
-    superseded = cells.loc[~mask, ["run", "host", "block"]].drop_duplicates()
-    return cells[mask].reset_index(drop=True), len(superseded)
-
-
-def _newest(rows: pd.DataFrame, alike: Sequence[str], which: str) -> NDArray[np.bool_]:
-    """Say of each row whether, of those alike, its ``which`` was recorded last."""
-    names = [*alike, which]
-    ranks = rows.groupby(names, as_index=False)[["measured", "recorded_at"]].max()
-    ranks = ranks.sort_values(["measured", "recorded_at"])
-    newest = ranks.drop_duplicates(list(alike), keep="last")[names].assign(kept=True)
-    chosen = rows[names].merge(newest, on=names, how="left")
-    kept: NDArray[np.bool_] = chosen["kept"].notna().to_numpy()
-    return kept
 
 
 def describe_cells(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
@@ -87,6 +40,7 @@ def describe_cells(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         baseline_strategy=_as_baseline(cells, "strategy"),
     )
     described["model_label"] = _model_labels(described)
+    described = _in_order(described)
     described["panel"] = described["model_label"]
     if described.loc[described["status"] != "skipped", "device_label"].nunique() > 1:
         described["panel"] = described["model_label"] + " · " + described["device_label"]
@@ -149,9 +103,22 @@ def _as_baseline(cells: pd.DataFrame, column: str) -> pd.Series[bool]:
     return same.fillna(value=False).set_axis(cells.index).astype(bool)
 
 
+def _in_order(cells: pd.DataFrame) -> pd.DataFrame:
+    """Put blocks in one constant order, device by device."""
+    import pandas as pd
+
+    if cells.empty:
+        return cells
+    devices = [rows for _, rows in cells.groupby("device_label", sort=True)]
+    blocks = [block for rows in devices for block in blocks_in_order(rows)]
+    return pd.concat(blocks, ignore_index=True)
+
+
 def _model_labels(cells: pd.DataFrame) -> pd.Series[str]:
-    """Name models by what varies: dtype, threads, and at last a part of the block's name."""
+    """Name models by their options, and by whatever else tells blocks of one device apart."""
     labels = cells["model"].astype("string").fillna("unknown")
+    options = cells["options"].astype("string").fillna("")
+    labels += (" · " + options).where(options.ne(""), "")
     measured = cells[cells["status"] != "skipped"]
     if measured["dtype"].nunique() > 1:
         labels += " · " + cells["dtype"].astype("string").fillna("?")
@@ -159,12 +126,35 @@ def _model_labels(cells: pd.DataFrame) -> pd.Series[str]:
         labels += " · " + cells["threads"].map(text.threads).astype("string")
     if measured["cache"].nunique() > 1:
         labels += " · " + cells["cache"].astype("string").fillna("?")
-    keys = cells.assign(label=labels).loc[measured.index]
-    blocks = keys[["device_label", "label", "rule", *_BLOCK]].drop_duplicates()
-    alike = blocks[blocks.duplicated(["device_label", "label", "rule"], keep=False)]
-    told = cells["block"].isin(alike["block"])
-    labels = labels.where(~told, labels + " · " + cells["block"].str.rsplit("-", n=1).str[-1])
+    blocks = cells.assign(
+        baseline=_baselines(cells),
+        size=cells.groupby(_BLOCK, dropna=False)["parameters"].transform("max"),
+        moment=cells.groupby(_BLOCK, dropna=False)["recorded_at"].transform("max"),
+    )
+    for column, write in _APART.items():
+        keys = [blocks["device_label"], labels, blocks["rule"]]
+        known_values = blocks[column].where(blocks["status"] != "skipped")
+        several = known_values.groupby(keys, dropna=False).transform("nunique") > 1
+        told = blocks[column].map(write, na_action="ignore").astype("string").fillna("?")
+        labels = labels.where(~several, labels + " · " + told)
     return labels.astype(object)
+
+
+def _baselines(cells: pd.DataFrame) -> pd.Series[str]:
+    """Name the baseline of each cell's block."""
+    named = cells["cell"].where(cells["role"] == "baseline")
+    found = named.groupby([cells[name].fillna("") for name in _BLOCK]).transform("first")
+    return found.astype("string")
+
+
+_APART: dict[str, Callable[[Any], str]] = {
+    "gradbench_version": "gradbench {}".format,
+    "size": lambda value: f"{text.count(value)} parameters",
+    "baseline": "over {}".format,
+    "run": "run {}".format,
+    "moment": "measured {}".format,
+}
+"""What tells two blocks apart that are called the same, the first that does, and how it is said."""
 
 
 def _update_counts(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
@@ -181,6 +171,8 @@ def _update_counts(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     counted = counted.set_axis(cells.index)
     contended = cells["contended"].fillna(value=False).astype(bool)
     counted["clean"] = counted["clean"].where(~contended, counted["samples"])
+    # Of several runs the rows say which samples their figures have.
+    counted = counted.where(cells["runs"] == 1) if "runs" in cells else counted
     return counted.fillna({"samples": said["samples"], "clean": said["clean"]})
 
 
@@ -188,7 +180,8 @@ def _samples_text(row: dict[Any, Any]) -> str:
     if not known(row["taken"]):
         return text.UNKNOWN
     used = text.count(row["clean"])
-    return f"{used} of {text.count(row['taken'])} samples"
+    runs = f" of {row['runs']} runs" if row.get("runs", 1) > 1 else ""
+    return f"{used} of {text.count(row['taken'])} samples{runs}"
 
 
 def _verified_text(row: dict[Any, Any]) -> str:
@@ -220,8 +213,10 @@ def _bottleneck(row: dict[Any, Any]) -> str:
     share = text.percent(row["dispatch_fraction"])
     used = row["roofline_fraction"]
     ceiling = f", {100 * used:.0f} % of the ceiling" if known(used) else ""
-    without = "operations" if row["bottleneck"] == "compute" else "bytes"
-    return f"{row['bottleneck']}: {share} left without the {without}{ceiling}"
+    name = of_ceiling(row["bottleneck"], used)  # older files knew no overhead
+    computes = row["bottleneck"] == "compute" or (name == "overhead" and known(row["operations"]))
+    without = "operations" if computes else "bytes"
+    return f"{name}: {share} left without the {without}{ceiling}"
 
 
 def _difference(row: dict[Any, Any]) -> str:

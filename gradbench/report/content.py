@@ -111,19 +111,19 @@ def _latest_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
-    """Say what is missing, superseded, unfinished or contended."""
+    """Say what is missing, pooled, unfinished or contended."""
     notes = [f"Left out: {file}" for file in gathered.left_out]
     if gathered.fleet is not None:
         notes += gathered.fleet.notes()
-    if gathered.superseded:
+    if gathered.pooled.together:
         notes.append(
-            f"{gathered.superseded} blocks are not shown, because the same was measured later; "
-            "`gradbench compare` sets runs side by side."
+            f"{gathered.pooled.together} blocks measured what another run did as well: their cells "
+            "are pooled, and `runs` says of how many; `gradbench compare` sets runs side by side."
         )
+    blocks = gathered.pooled.blocks
     for run in _latest_runs(gathered.runs).to_dict("records"):
-        there = gathered.cells.loc[
-            (gathered.cells["run"] == run["run"]) & (gathered.cells["host"] == run["host"]), "block"
-        ].nunique()
+        own = blocks[(blocks["run"] == run["run"]) & (blocks["host"] == run["host"])]
+        there = own["block"].nunique()
         if run["state"] != "done":
             asked = int(run["blocks"]) if known(run["blocks"]) else 0
             notes.append(

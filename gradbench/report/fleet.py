@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gradbench.report.scan import opened
+from gradbench.results.pooling import STATUSES
+from gradbench.results.question import BLOCK, WHAT, questions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,35 +24,45 @@ SHOWN_CELLS = 2_000
 DEVICE = ("device", "device_name", "driver", "clock_hz", "torch_version")
 """What makes two machines alike."""
 
-_BLOCK = ("run", "host", "block")
-_MEASURED = (*("model", "parameters", "tensors", "rule", "dtype", "threads", "cache", "seed"),)
 _BLOCKS = f"""
 SELECT run, host, block,
-       {", ".join(f"max({name}) AS {name}" for name in (*DEVICE, *_MEASURED))},
+       {", ".join(f"max({name}) AS {name}" for name in (*DEVICE, "gradbench_version", *WHAT))},
+       max(parameters) AS parameters, max(tensors) AS tensors,
+       max(cell) FILTER (role = 'baseline') AS cell,
+       'baseline' AS role,
        count(*) AS cells,
-       bool_or(status <> 'skipped') AS measured,
-       max(recorded_at) AS recorded_at,
        max(update_s) FILTER (role = 'baseline' AND status = 'ok') AS baseline_s,
        min(file) AS file
 FROM rows GROUP BY run, host, block ORDER BY run, host, block
 """
-_TIMED = "FILTER (status IN ('ok', 'approximate'))"
+_ALIKE = (*DEVICE, "model", "options", "rule", "dtype", "threads", "cache", "strategy", "zeroing")
+_TIMED = "status IN ('ok', 'approximate')"
 _SPREAD = f"""
-SELECT {", ".join(DEVICE)}, model, rule, dtype, threads, cache, strategy, zeroing,
-       bool_or(role = 'baseline') AS baseline,
-       count(*) AS machines,
+, machines AS (
+    SELECT {", ".join(_ALIKE)}, host, question,
+           bool_or(role = 'baseline') AS baseline,
+           arg_min(status, list_position({list(STATUSES)}, status)) AS status,
+           bool_and(contended) AS contended,
+           exp(avg(ln(update_s)) FILTER ({_TIMED} AND update_s > 0)) AS update_s,
+           exp(avg(ln(speedup)) FILTER ({_TIMED} AND speedup > 0)) AS speedup
+    FROM rows JOIN asked USING ({", ".join(BLOCK)})
+    WHERE role IN ('baseline', 'candidate')
+    GROUP BY ALL
+)
+SELECT {", ".join(_ALIKE)},
+       bool_or(baseline) AS baseline,
+       count(DISTINCT host) AS machines,
        count(*) FILTER (status = 'ok') AS ok,
        count(*) FILTER (status = 'approximate') AS approximate,
        count(*) FILTER (status = 'wrong') AS wrong,
        count(*) FILTER (status = 'failed') AS failed,
        count(*) FILTER (status = 'skipped') AS skipped,
        count(*) FILTER (contended) AS contended,
-       quantile_cont(update_s, [0.05, 0.5, 0.95]) {_TIMED} AS update_s,
-       max(update_s) {_TIMED} AS slowest_s,
-       arg_max(host, update_s) {_TIMED} AS slowest_host,
-       quantile_cont(speedup, [0.05, 0.5, 0.95]) {_TIMED} AS speedup
-FROM rows {{join}}
-WHERE role IN ('baseline', 'candidate')
+       quantile_cont(update_s, [0.05, 0.5, 0.95]) FILTER ({_TIMED}) AS update_s,
+       max(update_s) FILTER ({_TIMED}) AS slowest_s,
+       arg_max(host, update_s) FILTER ({_TIMED}) AS slowest_host,
+       quantile_cont(speedup, [0.05, 0.5, 0.95]) FILTER ({_TIMED}) AS speedup
+FROM machines
 GROUP BY ALL ORDER BY ALL
 """
 
@@ -60,14 +72,14 @@ class Fleet:
     """What is known of more cells than are drawn.
 
     Args:
-        blocks: A row for each block of the latest runs, with ``shown``, whether it is drawn.
-        spread: A row for each cell of machines alike: how many, and quantiles over them.
-        superseded: Blocks left out because they were measured again later.
+        blocks: A row for each block, with the number of its ``question``, and ``shown``, whether
+            it is drawn.
+        spread: A row for each cell of machines alike: how many, and quantiles over them, a
+            machine's runs of one question taken together by their geometric mean.
     """
 
     blocks: pd.DataFrame
     spread: pd.DataFrame
-    superseded: int
 
     @property
     def shown(self) -> pd.DataFrame:
@@ -111,21 +123,9 @@ def survey(files: TableFiles) -> Fleet:
     """
     with opened(files, "cells") as ask:
         blocks = ask(_BLOCKS)
-        kept = _latest(blocks)
-        superseded = len(blocks) - len(kept)
-        join = f"SEMI JOIN kept USING ({', '.join(_BLOCK)})" if superseded else ""
-        frames = {"kept": kept[list(_BLOCK)]} if superseded else {}
-        spread = ask(_SPREAD.format(join=join), **frames)
-    return Fleet(kept.assign(shown=_representative(kept)), _quantiles(spread), superseded)
-
-
-def _latest(blocks: pd.DataFrame) -> pd.DataFrame:
-    """Keep, of blocks alike in all but the run, the one recorded last; a measured one first."""
-    alike = ["host", *DEVICE, *_MEASURED]
-    keys = blocks[alike].astype("string").fillna("")
-    order = blocks.sort_values(["measured", "recorded_at"], kind="stable").index
-    last = ~keys.loc[order].duplicated(keep="last")
-    return blocks[last.reindex(blocks.index)].reset_index(drop=True)
+        blocks = blocks.assign(question=questions(blocks))
+        spread = ask(_SPREAD, asked=blocks[[*BLOCK, "question"]])
+    return Fleet(blocks.assign(shown=_representative(blocks)), _quantiles(spread))
 
 
 def _kinds(blocks: pd.DataFrame) -> pd.Series[int]:
@@ -138,10 +138,12 @@ def _representative(blocks: pd.DataFrame) -> Sequence[bool]:
     import numpy as np
 
     kinds = _kinds(blocks)
-    same = [blocks[name] for name in _MEASURED]
-    usual = blocks["baseline_s"].groupby([kinds, *same], dropna=False).transform("median")
-    off = np.abs(np.log(blocks["baseline_s"] / usual))
-    machines = blocks.assign(kind=kinds, off=off).groupby(["kind", "host"], as_index=False)
+    measured = blocks.assign(kind=kinds).sort_values("baseline_s", kind="stable")
+    once = measured.drop_duplicates(["host", "question"])  # a machine may have several runs of it
+    same = [once[name] for name in ("kind", *WHAT, "parameters", "tensors")]
+    usual = once["baseline_s"].groupby(same, dropna=False).transform("median")
+    off = np.abs(np.log(once["baseline_s"] / usual))
+    machines = once.assign(off=off).groupby(["kind", "host"], as_index=False)
     ranked = machines.agg(
         measured=("baseline_s", "count"), off=("off", "median"), cells=("cells", "sum")
     ).sort_values(["measured", "off", "host"], ascending=[False, True, True])

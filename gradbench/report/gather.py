@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from gradbench.report.fleet import Fleet
     from gradbench.results.files import LeftOut
+    from gradbench.results.pooling import PooledRuns
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,13 @@ class Gathered:
     """The rows that a report is made of.
 
     Args:
-        cells: Table ``cells``; of blocks alike, those of the latest run.
+        cells: Table ``cells``, the runs of one question put together.
         samples: Counts and spread of samples by cell and phase.
         gradients: Gradients by cell and step, over all tensors.
         observations: Table ``observations``; empty where there is none.
         runs: Table ``runs``.
         calibrations: Table ``calibrations``, of the stated method, the last of each machine.
-        superseded: Blocks left out because they were measured again later.
+        pooled: Which blocks were put together.
         left_out: Files left out, with the reason of each.
         fleet: All cells summed up, where they are too many to be drawn; then ``cells`` and the
             tables beside it are of the machines that stand for their like.
@@ -41,7 +42,7 @@ class Gathered:
     observations: pd.DataFrame
     runs: pd.DataFrame
     calibrations: pd.DataFrame
-    superseded: int
+    pooled: PooledRuns
     left_out: tuple[LeftOut, ...]
     fleet: Fleet | None = None
 
@@ -62,12 +63,12 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     import pandas as pd
 
     from gradbench.report import fleet as fleets
-    from gradbench.report.blocks import latest_blocks
     from gradbench.report.scan import gradient_steps, sample_counts
     from gradbench.results.files import readable_files
     from gradbench.results.incomplete import explain_nothing
     from gradbench.results.latest import readable_calibrations
     from gradbench.results.load import load_readable
+    from gradbench.results.pooling import pool_runs
 
     roots = tuple(map(locate, paths))
     for root in roots:
@@ -86,25 +87,27 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
         named = {address(file): file for file in found.readable}
         places = [named[file] for file in dict.fromkeys(fleet.shown["file"])]
         cells, no_cells = load_readable(places, "cells")
-        kept, superseded = _only(cells, fleet.shown), fleet.superseded
+        cells = _only(cells, fleet.shown)
         samples, gradients = (
             readable_files(_beside(places, name), name) for name in ("samples", "gradients")
         )
         runs, no_runs = load_readable(_runs_of(places), "runs")
     else:
         cells, no_cells = load_readable(found.readable, "cells")
-        kept, superseded = latest_blocks(cells)
         samples, gradients = (readable_files(folders, name) for name in ("samples", "gradients"))
         runs, no_runs = load_readable(folders, "runs") if folders else (pd.DataFrame(), [])
     calibrations, no_calibrations = readable_calibrations(folders)
+    pooled = pool_runs(cells)
+    counts = pooled.named(_with_hosts(sample_counts(samples.each_once()), cells))
+    steps = pooled.named(_with_hosts(gradient_steps(gradients.each_once()), cells))
     return Gathered(
-        kept,
-        _with_hosts(sample_counts(samples.each_once()), cells),
-        _with_hosts(gradient_steps(gradients.each_once()), cells),
+        pooled.cells,
+        _together(counts),
+        steps.drop_duplicates(["run", "host", "block", "cell", "step"]),
         observations,
         runs,
         calibrations,
-        superseded,
+        pooled,
         tuple(
             itertools.chain(
                 found.left_out,
@@ -117,6 +120,17 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
             )
         ),
         fleet,
+    )
+
+
+def _together(counts: pd.DataFrame) -> pd.DataFrame:
+    """Add up the samples of several runs; of their quartiles, take the mean."""
+    by = ["run", "host", "block", "cell", "protocol", "phase"]
+    return counts.groupby(by, as_index=False, dropna=False, sort=False).agg(
+        samples=("samples", "sum"),
+        clean=("clean", "sum"),
+        quarter_s=("quarter_s", "mean"),
+        three_quarters_s=("three_quarters_s", "mean"),
     )
 
 

@@ -41,7 +41,7 @@ def recommend(cells: pd.DataFrame) -> pd.DataFrame:
     order = ["device_label", "model_label", "rule"]
     chosen = [
         answer
-        for _, block in asked.groupby([*order, "run", "host", "block"], sort=True, dropna=False)
+        for _, block in asked.groupby([*order, "run", "host", "block"], sort=False, dropna=False)
         if (answer := _choose(block)) is not None
     ]
     return pd.DataFrame(chosen)

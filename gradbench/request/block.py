@@ -55,6 +55,7 @@ class Block:
         options: Resolved nodes ``model``, ``rule``, ``strategy``, ``zeroing``, ``device`` and
             ``measurement``; the strategies include the baseline's.
         versions: What it is measured with.
+        changed: Overrides by which the options differ from those in their files.
     """
 
     run: str
@@ -69,6 +70,7 @@ class Block:
     asked: tuple[str, ...]
     options: dict[str, Any]
     versions: Versions
+    changed: str = ""
 
     @cached_property  # thousands of rows ask for it
     def name(self) -> str:

@@ -120,6 +120,7 @@ class PrepareMultirun(Callback):
     """
 
     choices: ClassVar[dict[str, int]] = {}
+    composed: ClassVar[ComposedOnce | None] = None
     ahead: ClassVar[Callable[[DictConfig], None]]
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
@@ -130,7 +131,7 @@ class PrepareMultirun(Callback):
             kwargs: Not used.
         """
         loader = GlobalHydra.instance().config_loader()
-        compose_each_once(loader)
+        PrepareMultirun.composed = compose_each_once(loader)
         parser = OverridesParser.create(config_loader=loader)
         swept = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
         for override in parser.parse_overrides([*swept, *config.hydra.overrides.task]):
@@ -157,7 +158,7 @@ class PrepareMultirun(Callback):
         return math.prod(counted.values())
 
 
-def compose_each_once(loader: ConfigLoader) -> None:
+def compose_each_once(loader: ConfigLoader) -> ComposedOnce:
     """Have a loader compose each job of a sweep once.
 
     Relies on what Hydra 1.3 does not promise: its sweeper and its launcher call
@@ -165,8 +166,13 @@ def compose_each_once(loader: ConfigLoader) -> None:
 
     Args:
         loader: Hydra's own.
+
+    Returns:
+        What composes them.
     """
-    loader.load_sweep_config = ComposedOnce(loader.load_sweep_config)  # type: ignore[method-assign]
+    composed = ComposedOnce(loader.load_sweep_config)
+    loader.load_sweep_config = composed  # type: ignore[method-assign]
+    return composed
 
 
 class ComposedOnce:
@@ -184,6 +190,11 @@ class ComposedOnce:
     def __init__(self, compose: Compose) -> None:
         self._compose = compose
         self._kept: dict[Sequence[str], DictConfig] = {}
+
+    @property
+    def waiting(self) -> list[DictConfig]:
+        """Configurations that were composed and whose turn has not come."""
+        return list(self._kept.values())
 
     def __call__(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
         """Compose a job's configuration, or take the one composed before.

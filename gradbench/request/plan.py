@@ -16,6 +16,7 @@ from omegaconf.errors import (
 from gradbench.errors import BadRequest
 from gradbench.request.block import Block, Cell, host_name
 from gradbench.request.messages import explain, unknown_key
+from gradbench.request.overrides import changed_options
 from gradbench.request.schema import Config, check_measurement, groups
 from gradbench.request.versions import versions_here
 
@@ -113,6 +114,7 @@ def plan_block(config: DictConfig) -> Block:
             "measurement": options["measurement"],
         },
         versions=versions_here(),
+        changed=changed_options(config),
         **names,
     )
 

@@ -32,6 +32,7 @@ CELLS = (
         added=True,
     ),
     Column("clock_hz", REAL, "Hz", "Highest clock of the hardware; null if unknown.", added=True),
+    Column("memory_bytes", INT, "bytes", "Memory that the device has.", added=True),
     Column("dtype", TEXT, "", "Floating type of parameters, gradients and state."),
     Column("threads", INT, "", "Threads of CPU operators."),
     Column("seed", INT, "", "Seed of weights, batch, gradients and order."),
@@ -45,6 +46,14 @@ CELLS = (
         before="hot",
     ),
     Column("rule", TEXT, "", "Name of the rule."),
+    Column(
+        "options",
+        TEXT,
+        "",
+        "What differs from the files of the options chosen and has no column of its own, as "
+        "overrides in one order: `model.width=64 rule.lr=0.01`. Empty where nothing does.",
+        added=True,
+    ),
     Column("strategy", TEXT, "", "Name of the strategy; empty for the bandwidth control."),
     Column("zeroing", TEXT, "", "Name of the zeroing; empty for the bandwidth control."),
     Column("design", TEXT, "", "product, star, or null where nothing was measured."),
@@ -225,6 +234,17 @@ CELLS = (
         "than the fastest by more than `measurement.margin`, and its time went to the others.",
     ),
     Column(
+        "budget_s", REAL, "s", "Sampling that the block might take (`measurement`).", added=True
+    ),
+    Column(
+        "block_s",
+        REAL,
+        "s",
+        "Time that the block took in its worker, from building to counting, by a clock on the "
+        "wall.",
+        added=True,
+    ),
+    Column(
         "max_ulp_error",
         REAL,
         "ulp",
@@ -374,9 +394,10 @@ CELLS = (
         "bottleneck",
         TEXT,
         "",
-        "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), bandwidth or "
-        "compute (1/3 or less; `roofline_fraction` says of which, and how well it is used) or "
-        "mixed; null where unknown.",
+        "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), mixed (more than "
+        "1/3), bandwidth or compute (whichever ceiling is nearer, used by 1/3 or more) or overhead "
+        "(neither: temporaries, further passes over memory, new pages, small kernels, neighbours); "
+        "null where unknown.",
         added=True,
     ),
     Column(

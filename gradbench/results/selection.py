@@ -22,7 +22,8 @@ Read = Callable[[Path], tuple[pd.DataFrame, list[LeftOut]]]
 NARROWING = (
     *("run", "host", "device", "device_name", "driver", "clock_hz"),
     *("torch_version", "gradbench_version"),
-    *("model", "rule", "dtype", "threads", "cache", "seed", "strategy", "zeroing"),
+    *("model", "rule", "options", "dtype", "threads", "cache", "seed"),
+    *("strategy", "zeroing"),
 )
 """Columns of ``cells`` that a side may be narrowed by."""
 

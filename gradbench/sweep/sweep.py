@@ -18,7 +18,7 @@ from gradbench.block.task import BlockTask
 from gradbench.errors import BadRequest, Unwritable
 from gradbench.observing.task import TrialTask
 from gradbench.observing.trial import Trial, plan_trials
-from gradbench.request.block import Block, host_name
+from gradbench.request.block import Block, host_name, safe
 from gradbench.request.hydra_app import PrepareMultirun
 from gradbench.request.plan import plan_block
 from gradbench.request.task import Finished, Task
@@ -31,6 +31,7 @@ from gradbench.sweep.cluster.base import Cluster
 from gradbench.sweep.cluster.follow import follow
 from gradbench.sweep.cluster.job import Job, Message, Movable
 from gradbench.sweep.cluster.launchers import chosen_cluster, is_elsewhere
+from gradbench.sweep.durations import asked_block, earlier_blocks, how_long
 from gradbench.sweep.worker import Workers
 from gradbench.sweep.worker_server import end_unused, start_ahead
 from gradbench.terminal import figures
@@ -113,7 +114,8 @@ class Sweep:
             experiments = len(trials) * PrepareMultirun.jobs(experiments=True)
             self._expected = {CELL: blocks, OBSERVATION: experiments}
             self._cluster = chosen_cluster(HydraConfig.get().launcher)
-            self.screen.begin(blocks, experiments, self.store.folder)
+            expected = self._expect(config, blocks) if measured else None
+            self.screen.begin(blocks, experiments, self.store.folder, expected)
         for trial in trials:
             key = (OBSERVATION, trial.name)
             if (
@@ -126,6 +128,19 @@ class Sweep:
             label = label_of(block)
             measuring = BlockTask(block, self.store, alone=not multirun and not trials)
             self._do((CELL, block.name), label, measuring, block.options, "status")
+
+    def _expect(self, config: DictConfig, blocks: int) -> str | None:
+        """Say how long the blocks that are missing here will take; on a cluster nobody knows."""
+        assert self.store is not None
+        there = self.store.path(CELL, "").parent.glob(f"{safe(host_name())}-*.parquet")
+        missing = blocks - len(list(there))
+        if self._cluster is not None or missing < 1:
+            return None
+        composed = PrepareMultirun.composed
+        configs = [config, *(composed.waiting if composed is not None else [])]
+        earlier = earlier_blocks(self.store.folder.parent, host_name())
+        asked = [block for each in configs if (block := asked_block(each)) is not None]
+        return how_long(asked, missing, earlier)
 
     def _do(
         self, key: Key, label: str, task: Movable, options: dict[str, Any], column: str
@@ -283,11 +298,12 @@ def label_of(task: Block | Trial) -> str:
         task: A block or a trial.
 
     Returns:
-        What is measured or observed, and the device; of a block the type unless it is float32; the
-        threads where they were given.
+        What is measured or observed, and the device; of a block the options that differ from their
+        files, and the type unless it is float32; the threads where they were given.
     """
     if isinstance(task, Block):
-        parts = [task.model, task.rule, *([] if task.dtype == "float32" else [task.dtype])]
+        dtype = "" if task.dtype == "float32" else task.dtype
+        parts = [part for part in (task.model, task.rule, task.changed, dtype) if part]
     else:
         parts = [task.experiment]
     threads = [] if task.threads is None else [figures.threads(task.threads)]

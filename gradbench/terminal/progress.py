@@ -30,18 +30,23 @@ class Screen:
         self._measured = 0
         self._start = time.monotonic()
 
-    def begin(self, blocks: int, experiments: int, folder: Path) -> None:
+    def begin(
+        self, blocks: int, experiments: int, folder: Path, expected: str | None = None
+    ) -> None:
         """Show that blocks and experiments are about to run.
 
         Args:
             blocks: Number of blocks.
             experiments: Number of experiments, each device counted.
             folder: Where their tables go.
+            expected: How long the blocks will take, in words; None where none are to be measured.
         """
         self._total, self._start = blocks + experiments, time.monotonic()
         counts = ((blocks, "block"), (experiments, "experiment"))
         parts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in counts if n]
         self._console.print(f"{' and '.join(parts)} → {folder}", highlight=False)
+        if expected is not None:
+            self._console.print(expected, highlight=False)
         if self._console.is_terminal:
             self._progress = Progress(
                 TextColumn("{task.description}"),

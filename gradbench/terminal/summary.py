@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
+from gradbench.results.question import BLOCK, blocks_in_order
 from gradbench.results.status import APPROXIMATE, TIMED
 from gradbench.statistics.verdicts import NO_DIFFERENCE, difference, known
 from gradbench.terminal.figures import format_seconds, percent, ratio, threads
@@ -18,13 +19,19 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_TOLD: dict[str, Callable[[Any], str]] = {
+_SAID: dict[str, Callable[[Any], str]] = {
     "dtype": str,
     "threads": threads,
+    "cache": "{} cache".format,
+    "host": str,
     "torch_version": "torch {}".format,
     "gradbench_version": "gradbench {}".format,
+    "run": "run {}".format,
 }
 """What blocks are told apart by, where a table shows several, and how it is said."""
+
+_ALWAYS = ("model", "rule", "options")
+"""What a block is called by in any case."""
 
 
 def summary_tables(cells: pd.DataFrame) -> list[Table]:
@@ -51,10 +58,10 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
             ("noise", "right"),
             ("step", "right"),
         ):
-            table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
-        names = ["model", "rule", "run", "host", "block"]
+            wraps = heading == "model · rule"  # it gives way, lest figures are cut
+            table.add_column(heading, justify=side, no_wrap=not wraps)  # type: ignore[arg-type]
         told = told_by(rows)
-        for _, block in rows.groupby(names, sort=True, dropna=False):
+        for block in blocks_in_order(rows):
             _add_block(table, block, heading_of(block, told))
             table.add_section()
         tables.append(table)
@@ -68,9 +75,11 @@ def told_by(rows: pd.DataFrame) -> list[str]:
         rows: Rows of ``cells`` that the table shows.
 
     Returns:
-        Those of several values.
+        Those of several values; with the run, where blocks would be called the same otherwise.
     """
-    return [column for column in _TOLD if rows[column].nunique() > 1]
+    told = [column for column in _SAID if column != "run" and rows[column].nunique() > 1]
+    blocks = rows.drop_duplicates(list(BLOCK))
+    return [*told, *(["run"] if blocks.duplicated([*_ALWAYS, *told]).any() else [])]
 
 
 def heading_of(block: pd.DataFrame, told: Sequence[str]) -> str:
@@ -81,11 +90,14 @@ def heading_of(block: pd.DataFrame, told: Sequence[str]) -> str:
         told: Columns that blocks are told apart by.
 
     Returns:
-        Such as ``mlp_small · sgd · 2 threads``.
+        Such as ``mlp_small · sgd · model.width=64 · 2 threads``.
     """
     first = block.iloc[0]
-    parts = [first["model"], first["rule"], *(_TOLD[column](first[column]) for column in told)]
-    return " · ".join(map(str, parts))
+    parts = [first[column] for column in _ALWAYS if isinstance(first[column], str)]
+    if first["cache"] == "cold" and "cache" not in told:
+        parts.append("cold cache")
+    parts += [_SAID[column](first[column]) for column in told]
+    return " · ".join(filter(None, map(str, parts)))
 
 
 def _add_block(table: Table, block: pd.DataFrame, heading: str) -> None:
@@ -96,7 +108,6 @@ def _add_block(table: Table, block: pd.DataFrame, heading: str) -> None:
     places = {status: place for place, status in enumerate(TIMED)}
     shown = shown.assign(place=shown["status"].map(places).fillna(len(places)))
     shown = shown.sort_values(["place", "update_s"], na_position="last")
-    heading += " · cold cache" if block["cache"].iloc[0] == "cold" else ""
     for row in shown.to_dict("records"):
         table.add_row(heading, *_figures(row))
         heading = ""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from gradbench.results.question import blocks_in_order
 from gradbench.results.status import TIMED
 from gradbench.terminal.figures import format_seconds, size
 from gradbench.terminal.steps import step_gain, step_text, step_verdict
@@ -83,12 +84,12 @@ def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
             "zeroing, beyond parameters and state, gradients kept from the step before included",
             caption_justify="left",
         )
-        for heading in ("model · rule", "zeroing"):
-            table.add_column(heading, no_wrap=True)
+        table.add_column("model · rule")
+        table.add_column("zeroing", no_wrap=True)
         for heading in ("step", "beside the default", "zero", "backward", "update", "peak"):
             table.add_column(heading, justify="right", no_wrap=True)
         told = told_by(rows)
-        for _, block in rows.groupby(["model", "rule", "run", "host", "block"], sort=True):
+        for block in blocks_in_order(rows):
             heading = heading_of(block, told)
             for row in block.to_dict("records"):
                 peak = row["step_peak_extra_bytes"]

@@ -55,6 +55,10 @@ class ColdDevice:
         """Return the memory a block may use, in bytes."""
         return self._device.free_bytes()
 
+    def total_bytes(self) -> int:
+        """Return the memory that the device has, in bytes."""
+        return self._device.total_bytes()
+
     def evictor(self) -> Callable[[], object]:
         """Return what empties the caches."""
         return self._evict

@@ -19,6 +19,9 @@ from gradbench.verify.tensors import Tensors
 
 _SAMPLES = 5
 _SAMPLE_S = 5e-4
+_LONGEST_S = 0.1
+"""Of a strategy's samples together: of thousands of tensors one call says enough, and five of each
+strategy would take longer than all else that is timed."""
 _ELEMENTS = 2
 """Of each tensor: so few that their bytes cost nothing. torch.compile makes a graph of its own for
 one element, but not for two."""
@@ -47,8 +50,8 @@ def dispatch_seconds(
         compilation: Told whose call it was that compiled.
 
     Returns:
-        Seconds of one update by cell, the median of five samples less that of empty calls, taken
-        once for each strategy and fate of the gradients.
+        Seconds of one update by cell, the median of five samples, fewer where they take longer than
+        0.1 s, less that of empty calls; taken once for each strategy and fate of the gradients.
     """
     tensors = Tensors.allocate(small_shapes(rule, shapes), dtype, device.torch_device, rule)
     empty = time_empty_call(device, grouped=most_calls > 1)
@@ -104,6 +107,7 @@ def _median_seconds(
     if compilation.credit(cell):  # tensors of two elements may have graphs of their own
         once_s = device.time(call, 1).wall_s
     calls = min(max(math.ceil(_SAMPLE_S / max(once_s, 1e-9)), 1), most_calls)
-    timings = [empty.taken_off(device.time(call, calls), calls) for _ in range(_SAMPLES)]
+    samples = min(max(int(_LONGEST_S / max(once_s * calls, 1e-9)), 1), _SAMPLES)
+    timings = [empty.taken_off(device.time(call, calls), calls) for _ in range(samples)]
     compilation.credit(cell, timed=True)
     return statistics.median(timing.wall_s / calls for timing in timings)

@@ -48,6 +48,21 @@ def test_other_formats_go_to_standard_output_alone(capsys: Captured, form: str) 
         assert "| **slower** |" in out
 
 
+def test_what_cannot_be_compared_says_why(capsys: Captured) -> None:
+    """Older files do not say in which options they differ."""
+    write(Path("results/wide"), rows(TIMES, run="wide", parameters=200))
+    assert main(["compare", "results/a", "results/wide"]) == 2
+    error = capsys.readouterr().err
+    assert "not the same model: 100 parameters against 200" in error
+    assert "choose another" not in error
+    for run, width in (("narrow", 64), ("wide", 1024)):
+        write(Path(f"results/{run}"), rows(TIMES, run=run, options=f"model.width={width}"))
+    assert main(["compare", "results/narrow", "results/wide"]) == 2
+    error = capsys.readouterr().err
+    assert "BASE has options model.width=64, OTHER model.width=1024" in error
+    assert main(["compare", "@options=model.width=64", "results/wide", "--across", "options"]) == 0
+
+
 def test_counts_and_missing_cells_fail_where_asked(capsys: Captured) -> None:
     write(Path("results/c"), rows({"optimizer": 4e-5, "foreach": 2e-5}, run="c", launches=9))
     assert main(["compare", "@run=a", "@run=c"]) == 0

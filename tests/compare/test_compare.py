@@ -334,6 +334,36 @@ def test_cold_caches_are_not_compared_with_hot_ones_unless_asked() -> None:
     assert found["ratio"].eq(1.0).all()
 
 
+def test_two_widths_of_a_model_differ_in_options_and_are_compared_if_asked() -> None:
+    base = rows(TIMES, options="model.width=64")
+    other = rows(slowed(TIMES, flat=3.0), options="model.width=1024", run="s", parameters=9000)
+    message = r"BASE has options model.width=64, OTHER model.width=1024: .*--across options"
+    with pytest.raises(BadRequest, match=message):
+        compared(base, other)
+    with pytest.raises(BadRequest, match=r"BASE has options the defaults, OTHER model\.width"):
+        compared(rows(TIMES, options=""), other)
+    found = compared(base, other, across=["options"])
+    assert set(found["options"]) == {"model.width=64 → model.width=1024"}
+    assert found["ratio"]["flat"] == pytest.approx(3.0)
+    assert list(found["drift_low"]) == list(found["ratio_low"])  # no drift of one and the same
+
+
+def test_options_tell_cells_of_one_side_apart() -> None:
+    sides = [
+        [
+            *rows(TIMES, options="", run=run, block="b0"),
+            *rows(TIMES, options="rule.lr=0.1", run=run, block="b1"),
+        ]
+        for run in ("a", "b")
+    ]
+    found = gradbench.compare(*map(pd.DataFrame, sides))
+    assert found["reason"].isna().all()
+    assert found["cell"].is_unique
+    assert found["cell"].str.contains("mlp · sgd · rule.lr=0.1 · float32").sum() == 3
+    narrowed = gradbench.compare(*(pd.DataFrame(side[:4]) for side in sides))
+    assert not narrowed["cell"].str.contains("rule.lr").any()
+
+
 def test_files_older_than_the_cache_are_of_hot_ones() -> None:
     old = pd.DataFrame(rows(TIMES))
     assert set(gradbench.compare(old, pd.DataFrame(rows(TIMES, cache="hot")))["cache"]) == {"hot"}

@@ -119,3 +119,8 @@ def test_memory_never_gets_faster_with_more_bytes(controls: list[tuple[float, fl
 def test_the_bottleneck_follows_its_evidence(left: float | None, label: str | None) -> None:
     assert bottleneck(left) == label
     assert bottleneck(left, computes=True) == ("compute" if label == "bandwidth" else label)
+    overhead = "overhead" if label == "bandwidth" else label
+    for computes in (False, True):
+        assert bottleneck(left, computes=computes, roofline_fraction=0.05) == overhead
+    assert bottleneck(left, roofline_fraction=0.34) == label
+    assert bottleneck(left, roofline_fraction=float("nan")) == label

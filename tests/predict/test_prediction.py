@@ -10,6 +10,7 @@ from gradbench.cli.commands.predict import parse_count
 from gradbench.cli.main import main
 from gradbench.errors import BadRequest
 from gradbench.predict.api import rankings
+from gradbench.predict.choice import how_to_ask
 from gradbench.predict.crossover import crossovers
 from gradbench.predict.evidence import gather_evidence
 from gradbench.results.store import Store
@@ -106,6 +107,71 @@ def test_two_machines_are_two_rankings() -> None:
     both = pd.concat([cells(), cells(host="other", device_name="Chip 2")], ignore_index=True)
     frame = gradbench.predict((100, 5_000_000), results=both)
     assert frame.groupby(["host", "device_name"]).ngroups == 2
+
+
+def test_a_stray_block_does_not_keep_from_a_prediction() -> None:
+    """One model at other threads, another dtype, torch and machine beside seven."""
+    one = {"linear": (2, 11)}
+    stray = [
+        cells(models=one, run="s", threads=1, recorded_at="2027-01-01"),
+        cells(models=one, run="t", dtype="bfloat16"),
+        cells(models=one, run="u", torch_version="2.14.0", recorded_at="2027-01-01"),
+        cells(models=one, run="v", host="other"),
+    ]
+    rows = pd.concat([*stray, cells()], ignore_index=True)
+    (ranking,) = rankings(rows, 100, 5_000_000, "adamw")
+    assert ranking.evidence.circumstances["threads"] == 2
+    assert ranking.evidence.models == 7
+    asked = [how_to_ask(other, ranking.evidence, "here@rule=adamw") for other in ranking.others]
+    assert asked == ["--threads 1", "--results 'here@rule=adamw,torch_version=2.14.0'"]
+
+
+def test_of_as_many_models_the_latest_are_chosen() -> None:
+    new = cells(torch_version="2.14.0", run="s", recorded_at="2027-01-01")
+    for rows in ([cells(), new], [new, cells()]):
+        (ranking,) = rankings(pd.concat(rows, ignore_index=True), 100, 5_000_000, "adamw")
+        assert ranking.evidence.circumstances["torch_version"] == "2.14.0"
+        assert len(ranking.others) == 1
+
+
+def test_where_too_few_are_asked_for_it_says_of_what_there_are_enough() -> None:
+    stray = cells(models={"linear": (2, 11)}, run="s", threads=1)
+    rows = pd.concat([stray, cells()], ignore_index=True)
+    with pytest.raises(
+        BadRequest, match=r"needs 4 models of .*1 thread .*only linear.*enough of .*\(--threads 2\)"
+    ):
+        rankings(rows, 100, 5_000_000, "adamw", threads=1)
+
+
+@pytest.mark.parametrize(
+    ("accesses", "dtype", "each"), [(7, "float32", 16), (3, "float32", 8), (5, "bfloat16", 6)]
+)
+def test_what_a_model_takes_is_parameters_gradients_and_state(
+    accesses: int, dtype: str, each: int
+) -> None:
+    rows = cells(dtype=dtype)
+    size = 2 if dtype == "bfloat16" else 4
+    rows["traffic_bytes"] = size * accesses * rows["parameters"]
+    (ranking,) = rankings(rows, 100, 5_000_000, "adamw")
+    assert ranking.needed_bytes == each * 5_000_000
+
+
+def test_a_model_that_does_not_fit_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = stored(tmp_path, cells(memory_bytes=24 * 10**9))
+    given = ["predict", "--tensors", "300", "--parameters", "7B", "--results", str(folder)]
+    assert main([*given, "--extrapolate"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "DOES NOT FIT: parameters, gradients and state take 112 GB" in shown
+    assert "112,000,000,000 bytes), the device has 24 GB" in shown
+    assert main(given) == 2
+    assert "it does not fit there" in capsys.readouterr().err
+    small = [*given[:4], "1B", *given[5:], "--extrapolate"]
+    assert main(small) == 0
+    assert "DOES NOT FIT" not in capsys.readouterr().out
+    (ranking,) = rankings(cells(), 100, 5_000_000, "adamw")
+    assert ranking.fits is None
 
 
 @pytest.mark.parametrize(

@@ -111,12 +111,22 @@ def test_files_from_before_say_as_much_as_they_know(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "without"), [("dispatch", "bytes"), ("bandwidth", "bytes"), ("compute", "operations")]
+    ("name", "used", "shown", "without"),
+    [
+        ("dispatch", 5, "dispatch", "bytes"),
+        ("bandwidth", 55, "bandwidth", "bytes"),
+        ("compute", 55, "compute", "operations"),
+        ("bandwidth", 5, "overhead", "bytes"),
+        ("compute", 5, "overhead", "operations"),
+        ("overhead", 5, "overhead", "bytes"),
+    ],
 )
-def test_the_bottleneck_is_shown_with_its_evidence(tmp_path: Path, name: str, without: str) -> None:
-    figures = {"bottleneck": name, "dispatch_fraction": 0.9, "roofline_fraction": 0.05}
+def test_the_bottleneck_is_shown_with_its_evidence(
+    tmp_path: Path, name: str, used: int, shown: str, without: str
+) -> None:
+    figures = {"bottleneck": name, "dispatch_fraction": 0.9, "roofline_fraction": used / 100}
     write_run(tmp_path, models=("mlp",), rules=("sgd",), **figures)
     [table] = latency.draw(derive(gather([tmp_path])))
     bound = dict(zip(table.text["strategy"], table.text["bound by"], strict=True))
-    assert bound["flat"] == f"{name}\n90.0 % left without the {without}, 5 % of the ceiling"
+    assert bound["flat"] == f"{shown}\n90.0 % left without the {without}, {used} % of the ceiling"
     assert bound["broken"] == ""

@@ -140,6 +140,43 @@ def test_pooled_runs_cover_what_single_runs_do_not() -> None:
     assert single / trials < 0.5
 
 
+@pytest.mark.parametrize("runs", [2, 3, 6])
+@pytest.mark.parametrize("between", [0.0, 0.005, 0.1])
+def test_an_interval_of_pooled_runs_covers_the_truth(between: float, runs: int) -> None:
+    rng = np.random.default_rng(3)
+    covered, trials = 0, 150
+    for _ in range(trials):
+        found = []
+        for drift in rng.normal(0, between, runs):
+            interval = time_interval(np.exp(drift + rng.normal(0, 0.02, (8, 1))))
+            assert interval is not None
+            found.append(Logarithm.of(interval))
+        whole = pool(found).interval()
+        covered += whole.low <= 1 <= whole.high
+    assert covered / trials >= 0.85
+
+
+def test_pooling_trusts_the_precise_run_and_narrows_where_runs_agree() -> None:
+    precise, rough = (Logarithm.of(Interval(2.0, 2 / w, 2 * w, 12)) for w in (1.01, 1.2))
+    off = Logarithm.of(Interval(2.1, 2.1 / 1.2, 2.1 * 1.2, 12))
+    assert pool([precise, off]).interval().estimate == pytest.approx(2.0, rel=1e-3)
+    many = pool([rough] * 6).interval()
+    assert many.half_width < rough.interval().half_width / 1.5
+    far = Logarithm.of(Interval(3.0, 3 / 1.01, 3 * 1.01, 12))
+    apart = pool([precise, far]).interval()
+    assert apart.low < 2 < 3 < apart.high
+
+
+def test_a_run_of_unknown_error_is_left_out_of_the_pool_unless_all_are() -> None:
+    known = Logarithm.of(Interval(2.0, 1.9, 2.1, 5))
+    unknown = [Logarithm.of(Interval(e, 0.0, math.inf, 5)) for e in (3.0, 4.0)]
+    assert pool([known, *unknown]) == known
+    together = pool(unknown).interval()
+    assert together.estimate == pytest.approx(math.sqrt(12))
+    assert 0 < together.low < 3
+    assert math.isfinite(together.high)
+
+
 def test_what_is_unknown_stays_unknown() -> None:
     known = Logarithm.of(Interval(1.0, 0.9, 1.1, 5))
     for unknown in (

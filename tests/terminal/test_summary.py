@@ -97,6 +97,40 @@ def test_threads_are_named_where_there_are_several() -> None:
     assert "thread" not in text_of(blocks[:1])
 
 
+def test_options_are_named_and_stand_in_one_order() -> None:
+    base = timed("base", 4e-5, 1.0, role="baseline")
+    asked = [("mlp_wide", "", 2), ("mlp_wide", "", 1), ("mlp", "model.width=1024", 1)]
+    asked += [("mlp", "model.width=64", 2), ("mlp", "model.width=64", 1)]
+    blocks = [
+        {**base, "block": f"{n}", "model": model, "options": options, "threads": threads}
+        for n, (model, options, threads) in enumerate(asked)
+    ]
+    text = text_of(blocks)
+    headings = [line.split("│")[1].strip() for line in text.splitlines() if "│" in line]
+    assert headings == [
+        "mlp · sgd · model.width=64 · 1 thread",
+        "mlp · sgd · model.width=64 · 2 threads",
+        "mlp · sgd · model.width=1024 · 1 thread",
+        "mlp_wide · sgd · 1 thread",
+        "mlp_wide · sgd · 2 threads",
+    ]
+
+
+def test_a_long_heading_gives_way_to_the_figures() -> None:
+    options = " ".join(f"model.option_{n}=1024" for n in range(9))
+    text = text_of([timed("base", 4e-5, 1.0, role="baseline", options=options)])
+    assert "40.0 µs" in text
+    assert "…" not in text
+
+
+def test_blocks_of_one_question_are_told_by_their_run() -> None:
+    base = timed("base", 4e-5, 1.0, role="baseline")
+    text = text_of([{**base, "run": run} for run in ("first", "second")])
+    assert "mlp · sgd · run first" in text
+    assert "mlp · sgd · run second" in text
+    assert "run " not in text_of([{**base, "run": "first"}])
+
+
 def test_a_speedup_without_an_upper_end_is_not_shown_as_one() -> None:
     open_ended = timed("fast", 2e-5, 2.0) | {"speedup_low": 1.5, "speedup_high": math.inf}
     rows = [timed("base", 4e-5, 1.0, role="baseline"), timed("sure", 3e-5, 1.3), open_ended]

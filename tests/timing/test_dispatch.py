@@ -19,13 +19,14 @@ from tests.conftest import SHAPES, make
 class Elementary(Strategy):
     """Takes a second per call and a millisecond per element, on the clock below."""
 
-    def __init__(self, clock: "Clock") -> None:
-        self.clock = clock
+    def __init__(self, clock: "Clock", tensor_s: float = 1.0) -> None:
+        self.clock, self.tensor_s, self.steps = clock, tensor_s, 0
 
     def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
         def step() -> None:
+            self.steps += 1
             for parameter in parameters:
-                self.clock.now += 1.0 + 1e-3 * parameter.numel()
+                self.clock.now += self.tensor_s + 1e-3 * parameter.numel()
 
         return Binding(step)
 
@@ -60,6 +61,18 @@ def test_the_calls_are_timed_without_the_bytes() -> None:
     elements = sum(shape.numel() for shape in SHAPES)
     assert bottleneck(5.01 / (5 + 1e-3 * elements)) == "dispatch"
     assert bottleneck(5.01 / (5 + 1e-3 * elements * 100)) == "bandwidth"
+
+
+@pytest.mark.parametrize(("tensor_s", "samples"), [(1e-3, 5), (5e-3, 2), (1.0, 1)])
+def test_updates_that_take_long_are_sampled_less(tensor_s: float, samples: int) -> None:
+    clock = Clock()
+    strategy = Elementary(clock, tensor_s)
+    contender = Contender(Cell("elementary", "z"), strategy, make("zeroing", "set_to_none"))
+    found = dispatch_seconds(
+        clock, make("rule", "sgd"), SHAPES, torch.float32, [contender], Losses()
+    )
+    assert strategy.steps == 2 + samples
+    assert found["elementary/z"] == pytest.approx(5 * (tensor_s + 2e-3))
 
 
 def test_sizes_stay_as_many_and_in_order_where_the_shape_matters() -> None:

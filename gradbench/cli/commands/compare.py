@@ -87,8 +87,8 @@ def compare(
     'results@torch_version=2.12*,model=gpt2'.
 
     KEY is run, host, device, device_name, driver, clock_hz,
-    torch_version, gradbench_version, model, rule, dtype, threads, cache, seed, strategy
-    or zeroing.
+    torch_version, gradbench_version, model, rule, options, dtype, threads, cache, seed,
+    strategy or zeroing.
 
     Exit status: 0; 1 if a --fail option says so or a file could not be
     read; 2 if the request is wrong.

@@ -43,7 +43,10 @@ def predict(
         str | None, typer.Option(help="cpu or cuda; all that were measured, if left out.")
     ] = None,
     dtype: Annotated[str | None, typer.Option(help="float32, …; all, if left out.")] = None,
-    threads: Annotated[int | None, typer.Option(help="Threads; all, if left out.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="Threads; those that most models were measured with, if left out."),
+    ] = None,
     results: Annotated[
         str, typer.Option(metavar="PATH", help="Stored runs: PATH or PATH@KEY=VALUE,….")
     ] = "results",
@@ -85,7 +88,7 @@ def predict(
     for ranking in found:
         console.print(_heading(ranking), soft_wrap=True)
         console.print(_table(ranking))
-        for line in _lines(ranking):
+        for line in [*_lines(ranking), *_others(ranking, results)]:
             console.print(line, markup=False, highlight=False)
     raise typer.Exit(1 if caught else 0)
 
@@ -115,13 +118,32 @@ def _heading(ranking: Ranking) -> Text:
     """Say what is predicted, and whether it is extrapolated."""
     from rich.text import Text
 
-    from gradbench.predict.prediction import describe
+    from gradbench.predict.prediction import describe, memory_words
 
     size = f"{ranking.tensors:,} tensors, {ranking.parameters:,} parameters"
     heading = Text(f"{size} · {describe(ranking.evidence)}", style="bold")
+    if ranking.fits is False:
+        heading.append(f"\nDOES NOT FIT: {memory_words(ranking)}", style="bold red")
     if ranking.outside:
         heading.append("\nEXTRAPOLATED beyond what was measured", style="bold yellow")
     return heading
+
+
+def _others(ranking: Ranking, results: str) -> Iterator[str]:
+    """Say what else was measured on the machine, and how to ask for it."""
+    from gradbench.predict.choice import how_to_ask
+    from gradbench.predict.fit import LEAST_MODELS
+    from gradbench.predict.prediction import describe
+
+    chosen = ranking.evidence
+    if ranking.others:
+        yield f"chosen, with {chosen.models} models: {describe(chosen)}"
+    for other in ranking.others:
+        few = f", fewer than the {LEAST_MODELS} that a prediction needs"
+        yield (
+            f"not used, {other.models} models{few if other.models < LEAST_MODELS else ''}: "
+            f"{describe(other)}; to ask for it: {how_to_ask(other, chosen, results)}"
+        )
 
 
 def _table(ranking: Ranking) -> Table:
@@ -152,6 +174,7 @@ def _table(ranking: Ranking) -> Table:
 
 def _lines(ranking: Ranking) -> Iterator[str]:
     """Say what the table rests on and where the ranking changes."""
+    from gradbench.predict.prediction import memory_words
     from gradbench.report.crossover import say_crossovers
 
     measurements = ranking.evidence.measurements
@@ -177,6 +200,8 @@ def _lines(ranking: Ranking) -> Iterator[str]:
             f"each model left out in turn: off by {ranking.left_out_error:.0%} (median over "
             f"strategies and models), {ranking.left_out_covered:.0%} within the interval"
         )
+    if ranking.fits is not False:
+        yield memory_words(ranking)
     for words in ranking.outside:
         yield f"extrapolated: {words}; no measurement vouches for these figures"
     for strategy, reason in sorted(ranking.evidence.unfit.items()):

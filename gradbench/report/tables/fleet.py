@@ -31,7 +31,7 @@ def draw(content: Content) -> list[ReportTable]:
     if content.fleet is None:
         return []
     spread = content.fleet.spread
-    by = [*DEVICE, "model", "rule", "dtype", "threads", "cache"]
+    by = [*DEVICE, "model", "options", "rule", "dtype", "threads", "cache"]
     rows = [_row(group) for _, group in spread.groupby(by, dropna=False, sort=True)]
     rows.sort(key=lambda row: -int(row["machines"].replace(",", "")))
     left = len(rows) - MOST_ROWS
@@ -66,10 +66,11 @@ def _row(group: pd.DataFrame) -> dict[str, str]:
         parts.append(f"driver {first['driver']}")
     if first["clock_hz"] == first["clock_hz"]:
         parts.append(f"{first['clock_hz'] / 1e9:.2f} GHz")
+    options = f" · {first['options']}" if first["options"] else ""
     cold = " · cold" if first["cache"] == "cold" else ""
     return {
         "machine": " · ".join(map(str, parts)),
-        "model · rule": f"{first['model']} · {first['rule']}{cold}\n"
+        "model · rule": f"{first['model']} · {first['rule']}{options}{cold}\n"
         f"{first['dtype']}, {text.threads(first['threads'])}",
         "machines": f"{int(group['machines'].max()):,}",
         "baseline": _spread(baseline, "update_s", text.seconds),

@@ -36,6 +36,11 @@ ADDED = (
 
 _BLOCK = ("run", "host", "block")
 
+_OVERHEAD = (
+    " · overhead: neither calls nor a ceiling take the time, but temporaries, further passes over "
+    "memory, new pages, small kernels or neighbours"
+)
+
 
 def draw(content: Content) -> list[ReportTable]:
     """Draw a table for each block.
@@ -107,13 +112,14 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
     noise = f"noise floor {first['noise_text']}" if known(first["noise_floor"]) else "noise unknown"
     why = first["contention_text"]
     contended = f" · contended: {why}: measure again" if why else ""
+    legend = _OVERHEAD if any(r["bottleneck_text"].startswith("overhead") for r in rows) else ""
     size = f"{text.count(first['parameters'])} parameters in {text.count(first['tensors'])} tensors"
     return ReportTable(
         slug("latency", *names),
         " · ".join(names if several else names[1:]),
         shown,
         ordered.drop(columns=[*ADDED, "place"]),
-        f"{best} · {noise} · {size}{contended} · intervals: {first['calibration_text']}",
+        f"{best} · {noise} · {size}{contended} · intervals: {first['calibration_text']}{legend}",
         (
             *("update", "host", "device", "speedup", "step", "launches", "extra memory"),
             *("compiling", "samples"),
@@ -183,6 +189,7 @@ def _bound(row: dict[Any, Any]) -> str:
 
 
 def _samples(row: dict[Any, Any]) -> str:
-    return (
-        f"{text.count(row['clean'])} of {text.count(row['taken'])}" if known(row["taken"]) else "–"
-    )
+    if not known(row["taken"]):
+        return "–"
+    runs = f"\n{row['runs']} runs" if row["runs"] > 1 else ""
+    return f"{text.count(row['clean'])} of {text.count(row['taken'])}{runs}"

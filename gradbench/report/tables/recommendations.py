@@ -31,7 +31,7 @@ _DATA = {
     **{name: name for name in ("contended", "ties_text")},
     "approximate_text": "approximate",
     "beware": "beware",
-    **{name: name for name in ("run", "block", "torch_version", "host")},
+    **{name: name for name in ("runs", "run_names", "run", "block", "torch_version", "host")},
 }
 
 
@@ -106,7 +106,8 @@ def _speedup(row: dict[Any, Any]) -> str:
     if row["difference"] != FASTER:
         return "1×\nnone is faster"
     contended = " · contended" if row["clock"] == "contended" else ""
-    return f"{row['speedup_text']}\n{row['speedup_interval']}{contended}"
+    runs = f" · {row['runs']} runs" if row["runs"] > 1 else ""
+    return f"{row['speedup_text']}\n{row['speedup_interval']}{contended}{runs}"
 
 
 def _change(row: dict[Any, Any], figure: str) -> str:
