@@ -241,8 +241,8 @@ def judge_spread(load: int, pair: str, said: Said, source: str) -> Observation:
     return Observation(
         case=f"{load_name(load)}: spread of {pair}",
         expected="gradbench's spread is at most "
-        + ", ".join(
-            f"{share:g} of that of {', of '.join(n for n in aims if aims[n] == share)}"
+        + "; ".join(
+            f"{share:g} of that of {' and '.join(repr(n) for n in aims if aims[n] == share)}"
             for share in sorted(set(aims.values()))
         ),
         outcome=outcome,

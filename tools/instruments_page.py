@@ -14,8 +14,7 @@ from gradbench.observing.readings import logarithms, middle, read, spread
 from gradbench.report.calibration import percent
 from gradbench.report.markdown import markdown_table
 from gradbench.report.observations import Row, by_trial, rows_of
-from gradbench.results.load import load
-from gradbench.terminal.console import check_folders
+from gradbench.terminal.console import load_or_exit
 
 _HEAD = """\
 # Against what people use
@@ -101,8 +100,7 @@ def main(
     paths: Annotated[list[Path], typer.Argument(help="Folders of results.")],
 ) -> None:
     """Write the page of stored comparisons."""
-    check_folders(paths)
-    rows = [row for path in paths for row in rows_of(load(path, "observations"))]
+    rows = rows_of(load_or_exit(paths, "observations"))
     if not any(row["repeats"] for row in rows):
         typer.echo(f"no comparison of instruments below {', '.join(map(str, paths))}", err=True)
         raise typer.Exit(2)
