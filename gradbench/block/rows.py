@@ -117,6 +117,7 @@ class _Figures:
             computed.get("operations_per_s"), computed.get("ceiling_operations_per_s")
         )
         computes = (of_operations or 0.0) > (of_bytes or 0.0)
+        used = of_operations if computes else of_bytes
         dispatch_s = self._measured.dispatch_s.get(cell.name)
         left = None if dispatch_s is None else dispatch_s / update.estimate
         key: tuple[str, Phase] = (cell.name, "update")
@@ -134,10 +135,10 @@ class _Figures:
             "bandwidth_bytes_per_s": bandwidth,
             "ceiling_bytes_per_s": ceiling,
             **computed,
-            "roofline_fraction": of_operations if computes else of_bytes,
+            "roofline_fraction": used,
             "dispatch_s": dispatch_s,
             "dispatch_fraction": left,
-            "bottleneck": bottleneck(left, computes=computes),
+            "bottleneck": bottleneck(left, computes=computes, used=used),
         }
 
     def _moved(self, cell: Cell) -> int:

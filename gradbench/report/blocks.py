@@ -217,11 +217,13 @@ def _bottleneck(row: dict[Any, Any]) -> str:
     """Say what the time goes into, with its evidence; older files do not know."""
     if not isinstance(row["bottleneck"], str):
         return text.UNKNOWN
-    share = text.percent(row["dispatch_fraction"])
-    used = row["roofline_fraction"]
-    ceiling = f", {100 * used:.0f} % of the ceiling" if known(used) else ""
-    without = "operations" if row["bottleneck"] == "compute" else "bytes"
-    return f"{row['bottleneck']}: {share} left without the {without}{ceiling}"
+    evidence = []
+    if known(row["dispatch_fraction"]):  # not of what would be compiled anew for small tensors
+        without = "operations" if row["bottleneck"] == "compute" else "bytes"
+        evidence.append(f"{text.percent(row['dispatch_fraction'])} left without the {without}")
+    if known(row["roofline_fraction"]):
+        evidence.append(f"{100 * row['roofline_fraction']:.0f} % of the ceiling")
+    return f"{row['bottleneck']}: {', '.join(evidence)}"
 
 
 def _difference(row: dict[Any, Any]) -> str:

@@ -314,7 +314,7 @@ CELLS = (
         REAL,
         "s",
         "Time of the same update on as many tensors of two elements each, or of few where the "
-        "rule needs them in their shape.",
+        "rule needs them in their shape; null where those would be compiled anew.",
         added=True,
     ),
     Column(
@@ -330,7 +330,8 @@ CELLS = (
         "",
         "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), bandwidth or "
         "compute (1/3 or less; `roofline_fraction` says of which, and how well it is used) or "
-        "mixed; null where unknown.",
+        "mixed; null where unknown. Without `dispatch_fraction` it is known where "
+        "`roofline_fraction` is 2/3 or more.",
         added=True,
     ),
     Column(
