@@ -51,6 +51,8 @@ class _Figures:
         self._elements = sum(shape.numel() for shape in measured.shapes)
         self._traffic = traffic_bytes(rule, measured.shapes, getattr(torch, block.dtype))
         self._operations = sum(rule.operations(shape) for shape in measured.shapes)
+        inner = filter(None, map(rule.inner_dtype_of, measured.shapes))
+        self._inner = next((str(dtype).removeprefix("torch.") for dtype in inner), None)
         estimates = self._estimates
         self._right = right_cells(measured)
         self._based = block.cells[0].name in self._right
@@ -80,6 +82,7 @@ class _Figures:
         if measured.shapes:
             row |= {"parameters": self._elements, "tensors": len(measured.shapes)}
             row["untrained"] = measured.untrained
+            row["inner_dtype"] = self._inner
         if outcome.verdict is not None:
             row |= _verified(outcome.verdict)
         if outcome.examination is not None:

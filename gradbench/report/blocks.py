@@ -191,6 +191,10 @@ def _samples_text(row: dict[Any, Any]) -> str:
     return f"{used} of {text.count(row['taken'])} samples"
 
 
+_EPSILON = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
+"""Of the floating types of a block: what an ulp of one is in another's."""
+
+
 def _verified_text(row: dict[Any, Any]) -> str:
     """Say what verification found."""
     if row["status"] == APPROXIMATE:
@@ -199,8 +203,13 @@ def _verified_text(row: dict[Any, Any]) -> str:
         return f"{row['status']}: {row['reason'] or 'no reason given'}"
     found = "verified"
     if known(row["max_ulp_error"]):
-        error, limit = text.number(row["max_ulp_error"]), text.number(row["tolerance_ulps"])
-        found = f"{error} of {limit} ulp"
+        inner = row["inner_dtype"]
+        coarser = isinstance(inner, str) and inner != row["dtype"]
+        unit = _EPSILON[inner] / _EPSILON[row["dtype"]] if coarser else 1.0
+        error, limit = (
+            text.number(row[name] / unit) for name in ("max_ulp_error", "tolerance_ulps")
+        )
+        found = f"{error} of {limit} ulp" + (f" of {inner}" if coarser else "")
     if known(row["power"]) and row["power"] < WEAK:
         found += f", weakly: a mutant is {row['power']:.2g} tolerances away"
     return found

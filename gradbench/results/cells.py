@@ -186,6 +186,14 @@ CELLS = (
     ),
     Column("tolerance_ulps", REAL, "ulp", "Largest error that a right strategy may have there."),
     Column(
+        "inner_dtype",
+        TEXT,
+        "",
+        "Narrowest type that the rule computes in, where it is not `dtype`, whose ulps the two "
+        "above are in: Muon's bfloat16.",
+        added=True,
+    ),
+    Column(
         "power",
         REAL,
         "",
