@@ -38,6 +38,8 @@ from gradbench.calibration.table import ESTIMATOR, INTERVAL
 from gradbench.errors import BadRequest
 from gradbench.report.calibration import found_text, load_of, percent
 from gradbench.report.markdown import markdown_table
+from gradbench.results.files import readable_files, run_folder
+from gradbench.results.incomplete import explain_nothing
 from gradbench.results.load import load
 from gradbench.results.store import Store
 from gradbench.statistics.intervals import (
@@ -266,11 +268,11 @@ interval, *spread* the standard deviation over re-runs of the log ratio (median 
 def page(folder: Path, baseline: str) -> Iterator[str]:
     """Write what every method says of each calibration below a folder, load by load."""
     yield HEAD.strip()
-    files = sorted(folder.rglob("calibrations/*.parquet"))
-    if not files:
-        raise BadRequest(f"no calibrations below {folder}")
-    for file in files:
-        rows, run = load(file, "calibrations"), Store(file.parents[1])
+    files = readable_files(folder, "calibrations")
+    if files.left_out or not files.readable:
+        raise BadRequest(explain_nothing([folder], files.left_out, "calibrations"))
+    for file in files.readable:
+        rows, run = load(file, "calibrations"), Store(run_folder(file))
         parts = sorted((run.folder / "calibration_samples").glob(f"{file.stem}-hogs*"))
         if not parts:
             raise BadRequest(f"no samples beside {file}")

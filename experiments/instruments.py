@@ -6,9 +6,22 @@ process, the clock frequency, a neighbour) then looks like a difference between 
 gradbench times both in the same rounds, leaves out samples in which it was interrupted, and
 allocates anew.
 
-Here each tool gets the same calls, the same seconds and the same machine, by turns, again and
-again. What a tool says differs from repeat to repeat: the less, the more can be told from one. A
-call is also held against itself, where the right answer is known: 1.
+Here each tool gets the same calls, the same seconds of wall time and the same machine, by turns,
+again and again. What a tool says differs from repeat to repeat: the less, the more can be told from
+one. A call is also held against itself, where the right answer is known: 1. "tests/benchmarks" is
+how this repository's own benchmarks use pytest-benchmark: by turns on fresh tensors, one call a
+round.
+
+The wall time begins once the calls are bound and ends with the tool's answer. One that stops early
+is asked again for what is left; one that takes longer than it was asked to is asked for less; all
+of its samples are its answer. pyperf forks processes from one that has imported torch, while time
+is left. gradbench binds its own calls: building the model and verifying are counted, and examining
+its strategies, which a sweep does once, is not.
+
+Beside three busy processes on two processors every call takes the time of a scheduler's slice, so
+that the median of any ratio reads 1, again and again. There a small spread is no merit: a tool must
+be right or say that it does not know. So gradbench's interval, whatever the load, is held against
+what gradbench says of a quiet machine.
 
 Every ratio is stored, in the column `repeats`; experiments/instruments.md sums them up.
 
@@ -18,216 +31,51 @@ Sources: documentation of torch.utils.benchmark (its recipe compares medians), p
 
 from __future__ import annotations
 
-import contextlib
+import gc
 import importlib.util
-import inspect
-import io
-import json
-import multiprocessing
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from types import SimpleNamespace
-from typing import Any
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch.utils.benchmark import Timer
 
-from gradbench.block.axes import instantiate_axes
-from gradbench.block.building import build_model
-from gradbench.block.run import measure_block
 from gradbench.calibration.hogs import busy
 from gradbench.cli.commands.calibrate import MOST_HOGS
 from gradbench.errors import BadRequest
 from gradbench.observing.cases import claim
+from gradbench.observing.forked_pyperf import pyperf_server
+from gradbench.observing.instruments import ARMS, SAMPLING, Instrument
 from gradbench.observing.observation import Observation, Verdict
-from gradbench.observing.paired import Paired
+from gradbench.observing.own_instrument import Gradbench
+from gradbench.observing.readings import (
+    Reading,
+    Said,
+    enough_hold,
+    middle,
+    spread,
+    written,
+)
 from gradbench.observing.script import main
 from gradbench.report.calibration import load_name, percent
-from gradbench.request.block import Block, Cell
+from gradbench.request.block import Block
 from gradbench.request.hydra_app import compose_configuration
 from gradbench.request.plan import plan_block
-from gradbench.sweep.worker_server import COUNTED_BY_NVML
-from gradbench.timing.binding import bind_with_gradients
-from gradbench.verify.float64_run import trained_parameters
-from gradbench.verify.tensors import Tensors
 
-OWN, TIMER = "gradbench", "Timer"
-QUIET_SHARE, BUSY_SHARE = 1.0, 0.1
-"""Of the better Timer's spread, what gradbench's may be at most."""
-
-ARMS = ("baseline", "candidate", "twin")
-"""In the order in which an instrument that does not interleave measures them."""
-
-Times = dict[str, float]
-"""Seconds of each arm; gradbench, which pairs, gives 1 to the baseline."""
-
-
-# --- The instruments ------------------------------------------------------------------------------
-
-
-def by_gradbench(block: Block, seconds: float) -> Times:
-    """Interleave rounds on fresh allocations, zeroing and controls in the same seconds."""
-    measured = measure_block(block, lambda *_: None)
-    for outcome in measured.outcomes:
-        if outcome.status != "ok":
-            raise RuntimeError(f"{outcome.cell.name} is {outcome.status}: {outcome.reason}")
-    assert measured.isolated is not None
-    names = {str(cell.role): cell.name for cell in block.cells}
-    paired = Paired(measured.isolated.samples, names[ARMS[0]])
-    return {arm: paired.ratio(names[arm], names[ARMS[0]]).estimate for arm in ARMS[1:]} | {
-        ARMS[0]: 1.0
-    }
-
-
-def calls(block: Block) -> dict[str, Callable[[], object]]:
-    """Bind the arms to fresh tensors, which they share; each call returns when its work is done."""
-    axes = instantiate_axes(block)
-    module, batch = build_model(block, axes)
-    named = dict(module.named_parameters())
-    shapes = [named[name].shape for name in trained_parameters(module, batch)]
-    where, zeroing = axes.device.torch_device, axes.zeroings[block.default_zeroing]
-    tensors = Tensors.allocate(shapes, getattr(torch, block.dtype), where, axes.rule)
-    bound: dict[str, Callable[[], object]] = {}
-    for cell in block.cells:
-        if cell.role in ARMS:
-            strategy = axes.strategies[cell.strategy]
-            step, _ = bind_with_gradients(strategy, zeroing, axes.rule, tensors)
-            bound[cell.role] = step if where.type == "cpu" else partial(finish, step)
-    return {arm: bound[arm] for arm in ARMS}
-
-
-def finish(step: Callable[[], object]) -> None:
-    """Make a step and wait for it, as tools that know no device need it."""
-    step()
-    torch.cuda.synchronize()
-
-
-def by_timer(block: Block, seconds: float, *, adaptive: bool) -> Times:
-    """Time one arm after another, as Timer's recipe shows it: medians."""
-    threads = torch.get_num_threads()  # Timer sets one thread unless told
-    medians = {}
-    for arm, call in calls(block).items():
-        timer = Timer("f()", globals={"f": call}, num_threads=threads)
-        share = seconds / len(ARMS)
-        medians[arm] = (
-            timer.adaptive_autorange(max_run_time=share)  # may stop early
-            if adaptive
-            else timer.blocked_autorange(min_run_time=share)
-        ).median
-    return medians
-
-
-def by_pytest_benchmark(block: Block, seconds: float) -> Times:
-    """Use the fixture as a test would, with its defaults but for the time: medians."""
-    from pytest_benchmark.fixture import BenchmarkFixture
-
-    def silent(*_: object, **__: object) -> None:
-        return None
-
-    make: Any = BenchmarkFixture  # not annotated
-    taken = inspect.signature(BenchmarkFixture.__init__).parameters
-    medians = {}
-    for arm, call in calls(block).items():
-        given: dict[str, Any] = {
-            **dict.fromkeys(name for name in taken if name not in ("self", "group")),
-            "node": SimpleNamespace(name="update", nodeid="update"),
-            "timer": SimpleNamespace(target=time.perf_counter),
-            **{"disable_gc": False, "warmup": False, "warmup_iterations": 100_000},
-            **{"min_rounds": 5, "min_time": 0.000005, "max_time": seconds / len(ARMS)},
-            **{"calibration_precision": 10, "disabled": False},
-            **{"add_stats": silent, "warner": silent},
-            "logger": SimpleNamespace(debug=silent, warning=silent, info=silent),
-        }
-        benchmark = make(**{name: value for name, value in given.items() if name in taken})
-        benchmark(call)
-        medians[arm] = float(benchmark.stats.stats.median)
-    return medians
-
-
-def by_pyperf(block: Block, seconds: float) -> Times:
-    """Take means over fresh processes of a few long values in each.
-
-    pyperf's own manager starts an interpreter for each, and importing torch takes longer than the
-    values do. Here they are forked from one that has imported it and computed nothing.
-    """
-    answer = subprocess.run(
-        [sys.executable, "-c", _BEGIN, __file__, str(seconds)],
-        input=json.dumps(asdict(block)).encode(),
-        env=dict([COUNTED_BY_NVML]) | os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-    )
-    if answer.returncode:
-        raise RuntimeError(answer.stderr.decode(errors="replace").strip().splitlines()[-1])
-    means: Times = json.loads(answer.stdout.splitlines()[-1])
-    return means
-
-
-_BEGIN = """
-import json, sys
-from pathlib import Path
-import pyperf, torch._dynamo  # which an optimizer imports
-from gradbench.observing.experiment import load_file
-load_file(Path(sys.argv[1])).fork_pyperf(json.load(sys.stdin), float(sys.argv[2]))
-"""
-
-
-def fork_pyperf(given: dict[str, Any], seconds: float) -> None:
-    """Fork processes while seconds of sampling are left, and print the means of their values."""
-    block = Block(**{**given, "cells": tuple(Cell(**cell) for cell in given["cells"])})
-    fork = partial(ProcessPoolExecutor, 1, mp_context=multiprocessing.get_context("fork"))
-
-    def ask(arm: str, *options: str) -> tuple[int, list[float], float]:
-        with fork() as pool:
-            return pool.submit(pyperf_worker, block, arm, options).result()
-
-    chosen = {arm: ask(arm, "--calibrate-loops") for arm in ARMS}
-    spent, longest = sum(took_s for *_, took_s in chosen.values()), 0.0
-    values: dict[str, list[float]] = {arm: [] for arm in ARMS}
-    while not longest or spent + longest <= seconds:
-        round_s = 0.0
-        for arm in ARMS:
-            loops = chosen[arm][0]
-            _, seen, took_s = ask(arm, "--loops", str(loops), "--warmups=1", "--values=3")
-            values[arm] += seen
-            round_s += took_s
-        spent, longest = spent + round_s, max(longest, round_s)
-    print(json.dumps({arm: float(np.mean(seen)) for arm, seen in values.items()}))
-
-
-def pyperf_worker(block: Block, arm: str, options: Sequence[str]) -> tuple[int, list[float], float]:
-    """Run pyperf's worker in this process: its loops per value, its values, the seconds it took."""
-    import pyperf
-
-    if block.threads is not None:
-        torch.set_num_threads(block.threads)
-    call = calls(block)[arm]
-    start = time.perf_counter()
-    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it finds
-        runner = pyperf.Runner()
-        runner.parse_args(["--worker", "--quiet", *options])
-        benchmark = runner.bench_func(arm, call)
-    took_s = time.perf_counter() - start
-    loops = benchmark.get_metadata().get("calibrate_loops", 0)
-    return int(loops), [] if loops else [float(value) for value in benchmark.get_values()], took_s
-
-
-INSTRUMENTS: Mapping[str, Callable[[Block, float], Times]] = {
-    OWN: by_gradbench,
-    f"{TIMER}, blocked": partial(by_timer, adaptive=False),
-    f"{TIMER}, adaptive": partial(by_timer, adaptive=True),
-    "pytest-benchmark": by_pytest_benchmark,
-    "pyperf": by_pyperf,
+OWN, PYPERF = "gradbench", "pyperf"
+INSTRUMENTS = (OWN, *SAMPLING, PYPERF)
+PACKAGES = {"pytest-benchmark": "pytest_benchmark", "tests/benchmarks": "pytest_benchmark"} | {
+    PYPERF: "pyperf"
 }
+"""What has to be installed, by instrument."""
 
+AIMS: Mapping[int, Mapping[str, float]] = {
+    0: dict.fromkeys(INSTRUMENTS[1:], 1.0),
+    2: {"Timer, blocked": 0.1, "Timer, adaptive": 0.1, "pytest-benchmark": 1.0},
+}
+"""By number of busy processes and instrument: of its spread, what gradbench's may be at most."""
 
-# --- The comparison -------------------------------------------------------------------------------
+Instruments = Mapping[str, Instrument]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,26 +83,23 @@ class Compared(Observation):
     """What the instruments said of one pair under one load.
 
     Args:
-        repeats: JSON: by instrument, for each repeat, the ratio and the seconds that it took.
+        repeats: JSON: by instrument, for each repeat, the ratio, the seconds that it took, and of
+            gradbench the ends of the interval.
     """
 
     repeats: str
 
 
-Said = Mapping[str, Sequence[tuple[float, float]]]
-"""By instrument: the ratio of each repeat, and the seconds that it took, set-up included."""
-
-
 def observe(
     device: torch.device,
-    repeats: int = 5,
-    seconds: float = 2.0,
-    hogs: Sequence[int] = (0, 2),
+    repeats: int = 8,
+    seconds: float = 4.0,
+    hogs: Sequence[int] = (0, 1, 2, 3),
     without: Sequence[str] = (),
     model: str = "mlp_small",
     rule: str = "sgd",
 ) -> Iterator[Observation]:
-    """Have all instruments measure by turns, and hold gradbench's spread against Timer's."""
+    """Have all instruments measure by turns, and judge gradbench's spread and its intervals."""
     if repeats < 2:
         raise BadRequest(f"repeats={repeats}: choose 2 or more, a spread needs two")
     if not 0 < seconds < 86_400:
@@ -264,11 +109,9 @@ def observe(
     for name in without:
         if name not in INSTRUMENTS:
             raise BadRequest(f"without={name}: choose from {', '.join(map(repr, INSTRUMENTS))}")
-    used = {name: measure for name, measure in INSTRUMENTS.items() if name not in without}
-    for name in list(used):
-        package = name.replace("-", "_")
-        if name in ("pytest-benchmark", "pyperf") and importlib.util.find_spec(package) is None:
-            del used[name]
+    used = []
+    for name in (name for name in INSTRUMENTS if name not in without):
+        if name in PACKAGES and importlib.util.find_spec(PACKAGES[name]) is None:
             yield Observation(
                 case=name,
                 expected="measures",
@@ -276,21 +119,43 @@ def observe(
                 verdict=Verdict.skipped,
                 message="it is not installed: pip install 'torch-gradbench[instruments]'",
             )
+        else:
+            used.append(name)
     block = plan(device, seconds, model, rule)
     names = {cell.role: cell.strategy for cell in block.cells}
     pairs = {
         "candidate": f"{names['baseline']} / {names['candidate']}",
         "twin": f"{names['baseline']} / {names['baseline']}, again",
     }
+    loads = sorted(set(hogs))
+    gc.collect()
+    gc.freeze()  # what is imported is no garbage: looking through it would take gradbench's time
+    with ExitStack() as stack:
+        pyperf = {PYPERF: stack.enter_context(pyperf_server())} if PYPERF in used else {}
+
+        def under_a_load() -> Instruments:
+            every: Instruments = {OWN: Gradbench(), **SAMPLING, **pyperf}
+            return {name: every[name] for name in used}
+
+        seen = measure(block, {load: under_a_load() for load in loads}, repeats, seconds)
     source = f"gradbench's own aim; {model} · {rule}, {seconds:g} s for each instrument"
-    for (load, arm), said in measure(block, used, repeats, seconds, sorted(set(hogs))).items():
-        yield judge(load, pairs[arm], said, source)
+    for arm, pair in pairs.items():
+        quietest = seen[loads[0], arm].get(OWN)
+        truth = 1.0 if arm == "twin" else middle(quietest) if quietest else None
+        for load in loads:
+            said = seen[load, arm]
+            yield judge_intervals(load, pair, said, truth, loads[0], source)
+            if load in AIMS:
+                yield judge_spread(load, pair, said, source)
 
 
 def plan(device: torch.device, seconds: float, model: str, rule: str) -> Block:
     """Plan the block: its baseline, that again, and the updates by lists of tensors."""
     index = [f"device.index={device.index or 0}"] if device.type == "cuda" else []
-    settings = {"budget_s": seconds, "training_share": 0.0, "training_steps": 1}
+    settings = {
+        **{"budget_s": seconds, "training_share": 0.0, "training_steps": 1},
+        "precision": 1e-6,  # all of the time is to be used
+    }
     return plan_block(
         compose_configuration(
             [
@@ -305,47 +170,85 @@ def plan(device: torch.device, seconds: float, model: str, rule: str) -> Block:
 
 def measure(
     block: Block,
-    instruments: Mapping[str, Callable[[Block, float], Times]],
+    instruments: Mapping[int, Instruments],
     repeats: int,
     seconds: float,
-    loads: Sequence[int],
+    beside: Callable[[int], AbstractContextManager[object]] = busy,
 ) -> dict[tuple[int, str], Said]:
-    """Repeat the measurement: loads by turns, so that drift favours none, instruments at random."""
-    said: dict[tuple[int, str], dict[str, list[tuple[float, float]]]] = {
-        (load, arm): {name: [] for name in instruments} for load in loads for arm in ARMS[1:]
+    """Repeat the measurement: loads by turns, so that drift favours none, instruments at random.
+
+    Args:
+        block: What to measure.
+        instruments: By load, in busy processes, and name.
+        repeats: How often, under each load.
+        seconds: Wall time of each measurement.
+        beside: Keeps that many processes busy.
+
+    Returns:
+        By load and arm, what every instrument said.
+    """
+    said: dict[tuple[int, str], dict[str, list[Reading]]] = {
+        (load, arm): {name: [] for name in named}
+        for load, named in instruments.items()
+        for arm in ARMS[1:]
     }
     order = np.random.default_rng(block.seed)
     for repeat in range(repeats):
-        for load in loads:
-            with busy(load):
-                for name in order.permutation(list(instruments)):
-                    start = time.perf_counter()
-                    times = instruments[name](replace(block, seed=block.seed + repeat), seconds)
-                    took_s = time.perf_counter() - start
+        for load, named in instruments.items():
+            with beside(load):
+                for name in order.permutation(list(named)):
+                    answer = named[name](replace(block, seed=block.seed + repeat), seconds)
                     for arm in ARMS[1:]:
-                        said[load, arm][name].append((times[ARMS[0]] / times[arm], took_s))
+                        said[load, arm][name].append(answer[arm])
     return {key: dict(by_name) for key, by_name in said.items()}
 
 
-def judge(load: int, pair: str, said: Said, source: str = "") -> Observation:
-    """Hold the spread of gradbench against that of the better Timer."""
-    logs = {name: np.log([ratio for ratio, _ in told]) for name, told in said.items()}
-    spreads = {name: float(np.std(values, ddof=1)) for name, values in logs.items()}
-    share = QUIET_SHARE if load == 0 else BUSY_SHARE
-    own = spreads.get(OWN)
-    timer = min((s for name, s in spreads.items() if name.startswith(TIMER)), default=None)
-    verdict, outcome = Verdict.skipped, "one of them was left out"
-    if own is not None and timer is not None:
-        verdict = claim(own <= share * timer)
-        outcome = f"{own / timer:.2f} times"
+def judge_intervals(
+    load: int, pair: str, said: Said, truth: float | None, least: int, source: str
+) -> Observation:
+    """Hold gradbench's intervals against what it says under the least load, 1 of a twin."""
+    own = said.get(OWN)
+    verdict, outcome, message = Verdict.skipped, "gradbench was left out", ""
+    if own is not None and truth is not None:
+        held = sum(reading.holds(truth) for reading in own)
+        verdict, outcome = claim(enough_hold(held, len(own))), f"{held} of {len(own)} hold it"
+        widths = [r.high / r.low for r in own if r.low and r.high is not None]
+        message = (
+            f"gradbench says {middle(own):.3f}, {load_name(least)} {truth:.3f}; its intervals are "
+            f"{percent(float(np.median(widths)) - 1) if widths else '∞'} wide"
+        )
     return Compared(
-        case=f"{load_name(load)}: {pair}",
-        expected=f"a spread of {share:g} times Timer's at most",
+        case=f"{load_name(load)}: interval of {pair}",
+        expected="95 % of gradbench's intervals hold what is right",
+        outcome=outcome,
+        verdict=verdict,
+        message=message,
+        source=source,
+        repeats=written(said),
+    )
+
+
+def judge_spread(load: int, pair: str, said: Said, source: str) -> Observation:
+    """Hold the spread of gradbench against that of the others."""
+    spreads = {name: spread(readings) for name, readings in said.items()}
+    aims, own = AIMS[load], spreads.get(OWN)
+    compared = {name: spreads[name] for name in aims if name in spreads}
+    verdict, outcome = Verdict.skipped, "one of them was left out"
+    if own is not None and len(compared) == len(aims):
+        verdict = claim(all(own <= aims[name] * value for name, value in compared.items()))
+        least = min(compared, key=lambda name: aims[name] * compared[name])
+        outcome = f"{own / compared[least]:.2f} of that of {least}"
+    return Observation(
+        case=f"{load_name(load)}: spread of {pair}",
+        expected="gradbench's spread is at most "
+        + "; ".join(
+            f"{share:g} of that of {' and '.join(repr(n) for n in aims if aims[n] == share)}"
+            for share in sorted(set(aims.values()))
+        ),
         outcome=outcome,
         verdict=verdict,
         message="; ".join(f"{name} {percent(value)}" for name, value in spreads.items()),
         source=source,
-        repeats=json.dumps(said),
     )
 
 

@@ -13,8 +13,8 @@ from gradbench.observing.experiment import load_file
 from gradbench.report.calibration import found_text, load_of, percent, share_of
 from gradbench.report.markdown import markdown_table
 from gradbench.request.schema import experiments_folder
-from gradbench.results.load import load
-from gradbench.terminal.console import check_folders
+from gradbench.results.load import load_readable
+from gradbench.terminal.console import load_or_exit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,14 +105,8 @@ def main(
     paths: Annotated[list[Path], typer.Argument(help="Folders of results.")],
 ) -> None:
     """Write the page of stored calibrations."""
-    import pandas as pd
-
-    check_folders(paths)
-    rows = pd.concat([load(path, "calibrations") for path in paths], ignore_index=True)
-    if rows.empty:
-        typer.echo(f"no calibrations below {', '.join(map(str, paths))}", err=True)
-        raise typer.Exit(2)
-    planted = pd.concat([load(path, "planted_work") for path in paths], ignore_index=True)
+    rows = load_or_exit(paths, "calibrations")
+    planted, _ = load_readable(paths, "planted_work")
     sys.stdout.write(coverage_page(rows, planted))
 
 

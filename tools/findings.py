@@ -26,9 +26,8 @@ from gradbench.report.observations import (
     rows_of,
 )
 from gradbench.request.schema import configuration_folder, experiments_folder
-from gradbench.results.load import load
 from gradbench.results.observations import ADDED
-from gradbench.terminal.console import check_folders
+from gradbench.terminal.console import load_or_exit
 
 _COLUMNS = {"case": "case", "expected": "expected", "outcome": "seen", "message": "evidence"}
 _HEAD = """\
@@ -238,12 +237,7 @@ def main(
     paths: Annotated[list[Path], typer.Argument(help="Folders of results.")],
 ) -> None:
     """Write the page of what stored experiments found."""
-    check_folders(paths)
-    rows = [row for path in paths for row in rows_of(load(path, "observations"))]
-    if not rows:
-        typer.echo(f"no observations below {', '.join(map(str, paths))}", err=True)
-        raise typer.Exit(2)
-    sys.stdout.write(findings_page(rows))
+    sys.stdout.write(findings_page(rows_of(load_or_exit(paths, "observations"))))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,28 +10,34 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from gradbench.observing.readings import logarithms, middle, read, spread
 from gradbench.report.calibration import percent
 from gradbench.report.markdown import markdown_table
 from gradbench.report.observations import Row, by_trial, rows_of
-from gradbench.results.load import load
-from gradbench.terminal.console import check_folders
+from gradbench.terminal.console import load_or_exit
 
 _HEAD = """\
 # Against what people use
 
 Written by `make instruments`, from rows that `python -m gradbench +experiment=instruments` stored;
 every figure below is measured. In each repeat all instruments measure, in random order, on
-allocations of their own.
+allocations of their own, and each for the same seconds of wall time.
 """
 _FOOT = """\
 **Spread** is the standard deviation of the log ratio over repeats, **IQR** its interquartile range.
 **Bias** is the mean log ratio less the truth: 1 for a call against itself; for another pair the
-median of all instruments' medians under the least load, so that none sets it alone. *Timer* is
-`torch.utils.benchmark.Timer` with `blocked_autorange` or `adaptive_autorange` (which may stop
-early), medians; *pytest-benchmark* is its fixture with its defaults, medians; *pyperf* is its
-runner in fresh processes, means, with the processes forked from one that has imported torch, so
-that imports cost it no budget; *gradbench* is its isolated protocol with its zeroing and controls
-in the same budget. **Wall** is what a repeat took, set-up included.
+median of all instruments' medians under the least load, so that none sets it alone. **Holds** is
+in how many repeats gradbench's interval holds what gradbench says under the least load, or 1 for a
+call against itself. **Wall** is what a repeat took, from the bound calls to the answer: its mean.
+
+*Timer* is `torch.utils.benchmark.Timer` with `blocked_autorange` or `adaptive_autorange`, which
+stops early and is then asked again: medians of all samples. *pytest-benchmark* is its fixture with
+its defaults, its rounds cut off when the time is over: medians. *tests/benchmarks* is how this
+repository's benchmarks use that fixture: one call a round, nine turns on fresh tensors, medians.
+*pyperf* is its runner in fresh processes while time is left, means; the processes are forked from
+one that has imported torch, so that imports cost it nothing. *gradbench* is its isolated protocol
+with its zeroing and controls; building the model and verifying are part of its time, and its budget
+is so much less.
 """
 
 
@@ -46,16 +51,18 @@ def instruments_page(rows: Sequence[Row]) -> str:
         Markdown.
     """
     parts = [_HEAD]
-    for trial in by_trial(row for row in rows if row["repeats"]).values():
-        first = trial[0]
+    for trial in by_trial(row for row in rows if row["verdict"] != "failed").values():
+        compared = [row for row in trial if row["repeats"]]
+        if not compared:
+            continue
+        first = compared[0]
         parts += [
             f"## {first['device_name']}, {first['threads']:.0f} threads",
             f"{first['host']}, {first['device']}, torch {first['torch_version']}, "
             f"{first['recorded_at'][:10]}; {first['source'].partition('; ')[2]}.",
-            _table(trial),
+            _table(compared),
             "\n".join(
-                f"- {row['case']}: gradbench's spread is {row['outcome']} the better Timer's; the "
-                f"aim, {row['expected']}, is {row['verdict']}."
+                f"- {row['case']}: {row['expected']}. {row['outcome']}: {row['verdict']}."
                 for row in trial
             ),
         ]
@@ -66,32 +73,34 @@ def _table(trial: Sequence[Row]) -> str:
     """Sum up the repeats of each instrument, the least scattered first."""
     truths: dict[str, float] = {}
     lines = []
-    for row in trial:  # the least load comes first
-        load_name, _, pair = row["case"].partition(": ")
-        said = json.loads(row["repeats"])
-        logs = {name: np.log([ratio for ratio, _ in told]) for name, told in said.items()}
-        agreed = float(np.median([np.median(values) for values in logs.values()]))
+    for row in trial:  # of each pair the least load comes first
+        load_name, _, interval = row["case"].partition(": ")
+        pair = interval.removeprefix("interval of ")
+        said = read(row["repeats"])
+        agreed = float(np.log(np.median([middle(readings) for readings in said.values()])))
         truth = truths.setdefault(pair, 0.0 if pair.endswith("again") else agreed)
-        for name, values in sorted(logs.items(), key=lambda item: float(item[1].std())):
+        for name, readings in sorted(said.items(), key=lambda item: spread(item[1])):
+            values = logarithms(readings)
             low, high = np.quantile(values, [0.25, 0.75])
-            figures = (values.std(ddof=1), high - low, values.mean() - truth)
+            figures = (spread(readings), high - low, values.mean() - truth)
+            held = row["outcome"].partition(" hold")[0] if readings[0].low is not None else "–"
             lines.append(
                 [
-                    *(load_name, pair, name, str(len(values)), f"{np.exp(np.median(values)):.3f}"),
+                    *(load_name, pair, name, str(len(readings)), f"{middle(readings):.3f}"),
                     *(percent(float(figure)) for figure in figures),
-                    f"{np.mean([took_s for _, took_s in said[name]]):.1f} s",
+                    held,
+                    f"{np.mean([reading.wall_s for reading in readings]):.1f} s",
                 ]
             )
-    heads = ["load", "pair", "instrument", "repeats", "ratio", "spread", "IQR", "bias", "wall"]
-    return markdown_table(heads, lines)
+    heads = ["load", "pair", "instrument", "repeats", "ratio", "spread", "IQR", "bias"]
+    return markdown_table([*heads, "holds", "wall"], lines)
 
 
 def main(
     paths: Annotated[list[Path], typer.Argument(help="Folders of results.")],
 ) -> None:
     """Write the page of stored comparisons."""
-    check_folders(paths)
-    rows = [row for path in paths for row in rows_of(load(path, "observations"))]
+    rows = rows_of(load_or_exit(paths, "observations"))
     if not any(row["repeats"] for row in rows):
         typer.echo(f"no comparison of instruments below {', '.join(map(str, paths))}", err=True)
         raise typer.Exit(2)

@@ -45,11 +45,11 @@ def keep_run(run: Path, reference: Path) -> Path:
     if not run.is_dir():
         raise BadRequest(f"no such folder: {run}")
     files = {table: readable_files(run, table) for table in KEPT}
-    if not files["cells"].readable:
-        raise BadRequest(f"no cells below {run}: give the folder of one run")
     left_out = [file for found in files.values() for file in found.left_out]
     if left_out:
         raise BadRequest(f"not kept: {'; '.join(map(str, left_out))}")
+    if not files["cells"].readable:
+        raise BadRequest(f"no cells below {run}: give the folder of one run")
     target = reference / run.resolve().name
     reference.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=reference) as scratch:

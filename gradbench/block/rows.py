@@ -50,6 +50,8 @@ class _Figures:
         self._elements = sum(shape.numel() for shape in measured.shapes)
         self._traffic = traffic_bytes(rule, measured.shapes, getattr(torch, block.dtype))
         self._operations = sum(rule.operations(shape) for shape in measured.shapes)
+        inner = filter(None, map(rule.inner_dtype_of, measured.shapes))
+        self._inner = next((str(dtype).removeprefix("torch.") for dtype in inner), None)
         estimates = self._estimates
         self._right = right_cells(measured)
         self._based = block.cells[0].name in self._right
@@ -80,6 +82,7 @@ class _Figures:
         if measured.shapes:
             row |= {"parameters": self._elements, "tensors": len(measured.shapes)}
             row["untrained"] = measured.untrained
+            row["inner_dtype"] = self._inner
         if outcome.verdict is not None:
             row |= _verified(outcome.verdict)
         if outcome.examination is not None:
@@ -117,6 +120,7 @@ class _Figures:
             computed.get("operations_per_s"), computed.get("ceiling_operations_per_s")
         )
         computes = (of_operations or 0.0) > (of_bytes or 0.0)
+        used = of_operations if computes else of_bytes
         dispatch_s = self._measured.dispatch_s.get(cell.name)
         left = None if dispatch_s is None else dispatch_s / update.estimate
         key: tuple[str, Phase] = (cell.name, "update")
@@ -135,14 +139,10 @@ class _Figures:
             "bandwidth_bytes_per_s": bandwidth,
             "ceiling_bytes_per_s": ceiling,
             **computed,
-            "roofline_fraction": of_operations if computes else of_bytes,
+            "roofline_fraction": used,
             "dispatch_s": dispatch_s,
             "dispatch_fraction": left,
-            "bottleneck": bottleneck(
-                left,
-                computes=computes,
-                roofline_fraction=of_operations if computes else of_bytes,
-            ),
+            "bottleneck": bottleneck(left, computes=computes, roofline_fraction=used),
         }
 
     def _over_fastest(self, cell: Cell) -> Interval | None:

@@ -184,6 +184,10 @@ def _samples_text(row: dict[Any, Any]) -> str:
     return f"{used} of {text.count(row['taken'])} samples{runs}"
 
 
+_EPSILON = {"bfloat16": 2.0**-7, "float16": 2.0**-10, "float32": 2.0**-23, "float64": 2.0**-52}
+"""Of the floating types of a block: what an ulp of one is in another's."""
+
+
 def _verified_text(row: dict[Any, Any]) -> str:
     """Say what verification found."""
     if row["status"] == APPROXIMATE:
@@ -192,8 +196,13 @@ def _verified_text(row: dict[Any, Any]) -> str:
         return f"{row['status']}: {row['reason'] or 'no reason given'}"
     found = "verified"
     if known(row["max_ulp_error"]):
-        error, limit = text.number(row["max_ulp_error"]), text.number(row["tolerance_ulps"])
-        found = f"{error} of {limit} ulp"
+        inner = row["inner_dtype"]
+        coarser = isinstance(inner, str) and inner != row["dtype"]
+        unit = _EPSILON[inner] / _EPSILON[row["dtype"]] if coarser else 1.0
+        error, limit = (
+            text.number(row[name] / unit) for name in ("max_ulp_error", "tolerance_ulps")
+        )
+        found = f"{error} of {limit} ulp" + (f" of {inner}" if coarser else "")
     if known(row["power"]) and row["power"] < WEAK:
         found += f", weakly: a mutant is {row['power']:.2g} tolerances away"
     return found
@@ -210,13 +219,17 @@ def _bottleneck(row: dict[Any, Any]) -> str:
     """Say what the time goes into, with its evidence; older files do not know."""
     if not isinstance(row["bottleneck"], str):
         return text.UNKNOWN
-    share = text.percent(row["dispatch_fraction"])
     used = row["roofline_fraction"]
-    ceiling = f", {100 * used:.0f} % of the ceiling" if known(used) else ""
     name = of_ceiling(row["bottleneck"], used)  # older files knew no overhead
-    computes = row["bottleneck"] == "compute" or (name == "overhead" and known(row["operations"]))
-    without = "operations" if computes else "bytes"
-    return f"{name}: {share} left without the {without}{ceiling}"
+    evidence = []
+    if known(row["dispatch_fraction"]):  # not of what would be compiled anew for small tensors
+        computes = row["bottleneck"] == "compute"
+        computes |= name == "overhead" and known(row["operations"])
+        without = "operations" if computes else "bytes"
+        evidence.append(f"{text.percent(row['dispatch_fraction'])} left without the {without}")
+    if known(used):
+        evidence.append(f"{100 * used:.0f} % of the ceiling")
+    return f"{name}: {', '.join(evidence)}"
 
 
 def _difference(row: dict[Any, Any]) -> str:

@@ -6,6 +6,7 @@ import math
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -61,6 +62,8 @@ def run_jobs(
             given.append(f"{key}={value}")
     sys.argv = ["gradbench", *given]
     PrepareMultirun.ahead = staticmethod(ahead)
+    # That of hydra-submitit-launcher, whose options ours has, is the one that is wanted.
+    warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_local' is validated against")
     application = hydra.main(
         version_base="1.3", config_path=str(configuration_folder()), config_name="config"
     )(job)

@@ -252,6 +252,14 @@ CELLS = (
     ),
     Column("tolerance_ulps", REAL, "ulp", "Largest error that a right strategy may have there."),
     Column(
+        "inner_dtype",
+        TEXT,
+        "",
+        "Narrowest type that the rule computes in, where it is not `dtype`, whose ulps the two "
+        "above are in: Muon's bfloat16.",
+        added=True,
+    ),
+    Column(
         "power",
         REAL,
         "",
@@ -380,7 +388,7 @@ CELLS = (
         REAL,
         "s",
         "Time of the same update on as many tensors of two elements each, or of few where the "
-        "rule needs them in their shape.",
+        "rule needs them in their shape; null where those would be compiled anew.",
         added=True,
     ),
     Column(
@@ -397,7 +405,8 @@ CELLS = (
         "What the time goes into: dispatch (`dispatch_fraction` of 2/3 or more), mixed (more than "
         "1/3), bandwidth or compute (whichever ceiling is nearer, used by 1/3 or more) or overhead "
         "(neither: temporaries, further passes over memory, new pages, small kernels, neighbours); "
-        "null where unknown.",
+        "null where unknown. Without `dispatch_fraction` it is known where `roofline_fraction` is "
+        "2/3 or more.",
         added=True,
     ),
     Column(

@@ -148,6 +148,19 @@ def find_files(paths: str | Path | Iterable[str | Path], table: str) -> list[Pat
     return sorted(found.values(), key=str)
 
 
+def run_folder(file: Path) -> Path:
+    """Name the folder of the run that a file of a table is in.
+
+    Args:
+        file: ``RUN/TABLE/NAME.parquet``, or the end of that, relative to the working directory.
+
+    Returns:
+        RUN.
+    """
+    whole = file if len(file.parts) > 2 else file.absolute()
+    return whole.parents[1]
+
+
 def _below(root: Path, table: str) -> list[Path]:
     if not root.exists():
         raise FileNotFoundError(f"no such file or folder: {root}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gradbench.results.files import LeftOut, find_files
+from gradbench.results.files import LeftOut, find_files, run_folder
 from gradbench.results.load import load_readable
 
 
@@ -26,7 +26,7 @@ def explain_nothing(paths: Sequence[Path], left_out: Sequence[LeftOut], what: st
         return f"no {what} below {where}: left out " + "; ".join(map(str, left_out))
     runs, _ = load_readable(paths, "runs")
     unfinished = {
-        file.parents[1].name
+        run_folder(file).name
         for table in ("samples", "gradients")
         for file in find_files(paths, table)
     }

@@ -132,7 +132,8 @@ _INSTRUMENTS = (
         "repeats",
         TEXT,
         "",
-        "JSON: by instrument, for each repeat, the ratio that it said and the seconds it took.",
+        "JSON: by instrument, for each repeat, the ratio that it said, the seconds it took, and of "
+        "gradbench the ends of the ratio's 95 % interval.",
         added=True,
     ),
 )

@@ -10,7 +10,14 @@ from typing import Any
 
 from gradbench.request.block import safe
 from gradbench.request.versions import Versions, without_versions
-from gradbench.results.files import LeftOut, UnreadableFile, check_file, find_files, read_file
+from gradbench.results.files import (
+    LeftOut,
+    UnreadableFile,
+    check_file,
+    find_files,
+    read_file,
+    run_folder,
+)
 from gradbench.results.schema import CELL, OBSERVATION, RUN, TABLES
 from gradbench.results.status import TIMED
 
@@ -80,7 +87,10 @@ def overview(paths: Iterable[str | Path]) -> tuple[list[RunOverview], list[LeftO
     roots, found, left_out = list(paths), dict[Path, _Found](), list[LeftOut]()
     for table in TABLES:
         for file in find_files(roots, table):
-            run = found.setdefault(file.parents[1], _Found())
+            place = file.absolute().parent.name
+            if place != table and place in TABLES:  # a file that was given is found for each table
+                continue
+            run = found.setdefault(run_folder(file), _Found())
             try:
                 _add(run, table, file)
             except UnreadableFile as error:

@@ -23,7 +23,8 @@ def bottleneck(
     d = dispatch_fraction is the share of the time that is left when the bytes are taken away and
     the calls stay: dispatch for d ≥ 2/3, mixed for d > 1/3. Below, the size of the tensors
     decides: bandwidth, or compute where operations per second are nearer to their ceiling than
-    bytes are, if that ceiling is what is reached (:func:`of_ceiling`).
+    bytes are, if that ceiling is what is reached (:func:`of_ceiling`). Where d is not measured, it
+    is at most what the ceiling leaves.
 
     Args:
         dispatch_fraction: Time of the update on two elements per tensor over its time, which noise
@@ -33,7 +34,7 @@ def bottleneck(
 
     Returns:
         ``dispatch``, ``bandwidth``, ``compute``, ``overhead`` or ``mixed``; None where the share
-        is unknown.
+        is unknown, and may be above 1/3.
 
     Source: S. Williams, A. Waterman, D. Patterson, "Roofline: an insightful visual performance
         model for multicore architectures", CACM 52(4), 2009, for memory; H. He, "Making Deep
@@ -41,13 +42,20 @@ def bottleneck(
         tensors that must be moved nor computing. Of it, what does not grow with the tensors' size
         is dispatch.
     """
-    if dispatch_fraction is None or not dispatch_fraction >= 0:
+    if dispatch_fraction is None:
+        known = roofline_fraction is not None and roofline_fraction >= 1 - SIZE_BOUND
+        return _ceiling(computes) if known else None
+    if not dispatch_fraction >= 0:
         return None
     if dispatch_fraction >= DISPATCH_BOUND:
         return "dispatch"
     if dispatch_fraction > SIZE_BOUND:
         return "mixed"
-    return of_ceiling("compute" if computes else "bandwidth", roofline_fraction)
+    return of_ceiling(_ceiling(computes), roofline_fraction)
+
+
+def _ceiling(computes: bool) -> str:
+    return "compute" if computes else "bandwidth"
 
 
 def of_ceiling(named: str, roofline_fraction: float | None) -> str:

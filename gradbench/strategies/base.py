@@ -76,6 +76,11 @@ class Strategy(Protocol):
         """How many tensors of each parameter's size a cell holds for itself while it is bound."""
         return 0
 
+    @property
+    def shapes_compiled(self) -> bool:
+        """Whether tensors of other shapes are compiled anew, which may take seconds."""
+        return False
+
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
         """Say why the strategy cannot run.
 

@@ -45,6 +45,10 @@ class OptimizerCompiled(Strategy):
         """The keywords given to torch.optim."""
         return {} if self.foreach is None else {"foreach": self.foreach}
 
+    @property
+    def shapes_compiled(self) -> bool:
+        return True
+
     def supports(self, rule: Rule, device: torch.device, dtype: torch.dtype) -> str | None:
         refused = optimizer_refusal(rule, device, dtype, self.implementation)
         missing = refused or compiler_missing(device)

@@ -7,6 +7,7 @@ own task with it.
 from __future__ import annotations
 
 import gc
+import importlib
 import multiprocessing
 import os
 import signal
@@ -182,6 +183,7 @@ def _live(task: Task, sender: Connection, errors: Connection, path: list[str]) -
     _end_with_parent()
     _be_first_to_go()
     gc.freeze()  # what the server imported: each collection would go through it again
+    _lock_bars_by_thread()
     sys.path[:] = path  # where the request's own modules are
     _redirect_output(errors)
     last = 0.0
@@ -222,6 +224,15 @@ def _be_first_to_go() -> None:
     """Where memory runs out, have Linux end this process rather than the one that goes on."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
+
+
+def _lock_bars_by_thread() -> None:
+    """Keep tqdm, of which torch.compile makes bars that nobody sees, from taking a semaphore.
+
+    A worker that is ended cannot give it back, and multiprocessing would warn of it at the end.
+    """
+    with suppress(ImportError):
+        importlib.import_module("tqdm.std").tqdm.set_lock(threading.RLock())
 
 
 def _redirect_output(errors: Connection) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext
 
 PRELOADED = [
@@ -70,7 +70,11 @@ def end_unused(pid: int) -> None:
 
 @contextmanager
 def sigint_blocked() -> Iterator[None]:
-    """Block SIGINT, which a terminal sends to all, in processes that are started meanwhile."""
+    """Block SIGINT, which a terminal sends to all, in processes that are started meanwhile.
+
+    The resource tracker goes first: multiprocessing unblocks SIGINT once it has started that.
+    """
+    resource_tracker.ensure_running()
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PIPE_WIDTH = 120
 
@@ -44,3 +48,28 @@ def check_folders(paths: Iterable[Path]) -> None:
         if not path.exists():
             typer.echo(f"no such folder: {path}", err=True)
             raise typer.Exit(2)
+
+
+def load_or_exit(paths: Sequence[Path], table: str) -> pd.DataFrame:
+    """Load what a script writes a page of, or end it.
+
+    Args:
+        paths: Folders that it was given.
+        table: Name of the table.
+
+    Returns:
+        One row at least; what could not be read is named on the standard error.
+
+    Raises:
+        typer.Exit: A folder is missing, or no row can be read; exit status 2, after one message.
+    """
+    from gradbench.results.incomplete import explain_nothing
+    from gradbench.results.load import load_readable
+
+    check_folders(paths)
+    rows, left_out = load_readable(paths, table)
+    if rows.empty:
+        typer.echo(explain_nothing(paths, left_out, table.replace("_", " ")), err=True)
+        raise typer.Exit(2)
+    complain(f"left out {file}" for file in left_out)
+    return rows

@@ -52,6 +52,8 @@ def dispatch_seconds(
     Returns:
         Seconds of one update by cell, the median of five samples, fewer where they take longer than
         0.1 s, less that of empty calls; taken once for each strategy and fate of the gradients.
+            Cells whose strategy would compile these shapes anew have none: that takes seconds, and
+            another graph need not have the same calls.
     """
     tensors = Tensors.allocate(small_shapes(rule, shapes), dtype, device.torch_device, rule)
     empty = time_empty_call(device, grouped=most_calls > 1)
@@ -59,6 +61,8 @@ def dispatch_seconds(
     known: dict[tuple[str, bool], float] = {}
     by_cell = {}
     for contender in contenders:
+        if contender.strategy.shapes_compiled:
+            continue
         key = (contender.cell.strategy, contender.zeroing.releases)
         with losses.catch("timing: dispatch", contender.cell.name):
             if key not in known:

@@ -22,7 +22,7 @@ from gradbench.verify.situations import (
     other_dtype,
 )
 from gradbench.verify.truth import follow
-from gradbench.verify.ulps import ulp
+from gradbench.verify.ulps import computed_unit, ulp
 
 LR_CHANGES = 2
 """Update, from 0, before which the learning rate is halved."""
@@ -95,7 +95,8 @@ class Trial:
         slots = [zero_slots(self._rule, parameter) for parameter in parameters]
         binding = strategy.bind(self._rule, parameters, slots)
         changes = self._situation.changes_lr and binding.set_lr is not None
-        judge = _Judge(lambda float32: self._truth(changes, float32), parts, self._dtype)
+        unit = computed_unit(self._rule, [torch.Size(part.shape) for part in parts], self._dtype)
+        judge = _Judge(lambda float32: self._truth(changes, float32), parts, self._dtype, unit)
         update = 0
         try:
             while judge.reason is None and update < hidden:
@@ -166,8 +167,9 @@ class _Judge:
         truth: Callable[[bool], list[list[Expected]]],
         parts: Sequence[Part],
         dtype: torch.dtype,
+        unit: tuple[float, str],
     ) -> None:
-        self._truth, self._parts, self._dtype = truth, parts, dtype
+        self._truth, self._parts, self._dtype, self._unit = truth, parts, dtype, unit
         self.reason: str | None = None
         self.float32_count = False
 
@@ -206,11 +208,12 @@ class _Judge:
                 far = excess(tensor.reshape(-1), value, tolerance, together=together)
                 if far.numel() and float(far.max()) > 1:
                     worst = int(far.argmax())
-                    unit = float(ulp(scale[worst], self._dtype))
+                    coarser, of = self._unit
+                    unit = coarser * float(ulp(scale[worst], self._dtype))
                     error = float((tensor.reshape(-1)[worst].double() - value[worst]).abs()) / unit
                     allowed = float(tolerance[worst]) / unit
                     found = (
-                        f"{subject} off by {error:.3g} ulp (at most {allowed:.3g}) "
+                        f"{subject} off by {error:.3g} ulp{of} (at most {allowed:.3g}) "
                         f"after {update + 1} updates"
                     )
                     break

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
+
+from gradbench.rules.base import Rule
 
 
 def ulp_error(actual: Tensor, expected: Tensor, scale: Tensor, dtype: torch.dtype) -> float:
@@ -40,3 +44,24 @@ def ulp(scale: Tensor, dtype: torch.dtype) -> Tensor:
     """
     limits = torch.finfo(dtype)
     return limits.eps * torch.exp2(torch.floor(torch.log2(scale.clamp_min(limits.tiny))))
+
+
+def computed_unit(
+    rule: Rule, shapes: Iterable[torch.Size], dtype: torch.dtype
+) -> tuple[float, str]:
+    """Give the unit that errors of a rule are told in: of the type that it computes in.
+
+    Args:
+        rule: The rule.
+        shapes: Of its parameters.
+        dtype: Theirs.
+
+    Returns:
+        An ulp of that type in ulps of ``dtype``, and the words for it; 1 and none where the rule
+        computes in ``dtype``.
+    """
+    inner = next(filter(None, map(rule.inner_dtype_of, shapes)), dtype)
+    if inner == dtype:
+        return 1.0, ""
+    unit = torch.finfo(inner).eps / torch.finfo(dtype).eps
+    return unit, f" of {str(inner).removeprefix('torch.')}"

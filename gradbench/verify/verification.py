@@ -12,6 +12,7 @@ from torch.nn import Parameter
 
 from gradbench.strategies.base import Strategy
 from gradbench.verify.deviation import Deviation
+from gradbench.verify.ulps import computed_unit
 from gradbench.verify.verifiable import Verifiable
 from gradbench.zeroing.base import Zeroing
 
@@ -126,7 +127,7 @@ class _Judge:
             whole = self._verifiable.tensors.elements
             self.say(f"{found.unwritten} of {whole} elements were never written")
         elif found.excess > 1:
-            self.say(f"values are {_off(found)} after {update + 1} updates")
+            self.say(f"values are {self._off(found)} after {update + 1} updates")
 
     def look_at_gradients(self, parameters: Sequence[Parameter], update: int) -> None:
         """Compare the gradients after an update."""
@@ -142,7 +143,7 @@ class _Judge:
             if any(bool(tensor.any()) for tensor in tensors):  # zero or absent: kept elsewhere
                 found = self._deviation(tensors, last, name)
                 if found.excess > 1:
-                    self.say(f"{name} is {_off(found)} after {last + 1} updates")
+                    self.say(f"{name} is {self._off(found)} after {last + 1} updates")
 
     def _deviation(
         self, tensors: Sequence[Tensor], update: int, slot: str | None = None
@@ -162,9 +163,13 @@ class _Judge:
                 break
         return found
 
-
-def _off(deviation: Deviation) -> str:
-    return f"off by {deviation.ulps:.3g} ulp (at most {deviation.tolerance_ulps:.3g})"
+    def _off(self, deviation: Deviation) -> str:
+        """Say how far values are off, in ulps of what the rule computes in."""
+        values = self._verifiable.tensors.values
+        shapes = [value.shape for value in values]
+        unit, of = computed_unit(self._verifiable.rule, shapes, values[0].dtype)
+        allowed = deviation.tolerance_ulps / unit
+        return f"off by {deviation.ulps / unit:.3g} ulp{of} (at most {allowed:.3g})"
 
 
 def _finish(device: torch.device) -> None:

@@ -3,18 +3,31 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.nn import Parameter
 
 import gradbench
+from gradbench.block.measured import Measured
 from gradbench.errors import BadRequest
+from gradbench.observing import own_instrument
+from gradbench.observing.forked_pyperf import pyperf_server
+from gradbench.observing.instruments import SAMPLING, Instrument
+from gradbench.observing.own_instrument import Gradbench
+from gradbench.observing.readings import Reading
+from gradbench.rules.base import Rule, Slots
 from gradbench.statistics.sample import Sample
+from gradbench.strategies.base import Binding, Strategy
+from gradbench.timing.isolated import IsolatedResult
+from tests.conftest import make
 from tests.experiments.loading import load_experiment
 
 CPU = torch.device("cpu")
@@ -22,13 +35,53 @@ ROOT = Path(__file__).parents[2]
 EXPERIMENT: Any = load_experiment("instruments.py")
 
 
-@pytest.mark.parametrize("name", list(EXPERIMENT.INSTRUMENTS))
-def test_instruments_agree_on_a_large_speedup(name: str) -> None:
-    block = EXPERIMENT.plan(CPU, 0.1, "mlp_deep", "sgd")
-    times = EXPERIMENT.INSTRUMENTS[name](block, 0.1)
-    assert set(times) == set(EXPERIMENT.ARMS)
-    # 200 tensors: one list step is several times as fast as a Python loop.
-    assert times["candidate"] < times["twin"] / 1.2
+OWN = "gradbench"
+
+
+class Planted(Strategy):
+    """Each step sleeps for so long, beside which what the machine does is little."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def supports(self, *_: object) -> None:
+        return None
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        right = make("strategy", "no_grad").bind(rule, parameters, slots)
+
+        def step() -> None:
+            time.sleep(self.seconds)
+            right.step()
+
+        return Binding(step)
+
+
+@pytest.mark.parametrize("name", EXPERIMENT.INSTRUMENTS)
+def test_instruments_see_a_huge_difference(name: str) -> None:
+    planted = f"{__name__}.{Planted.__name__}"
+    block = EXPERIMENT.plan(CPU, 0.5, "linear", "sgd")
+    strategies = {
+        "optimizer": {"_target_": planted, "seconds": 0.005},
+        "foreach": {"_target_": planted, "seconds": 0.0},
+    }
+    block = replace(block, options={**block.options, "strategy": strategies})
+    with ExitStack() as stack:
+        measure = {OWN: Gradbench(), **SAMPLING}.get(name)
+        answer = (measure or stack.enter_context(pyperf_server()))(block, 0.5)
+    assert set(answer) == {"candidate", "twin"}
+    assert answer["candidate"].ratio > 2 * answer["twin"].ratio
+    assert (answer["candidate"].low is not None) is (name == OWN)
+    assert answer["candidate"].wall_s > 0
+
+
+def test_pyperf_says_what_went_wrong() -> None:
+    block = EXPERIMENT.plan(CPU, 0.1, "linear", "sgd")
+    broken = replace(block, threads=-1)
+    with pyperf_server() as measure:
+        with pytest.raises(RuntimeError, match="threads"):
+            measure(broken, 0.1)
+        assert measure(block, 0.1)["twin"].ratio > 0
 
 
 def test_gradbench_has_a_ratio_where_no_pair_of_samples_is_clean(
@@ -52,55 +105,130 @@ def test_gradbench_has_a_ratio_where_no_pair_of_samples_is_clean(
         for round_ in range(2)
         for cell in block.cells
     ]
-    measured = SimpleNamespace(outcomes=[], isolated=SimpleNamespace(samples=samples))
-    monkeypatch.setattr(EXPERIMENT, "measure_block", lambda *_: measured)
-    times = EXPERIMENT.by_gradbench(block, 0.1)
-    assert times == {"baseline": 1.0, "candidate": pytest.approx(0.5), "twin": 1.0}
+    measured = Measured([], isolated=IsolatedResult(samples=samples))
+    monkeypatch.setattr(own_instrument, "measure_block", lambda *_: measured)
+    rows = [{"role": role, "speedup": None} for role in ("candidate", "twin")]
+    monkeypatch.setattr(own_instrument, "cell_rows", lambda *_: rows)
+    answer = Gradbench(examined={"x": None}, besides_s=[0.0])(block, 0.1)  # type: ignore[dict-item]
+    assert answer["candidate"].ratio == pytest.approx(2.0)
+    assert answer["candidate"].holds(100.0)  # of one replicate it knows nothing
+    assert answer["twin"].ratio == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
-    ("load", "own", "timer", "verdict"),
+    ("load", "own", "others", "verdict"),
     [
-        (0, 0.01, 0.01, "confirmed"),
-        (0, 0.02, 0.01, "refuted"),
-        (2, 0.01, 0.1, "confirmed"),
-        (2, 0.02, 0.1, "refuted"),
+        (0, 0.01, {}, "confirmed"),
+        (0, 0.01, {"pyperf": 0.009}, "refuted"),
+        (0, 0.01, {"tests/benchmarks": 0.009}, "refuted"),
+        (2, 0.01, {"pyperf": 0.001}, "confirmed"),
+        (2, 0.011, {}, "refuted"),  # a tenth of the better Timer's
+        (2, 0.009, {"pytest-benchmark": 0.008}, "refuted"),
     ],
 )
-def test_verdicts_follow_the_spreads(load: int, own: float, timer: float, verdict: str) -> None:
-    spreads = {"gradbench": own, "Timer, blocked": timer, "Timer, adaptive": 5.0, "pyperf": 1e-9}
-    said = {name: [(np.exp(-s), 1.0), (np.exp(s), 1.0)] for name, s in spreads.items()}
-    seen = EXPERIMENT.judge(load, "a / b", said)
-    assert seen.verdict.value == verdict
-    assert json.loads(seen.repeats)["pyperf"] == [[pytest.approx(1.0), 1.0]] * 2
+def test_verdicts_follow_the_spreads(
+    load: int, own: float, others: dict[str, float], verdict: str
+) -> None:
+    spreads = {
+        **{OWN: own, "Timer, blocked": 0.1001, "Timer, adaptive": 5.0},
+        **{"pytest-benchmark": 0.02, "tests/benchmarks": 0.02, "pyperf": 0.02},
+        **others,
+    }
+    said = {
+        name: [Reading(np.exp(-s), 1.0), Reading(np.exp(s), 1.0)] for name, s in spreads.items()
+    }
+    assert EXPERIMENT.judge_spread(load, "a / b", said, "").verdict.value == verdict
 
 
-def test_without_timer_nothing_is_claimed() -> None:
-    seen = EXPERIMENT.judge(0, "a / b", {"gradbench": [(1.0, 1.0), (1.1, 1.0)]})
+def test_without_timer_nothing_is_claimed_of_the_spread() -> None:
+    said = {OWN: [Reading(1.0, 1.0), Reading(1.1, 1.0)]}
+    assert EXPERIMENT.judge_spread(0, "a / b", said, "").verdict.value == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict", "outcome"),
+    [
+        ((0.99, 1.01), "refuted", "0 of 4 hold it"),  # all medians read 1, and so do the intervals
+        ((0.5, 3.0), "confirmed", "4 of 4 hold it"),  # it does not know
+        ((1.99, 2.01), "confirmed", "4 of 4 hold it"),
+    ],
+)
+def test_an_interval_has_to_hold_what_is_right(
+    interval: tuple[float, float], verdict: str, outcome: str
+) -> None:
+    said = {OWN: [Reading(1.0, 1.0, *interval)] * 4, "pyperf": [Reading(1.0, 1.0)] * 4}
+    seen = EXPERIMENT.judge_intervals(3, "a / b", said, 2.0, 0, "")
+    assert (seen.verdict.value, seen.outcome) == (verdict, outcome)
+    assert json.loads(seen.repeats)["gradbench"] == [[1.0, 1.0, *interval]] * 4
+
+
+def test_without_gradbench_there_are_readings_and_no_verdict() -> None:
+    said = {"pyperf": [Reading(1.0, 1.0)] * 2}
+    seen = EXPERIMENT.judge_intervals(3, "a / b", said, None, 0, "")
     assert seen.verdict.value == "skipped"
+    assert json.loads(seen.repeats) == {"pyperf": [[1.0, 1.0]] * 2}
 
 
-def says(**seconds: float) -> Callable[..., dict[str, float]]:
-    return lambda block, budget: {"baseline": 2.0, **seconds}
+def says(candidate: float) -> Instrument:
+    return lambda block, seconds: {
+        "candidate": Reading(candidate, seconds),
+        "twin": Reading(1.0, seconds),
+    }
 
 
 def test_every_load_has_every_repeat_of_every_instrument() -> None:
     block = EXPERIMENT.plan(CPU, 0.1, "linear", "sgd")
-    fakes = {"a": says(candidate=1.0, twin=2.0), "b": says(candidate=4.0, twin=2.0)}
-    said = EXPERIMENT.measure(block, fakes, 3, 0.1, [0, 1])
-    assert set(said) == {(load, arm) for load in (0, 1) for arm in ("candidate", "twin")}
-    ratios = {name: [ratio for ratio, _ in told] for name, told in said[1, "candidate"].items()}
-    assert ratios == {"a": [2.0] * 3, "b": [0.5] * 3}
+    beside: list[int] = []
+    under = {load: {"a": says(2.0 + load), "b": says(0.5)} for load in (0, 3)}
+    said = EXPERIMENT.measure(block, under, 3, 0.1, lambda hogs: nullcontext(beside.append(hogs)))
+    assert beside == [0, 3] * 3
+    assert set(said) == {(load, arm) for load in (0, 3) for arm in ("candidate", "twin")}
+    ratios = {name: [each.ratio for each in told] for name, told in said[3, "candidate"].items()}
+    assert ratios == {"a": [5.0] * 3, "b": [0.5] * 3}
+
+
+def test_the_truth_is_what_gradbench_says_under_the_least_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def said(load: int, arm: str) -> dict[str, list[Reading]]:
+        """A busy machine has it say 1.0 of everything, with a narrow interval."""
+        ratio = 2.0 if (load, arm) == (0, "candidate") else 1.0
+        return {OWN: [Reading(ratio, 1.0, ratio / 1.01, ratio * 1.01)] * 5}
+
+    def measure(block: object, under: Any, *_: object) -> dict[tuple[int, str], Any]:
+        return {(load, arm): said(load, arm) for load in under for arm in ("candidate", "twin")}
+
+    monkeypatch.setattr(EXPERIMENT, "measure", measure)
+    without = [name for name in EXPERIMENT.INSTRUMENTS if name != OWN]
+    seen = {
+        observation.case: observation.verdict.value
+        for observation in EXPERIMENT.observe(CPU, hogs=[3, 0], without=without, model="linear")
+    }
+    pair, again = "optimizer / foreach", "optimizer / optimizer, again"
+    assert seen == {
+        f"quiet: interval of {pair}": "confirmed",
+        f"quiet: spread of {pair}": "skipped",
+        f"3 busy processes: interval of {pair}": "refuted",
+        f"quiet: interval of {again}": "confirmed",
+        f"quiet: spread of {again}": "skipped",
+        f"3 busy processes: interval of {again}": "confirmed",
+    }
 
 
 def test_an_instrument_that_is_not_installed_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     used: list[str] = []
-    monkeypatch.setattr(EXPERIMENT, "measure", lambda block, given, *_: used.extend(given) or {})
-    seen = list(EXPERIMENT.observe(CPU, model="linear"))
-    assert [observation.case for observation in seen] == ["pytest-benchmark", "pyperf"]
+
+    def measure(block: object, under: Any, *_: object) -> dict[Any, Any]:
+        used.extend(under[0])
+        reading = [Reading(1.0, 1.0), Reading(1.0, 1.0)]
+        return {(0, arm): dict.fromkeys(under[0], reading) for arm in ("candidate", "twin")}
+
+    monkeypatch.setattr(EXPERIMENT, "measure", measure)
+    seen = list(EXPERIMENT.observe(CPU, model="linear", hogs=[0]))[:3]
+    assert [o.case for o in seen] == ["pytest-benchmark", "tests/benchmarks", "pyperf"]
     assert all("pip install" in observation.message for observation in seen)
-    assert used == ["gradbench", "Timer, blocked", "Timer, adaptive"]
+    assert used == [OWN, "Timer, blocked", "Timer, adaptive"]
 
 
 @pytest.mark.parametrize(
@@ -140,11 +268,13 @@ def test_it_is_stored_as_any_experiment(tmp_path: Path) -> None:
     assert answer.returncode == 0, answer.stderr
     rows = gradbench.load(tmp_path / "results", "observations")
     assert list(rows["case"]) == [
-        "quiet: optimizer / foreach",
-        "quiet: optimizer / optimizer, again",
+        f"quiet: {what} of {pair}"
+        for pair in ("optimizer / foreach", "optimizer / optimizer, again")
+        for what in ("interval", "spread")
     ]
     assert (rows["threads"] == 1).all()
-    for repeats in rows["repeats"]:
+    for repeats in rows["repeats"].dropna():
         said = json.loads(repeats)
         assert set(said) == set(EXPERIMENT.INSTRUMENTS) - {"pyperf"}
-        assert all(len(told) == 2 and min(map(min, told)) > 0 for told in said.values())
+        assert all(len(told) == 2 for told in said.values())
+        assert {name for name, told in said.items() if len(told[0]) == 4} == {OWN}

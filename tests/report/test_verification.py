@@ -45,3 +45,11 @@ def test_strong_verification_without_losses_adds_no_note(tmp_path: Path) -> None
 
 def test_files_from_before_have_no_such_table(tmp_path: Path) -> None:
     assert verification.draw(content(tmp_path)) == []
+
+
+def test_ulps_are_of_the_type_that_is_computed_in(tmp_path: Path) -> None:
+    figures = {"inner_dtype": "bfloat16", "max_ulp_error": 16384.0, "tolerance_ulps": 98304.0}
+    write_run(tmp_path, models=("mlp",), rules=("sgd",), **figures)
+    content = derive(gather([tmp_path]))
+    right = latency.draw(content)[0].text["right?"].iloc[0]
+    assert right == "✓ 0.250 of 1.50 ulp of bfloat16"

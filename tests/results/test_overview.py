@@ -53,3 +53,19 @@ def test_the_devices_of_a_run_are_those_of_cells_that_have_figures(tmp_path: Pat
     (found,), _ = overview([tmp_path])
     assert found.devices == ["a", "b"]
     assert found.cells == {"ok": 1, "approximate": 1, "skipped": 1}
+
+
+def test_a_file_that_is_given_is_read_as_its_own_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = {"status": "ok", "role": "baseline", "recorded_at": "2026-01-01", **NOW}
+    Store(tmp_path / "r").write("cells", "x", [row])
+    for folder, given in (
+        *((tmp_path, name) for name in ("r/cells/x.parquet", "r/cells", "r")),
+        *((tmp_path / "r", name) for name in ("cells/x.parquet", "cells", ".")),
+        *((tmp_path / "r" / "cells", name) for name in ("x.parquet", ".")),
+    ):
+        monkeypatch.chdir(folder)
+        (found,), left_out = overview([given])
+        assert not left_out, given
+        assert (found.folder.resolve().name, found.blocks) == ("r", 1), given

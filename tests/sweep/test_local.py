@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -100,3 +102,18 @@ def test_a_killed_job_is_gone_and_a_cancelled_one_too(tmp_path: Path) -> None:
     assert machine.submit(naps(tmp_path, ("cpu", 0))) == {}
     machine.cancel([name])
     assert machine.states()[name] == State("gone", f"its process {name} ended")
+
+
+def test_hydra_has_nothing_to_warn_of(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gradbench", "hydra/launcher=submitit_local", "--cfg", "job"]
+    answer = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("run: ")
+    assert answer.stderr == ""

@@ -75,6 +75,50 @@ def test_updates_that_take_long_are_sampled_less(tensor_s: float, samples: int) 
     assert found["elementary/z"] == pytest.approx(5 * (tensor_s + 2e-3))
 
 
+class CompiledForItsShapes(Elementary):
+    """Would take seconds to compile the small tensors, too."""
+
+    @property
+    def shapes_compiled(self) -> bool:
+        return True
+
+    def bind(self, rule: Rule, parameters: Sequence[Parameter], slots: Sequence[Slots]) -> Binding:
+        raise AssertionError("bound")
+
+
+def test_what_is_compiled_for_its_shapes_is_left_out() -> None:
+    clock = Clock()
+    zeroing = make("zeroing", "set_to_none")
+    contenders = [
+        Contender(Cell("compiled", "set_to_none"), CompiledForItsShapes(clock), zeroing),
+        Contender(Cell("elementary", "set_to_none"), Elementary(clock), zeroing),
+    ]
+    losses = Losses()
+    found = dispatch_seconds(clock, make("rule", "sgd"), SHAPES, torch.float32, contenders, losses)
+    assert losses == {}
+    assert set(found) == {"elementary/set_to_none"}
+    assert make("strategy", "optimizer_compiled").shapes_compiled
+
+
+@pytest.mark.parametrize(
+    ("used", "computes", "named"),
+    [
+        (0.9, False, "bandwidth"),
+        (0.9, True, "compute"),
+        (1.2, False, "bandwidth"),  # the caches helped
+        (0.6, False, None),  # what the rest goes into is not known
+        (None, False, None),
+    ],
+)
+def test_without_a_figure_for_the_calls_the_ceiling_may_tell(
+    used: float | None, computes: bool, named: str | None
+) -> None:
+    assert bottleneck(None, computes=computes, roofline_fraction=used) == named
+    assert (
+        bottleneck(0.5, computes=computes, roofline_fraction=used) == "mixed"
+    )  # what is measured counts
+
+
 def test_sizes_stay_as_many_and_in_order_where_the_shape_matters() -> None:
     shapes = [torch.Size(s) for s in ((768, 3072), (3072, 768), (768,), (50257, 768), (), (1, 9))]
     muon = small_shapes(make("rule", "muon"), shapes)

@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from gradbench.observing.readings import Reading, written
 from gradbench.results.store import Store
 from tools.instruments_page import instruments_page
 
@@ -13,12 +13,18 @@ ROOT = Path(__file__).parents[2]
 
 
 def row(case: str, **ratios: list[float]) -> dict[str, Any]:
-    repeats = {name: [(ratio, 2.0) for ratio in told] for name, told in ratios.items()}
+    said = {
+        name: [
+            Reading(ratio, 2.0, *((ratio / 2, ratio * 2) if name == "gradbench" else ()))
+            for ratio in told
+        ]
+        for name, told in ratios.items()
+    }
     return {
-        **{"experiment": "instruments", "case": case, "repeats": json.dumps(repeats)},
+        **{"experiment": "instruments", "case": case, "repeats": written(said) if said else None},
         **{"run": "r", "host": "h", "device": "cpu", "device_name": "chip", "threads": 2},
         **{"torch_version": "2", "recorded_at": "2026-01-02T03:04:05", "verdict": "refuted"},
-        **{"expected": "1 times", "outcome": "2 times", "source": "aim; mlp · sgd, 2 s"},
+        **{"expected": "all hold", "outcome": "2 of 3 hold it", "source": "aim; mlp · sgd, 2 s"},
     }
 
 
@@ -32,26 +38,31 @@ def test_spread_and_bias_are_those_of_the_ratios() -> None:
     again = {"gradbench": [1.0, 1.0], "Timer": [1.1, 1.1]}
     page = instruments_page(
         [
-            row("quiet: a / b", **pair),
-            row("quiet: a / a, again", **again),
-            row("1 busy process: a / b", gradbench=[3.0, 3.0]),
+            row("quiet: interval of a / b", **pair),
+            row("quiet: spread of a / b"),
+            row("1 busy process: interval of a / b", gradbench=[3.0, 3.0]),
+            row("quiet: interval of a / a, again", **again),
         ]
     )
     # The truth is 2: the median of the medians 2, 2 and 2.2, on the quiet machine.
     assert cells(page, "quiet", "a / b", "Timer")[3:] == [
-        *("3", "2.000", "69 %", "69 %", "0 %", "2.0 s")
+        *("3", "2.000", "69 %", "69 %", "0 %", "–", "2.0 s")
     ]
+    assert cells(page, "quiet", "a / b", "gradbench")[8] == "2 of 3"
     assert cells(page, "quiet", "a / b", "pyperf")[7] == "9.5 %"
     assert cells(page, "quiet", "a / a, again", "Timer")[7] == "9.5 %"
     assert cells(page, "1 busy process", "a / b", "gradbench")[7] == "41 %"
     assert page.index("| a / b | gradbench") < page.index("| a / b | Timer")  # the least scattered
     assert "mlp · sgd, 2 s" in page
-    assert "2 times the better Timer's; the aim, 1 times, is refuted" in page
+    assert "- quiet: spread of a / b: all hold. 2 of 3 hold it: refuted." in page
 
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_the_page_is_written_from_stored_rows(tmp_path: Path, stored: bool) -> None:
-    rows = [row("quiet: a / b", gradbench=[1.0, 2.0]), {"experiment": "x", "verdict": "skipped"}]
+    rows = [
+        row("quiet: interval of a / b", gradbench=[1.0, 2.0]),
+        {"experiment": "x", "verdict": "skipped"},
+    ]
     Store(tmp_path / "r").write("observations", "x", rows if stored else rows[1:])
     command = [sys.executable, str(ROOT / "tools" / "instruments_page.py"), str(tmp_path / "r")]
     answer = subprocess.run(

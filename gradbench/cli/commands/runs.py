@@ -31,7 +31,10 @@ def runs(
     paths: Annotated[list[str] | None, typer.Argument(help="Folders of results, or URLs.")] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
 ) -> None:
-    """List the runs there are: complete or not, how long, on which device."""
+    """List the runs there are: complete or not, how long, on which device.
+
+    Exit status: 0; 1 if a file could not be read; 2 if none could, or there is none.
+    """
     # Imported here: --help must not wait for pyarrow.
     from gradbench.results.overview import overview
 
@@ -40,9 +43,12 @@ def runs(
         found, left_out = overview(chosen)
     except FileNotFoundError as error:
         raise BadRequest(str(error)) from error
-    if not found:
+    if not any(run.rows for run in found):
         where = ", ".join(map(str, chosen))
-        raise BadRequest(f"no runs below {where}: give a folder of results")
+        why = "; ".join(map(str, left_out))
+        raise BadRequest(
+            f"no runs below {where}: " + (f"left out {why}" if why else "give a folder of results")
+        )
     if form is Format.json:
         typer.echo(_as_json(found))
     else:

@@ -1,0 +1,34 @@
+import json
+import math
+
+import pytest
+
+from gradbench.observing.readings import Reading, enough_hold, middle, read, spread, written
+
+
+def test_spread_is_that_of_the_logarithms() -> None:
+    readings = [Reading(math.exp(value), 1.0) for value in (0.1, 0.2, 0.6)]
+    assert spread(readings) == pytest.approx(math.sqrt(0.07))
+    assert middle(readings) == pytest.approx(math.exp(0.2))
+
+
+def test_an_interval_holds_its_ends_and_none_holds_nothing() -> None:
+    assert Reading(2.0, 1.0, 1.9, 2.1).holds(1.9)
+    assert not Reading(2.0, 1.0, 1.9, 2.1).holds(2.11)
+    assert Reading(1.0, 1.0, 0.0, math.inf).holds(2.0)
+    assert not Reading(2.0, 1.0).holds(2.0)
+
+
+@pytest.mark.parametrize(
+    ("held", "repeats", "enough"),
+    # P(K <= 6) of B(8, 0.95) is 5.7 %, P(K <= 5) is 0.6 %, P(K <= 0) of B(1, 0.95) is 5 %.
+    [(8, 8, True), (6, 8, True), (5, 8, False), (0, 1, True), (0, 2, False)],
+)
+def test_intervals_may_miss_by_chance(held: int, repeats: int, enough: bool) -> None:
+    assert enough_hold(held, repeats) is enough
+
+
+def test_readings_are_stored_and_read_again() -> None:
+    said = {"a": [Reading(2.0, 1.5, 1.9, 2.1)], "b": [Reading(1.0, 1.5)]}
+    assert json.loads(written(said)) == {"a": [[2.0, 1.5, 1.9, 2.1]], "b": [[1.0, 1.5]]}
+    assert read(written(said)) == said
