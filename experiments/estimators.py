@@ -3,8 +3,9 @@
 `python -m gradbench calibrate` measures one block again and again and stores every sample. Here
 other ways to make a figure of these samples are judged on them as gradbench's own is: how often an
 interval holds the median of all re-runs, how often it calls identical things different, which
-planted slowdown it finds. That is why gradbench ranks replicates instead of averaging them, does
-not stop before six of them, and widens the intervals of a busy machine.
+planted slowdown it finds. That is why gradbench estimates the variances of a block's cells
+together, ranks replicates instead of averaging them, does not stop before six of them, and widens
+the intervals of a busy machine.
 
     python experiments/estimators.py results/RUN
 
@@ -21,6 +22,7 @@ import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,7 +35,7 @@ from scipy import stats
 
 from gradbench.calibration.block import IDENTICAL, PLANTED
 from gradbench.calibration.judgement import figures
-from gradbench.calibration.replay import Rerun, reruns_of
+from gradbench.calibration.replay import CONTROL, Rerun, reruns_of
 from gradbench.calibration.table import ESTIMATOR, INTERVAL
 from gradbench.errors import BadRequest
 from gradbench.report.calibration import found_text, load_of, percent
@@ -46,11 +48,12 @@ from gradbench.statistics.intervals import (
     CONFIDENCE,
     Interval,
     Times,
-    correlated_signed_ranks,
     exponential,
     signed_ranks,
-    student,
+    widening,
 )
+from gradbench.statistics.ratios import Logarithm
+from gradbench.statistics.selection import select
 from gradbench.terminal.console import check_folders
 
 Reals = NDArray[np.float64]
@@ -59,6 +62,7 @@ Method = Callable[[Times, Times], Interval | None]
 
 RESAMPLES, MOST_WALSH = 300, 200
 FEW = 8
+PAIRS = "median of pairs"
 EARLIEST = (3, 8)
 """Least numbers of replicates for which early stopping is replayed; gradbench's own is 6."""
 PRECISION, STRICTER = 0.01, 0.008
@@ -81,7 +85,7 @@ def hodges_lehmann(pairs: Reals) -> float:
 
 
 ESTIMATORS: dict[str, Callable[[Times, Times], Reals]] = {
-    ESTIMATOR: lambda n, d: np.nanmedian(n - d, axis=1),
+    PAIRS: lambda n, d: np.nanmedian(n - d, axis=1),
     "mean of pairs": lambda n, d: np.nanmean(n - d, axis=1),
     "middle half of pairs, mean": lambda n, d: by_replicate(
         n - d, lambda pairs: stats.trim_mean(pairs, 0.25)
@@ -105,6 +109,20 @@ def wider_signed_ranks(factor: float, estimates: Reals) -> Interval:
         return interval
     middle, low, high = map(math.log, (interval.estimate, interval.low, interval.high))
     return exponential(middle, middle + factor * (low - middle), middle + factor * (high - middle))
+
+
+def correlated_signed_ranks(estimates: Reals) -> Interval:
+    """Widen the interval of signed ranks as the correlation of neighbours asks for."""
+    return wider_signed_ranks(widening(estimates[None, :]), estimates)
+
+
+def student(estimates: Reals) -> Interval:
+    """Take Student's interval; infinite for one replicate."""
+    middle = float(estimates.mean())
+    if estimates.size == 1:
+        return Interval(math.exp(middle), 0.0, math.inf)
+    variance = float(estimates.var(ddof=1)) / estimates.size
+    return Logarithm(middle, ((variance, estimates.size - 1.0),)).interval()
 
 
 def student_of_threes(estimates: Reals) -> Interval:
@@ -194,10 +212,10 @@ METHODS: dict[tuple[str, str], Method] = {
         (estimator, interval): over_replicates(estimator, interval)
         for interval in INTERVALS
         for estimator in ESTIMATORS
-        if estimator == ESTIMATOR or interval in FOR_ALL
+        if estimator == PAIRS or interval in FOR_ALL
     },
-    (ESTIMATOR, "bootstrap over replicates, rounds"): bootstrap_rounds,
-    (ESTIMATOR, "order statistics, rounds pooled"): pooled_rounds,
+    (PAIRS, "bootstrap over replicates, rounds"): bootstrap_rounds,
+    (PAIRS, "order statistics, rounds pooled"): pooled_rounds,
 }
 
 
@@ -206,8 +224,9 @@ METHODS: dict[tuple[str, str], Method] = {
 
 def intervals(rerun: Rerun, method: Method) -> dict[str, Interval]:
     """Estimate every cell's speedup in a re-run."""
-    kept = rerun.kept()
-    found = {cell: method(kept[rerun.baseline], kept[cell]) for cell in rerun.cells}
+    kept = select(rerun.grids, baseline=rerun.baseline, control=CONTROL).kept
+    times = {cell: kept[cell, "update"] for cell in [rerun.baseline, *rerun.cells]}
+    found = {cell: method(times[rerun.baseline], times[cell]) for cell in rerun.cells}
     return {cell: interval for cell, interval in found.items() if interval is not None}
 
 
@@ -217,7 +236,7 @@ def thinned(rerun: Rerun, share: float) -> Rerun:
     last = np.maximum(np.ceil(share * there.sum(axis=1)), 1)[:, None]
     early = np.arange(there.shape[1])[None, :] < last
     times = {cell: np.where(early, values, np.nan) for cell, values in rerun.times.items()}
-    return Rerun(rerun.baseline, times, rerun.switched, rerun.busy)
+    return replace(rerun, times=times)
 
 
 def trials(reruns: Sequence[Rerun]) -> Iterator[tuple[tuple[str, str], str, list[Rerun]]]:
@@ -232,7 +251,7 @@ def trials(reruns: Sequence[Rerun]) -> Iterator[tuple[tuple[str, str], str, list
         few = [rerun.first(FEW) for rerun in reruns]
         more = [thinned(rerun.first(fewest), FEW / fewest) for rerun in reruns]
         for label, taken in ((f"{FEW} replicates", few), (f"as long, {fewest} replicates", more)):
-            own = [name for name in METHODS if name[0] == ESTIMATOR]
+            own = [name for name in METHODS if name[0] == PAIRS]
             yield from ((name, label, taken) for name in (stated, *own))
 
 

@@ -47,6 +47,14 @@ class Rerun:
         """Cells with a speedup to be known, the twin among them."""
         return [cell for cell in self.times if cell not in (self.baseline, CONTROL)]
 
+    @property
+    def grids(self) -> dict[Key, Grid]:
+        """The samples as estimates take them."""
+        return {
+            (cell, "update"): Grid(times, self.switched[cell], self.sample_s.get(cell, 0.0))
+            for cell, times in self.times.items()
+        }
+
     def first(self, replicates: int) -> Rerun:
         """Return what had been sampled after so many replicates."""
         return Rerun(
@@ -63,12 +71,8 @@ class Rerun:
         Returns:
             Intervals by cell, of those that have one.
         """
-        grids: dict[Key, Grid] = {
-            (cell, "update"): Grid(times, self.switched[cell], self.sample_s.get(cell, 0.0))
-            for cell, times in self.times.items()
-        }
         found = estimate_grids(
-            grids, baseline=self.baseline, twin="twin", control=CONTROL, busy=self.busy
+            self.grids, baseline=self.baseline, twin="twin", control=CONTROL, busy=self.busy
         )
         return {cell: found.speedups[cell] for cell in self.cells if cell in found.speedups}
 

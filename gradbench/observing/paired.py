@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -42,12 +42,12 @@ class Paired:
     first: str
 
     def seconds(self, call: str) -> Interval:
-        """Estimate the duration of a call, in seconds."""
-        return self._find(call, lambda estimates: estimates.times.get((call, "update")))
+        """Estimate the duration of a call, in seconds; a guess where no sample is clean."""
+        return self._estimates(self.first).times[call, "update"]
 
     def ratio(self, numerator: str, denominator: str) -> Interval:
         """Estimate the time of one call over that of another, paired by round."""
-        return self._find(numerator, lambda estimates: estimates.speedups.get(denominator))
+        return self._estimates(numerator).speedups[denominator]
 
     @property
     def noise_floor(self) -> float | None:
@@ -61,19 +61,6 @@ class Paired:
 
     def _estimates(self, baseline: str) -> Estimates:
         return estimate(self.samples, baseline=baseline, twin=_TWIN, control=_CONTROL)
-
-    def _find(self, baseline: str, figure: Callable[[Estimates], Interval | None]) -> Interval:
-        """Take a figure from the clean samples; from all, if none of the call's is clean."""
-        found = figure(self._estimates(baseline))
-        if found is None:
-            even = {_CONTROL: 1.0}  # a control that is never slow
-            every = [
-                replace(s, switched=False, seconds=even.get(s.cell, s.seconds))
-                for s in self.samples
-            ]
-            found = figure(estimate(every, baseline=baseline, twin=_TWIN, control=_CONTROL))
-        assert found is not None  # every call has a sample in every round
-        return found
 
 
 def time_paired(

@@ -89,7 +89,7 @@ def test_a_cold_block_times_single_calls(monkeypatch: pytest.MonkeyPatch, hardwa
     result = measure_isolated(
         device,
         rule,
-        lambda: Tensors.allocate(shapes, torch.float32, device.torch_device, rule),
+        lambda empty: Tensors.allocate(shapes, torch.float32, device.torch_device, rule, empty),
         contenders,
         BandwidthControl.matching(rule, shapes, torch.float32),
         Isolation(0.0, 0.01, 1e-3, 2, 2, cold=True),

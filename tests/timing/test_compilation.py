@@ -96,7 +96,7 @@ def test_compiling_each_binding_stays_compiled(
     rule: str, plan: Plan, limits: tuple[int, int]
 ) -> None:
     """Eight graphs are Dynamo's limit for a program, which has one optimizer."""
-    many = ("measurement.replicates=12", "measurement.min_replicates=12")
+    many = ("measurement.replicates=12", "measurement.min_replicates=12", "measurement.margin=10")
     block, seen = measured(plan, CompilesEachBinding, rule, *many)
     assert seen.isolated is not None
     assert seen.isolated.replicates >= 12
