@@ -48,6 +48,12 @@ class Bound:
             self.arms.append(Arm("compute", "update", compute.allocate(device.torch_device)))
         self._releases: list[tuple[str, Callable[[], None]]] = []
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of the parameters and their gradients."""
+        tensors = (*self._tensors.values, *self._tensors.gradients)
+        return sum(tensor.numel() * tensor.itemsize for tensor in tensors)
+
     def bind(self, contenders: Sequence[Contender], zeroings: Sequence[Contender] = ()) -> None:
         """Bind contenders, and the zeroing of others.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,14 @@ from gradbench.timing.sampling import (
     quiet_interpreter,
 )
 from gradbench.verify.tensors import Tensors
+
+_UNCACHED_BYTES = 1 << 29
+"""Tensors that take so much leave nothing of themselves in any cache, so that no untimed call need
+go before a sample."""
+
+_SETTLED, _SETTLED_REPLICATES = 1.25, 2
+"""Where the first call after a binding took no more than that of the next one's time in so many
+replicates, it sets nothing up, and is a sample like any other."""
 
 _LONG_ZEROINGS = 3
 """Replicates in which a zeroing takes part whose gradients take long to put back."""
@@ -109,6 +119,7 @@ class _Isolated:
         self.contenders, self.compilation = list(contenders), compilation
         self._device, self._settings, self._order = device, settings, order
         self._groupings: dict[tuple[str, Phase], Grouping] = {}
+        self._settled: Counter[Key] = Counter()
         self._grids: list[dict[Key, Grid]] = []
         self._controls: list[Sample] = []
         self._watch = Watch(device.torch_device)
@@ -136,7 +147,7 @@ class _Isolated:
         taking = [c for c in self.contenders if c.cell.name not in result.slower]
         try:
             bound.bind(taking, self._zeroings())
-            rounds = self._rounds(bound.arms)
+            rounds = self._rounds(bound.arms, uncached=bound.bytes >= _UNCACHED_BYTES)
             slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
             samples: list[Sample] = []
             round_ = 0
@@ -148,6 +159,8 @@ class _Isolated:
             self._lose(raised)
             return False
         self._watch.look()
+        if not settings.cold:
+            self._settle(rounds, samples)
         result.samples += samples
         result.rounds += round_
         result.replicates += 1
@@ -180,25 +193,38 @@ class _Isolated:
         result.samples = [s for s in result.samples if not self._failed(s)]
         result.estimates = estimate(result.samples, **self._roles, busy=self._busy)
 
-    def _rounds(self, arms: Sequence[Arm]) -> Rounds:
+    def _rounds(self, arms: Sequence[Arm], *, uncached: bool) -> Rounds:
         """Prepare to sample a replicate's arms; how, is found out of those that are new."""
         settings = self._settings
-        touched = not settings.cold
-        for arm in arms:
+        first = []
+        for index, arm in enumerate(arms):
             key = (arm.cell, arm.phase)
             if key in self._groupings:
-                touched = False
+                if self._settled[key] < _SETTLED_REPLICATES:
+                    first.append(index)
             elif settings.cold:
                 self._groupings[key] = Grouping(1, warm_up=False, spent_s=0.0)
+                first.append(index)
             else:
                 with naming(*key, arm.phase):
-                    self._groupings[key] = self._chosen(arm)
-                self.result.sampling_s += self._groupings[key].spent_s
+                    found = self._chosen(arm)
+                self._groupings[key] = (
+                    replace(found, warm_up=False, long=True) if uncached else found
+                )
+                self.result.sampling_s += found.spent_s
         chosen = [self._groupings[arm.cell, arm.phase] for arm in arms]
         empty = empty_calls(self._device, arms, chosen)
         return Rounds(
-            self._device, arms, chosen, self._order, touched, empty, compilation=self.compilation
+            self._device, arms, chosen, self._order, first, empty, compilation=self.compilation
         )
+
+    def _settle(self, rounds: Rounds, samples: Sequence[Sample]) -> None:
+        """Note the long calls whose first one after a binding takes no longer than the next."""
+        taken = {(s.cell, s.phase): s.seconds for s in samples if s.round == 0 and s.calls == 1}
+        for index, first_s in rounds.first_s.items():
+            key = (rounds.arms[index].cell, rounds.arms[index].phase)
+            if not rounds.groupings[index].warm_up and key in taken:
+                self._settled[key] += first_s <= _SETTLED * taken[key]
 
     def _chosen(self, arm: Arm) -> Grouping:
         """Find how many calls make a sample, once the first ones have compiled what they need."""
@@ -212,7 +238,11 @@ class _Isolated:
         """List the contenders whose zeroings take part: those of long ones only at first."""
         if self.result.replicates < _LONG_ZEROINGS:
             return self.contenders
-        long = {cell for (cell, phase), g in self._groupings.items() if phase == "zero" and g.long}
+        long = {
+            cell
+            for (cell, phase), g in self._groupings.items()
+            if (phase == "zero" and g.long) or not g.warm_up
+        }
         return [c for c in self.contenders if c.cell.name not in long]
 
     def _lose(self, raised: ArmRaised) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -224,22 +224,23 @@ class Rounds:
         arms: What to time.
         groupings: How each arm is sampled.
         order: Source of the random order.
-        touched: Whether every arm has been called on this replicate's memory already; if not, the
-            first round has an untimed call before each sample, however long: the first call pays
-            for the pages it is the first to touch.
+        first: Indices of arms that have an untimed call in the first round, however long: it pays
+            for what a fresh binding sets up, and for the pages it is the first to touch.
         empty: What is taken off each arm's samples for the clock's own calls; none if empty.
         sampling_s: Seconds spent inside timed and untimed calls so far.
         compilation: Told whose call it was that compiled; updates that it has failed are left out.
+        first_s: Seconds of those calls, by index.
     """
 
     device: Device
     arms: Sequence[Arm]
     groupings: Sequence[Grouping]
     order: np.random.Generator
-    touched: bool = True
+    first: Collection[int] = ()
     empty: Sequence[EmptyCall] = ()
     sampling_s: float = 0.0
     compilation: Compilation = field(default_factory=Compilation)
+    first_s: dict[int, float] = field(default_factory=dict)
 
     def take(self, replicate: int, round_: int) -> list[Sample]:
         """Take one sample of every arm, in random order.
@@ -259,11 +260,14 @@ class Rounds:
             arm, calls = self.arms[index], self.groupings[index].calls
             if arm.phase == "update" and arm.cell in self.compilation.failed:
                 continue
-            # For what the predecessor evicted from the caches, and for memory never touched before.
-            untouched = not (self.touched or round_) and arm.restore is None
+            # For what the predecessor evicted from the caches, and for what is done once.
+            first = round_ == 0 and index in self.first and arm.restore is None
             with naming(arm.cell, arm.phase, arm.phase):
-                if self.groupings[index].warm_up or untouched:
-                    self.sampling_s += self._group(arm, 1).wall_s
+                if self.groupings[index].warm_up or first:
+                    before_s = self._group(arm, 1).wall_s
+                    self.sampling_s += before_s
+                    if first:
+                        self.first_s[index] = before_s
                     if self.compilation.credit(arm.cell) and round_ == 0:  # freshly bound
                         self.sampling_s += self._group(arm, 1).wall_s
                         self.compilation.credit(arm.cell)

@@ -55,12 +55,12 @@ def test_a_call_beyond_every_cache_goes_without_a_warm_up() -> None:
     assert device.groups == [1]
 
 
-@pytest.mark.parametrize(("touched", "calls"), [(True, 2), (False, 3)])
-def test_memory_never_touched_is_warmed_up_once(touched: bool, calls: int) -> None:
+@pytest.mark.parametrize(("first", "calls"), [((), 2), ((0,), 3)])
+def test_what_a_binding_sets_up_is_done_once(first: tuple[int, ...], calls: int) -> None:
     seen: list[int] = []
     arm = Arm("a", "update", lambda: seen.append(1))
     cold = Grouping(1, warm_up=False, spent_s=0.0)
-    rounds = Rounds(FakeDevice(), [arm], [cold], np.random.default_rng(0), touched=touched)
+    rounds = Rounds(FakeDevice(), [arm], [cold], np.random.default_rng(0), first=first)
     rounds.take(0, 0)
     rounds.take(0, 1)
     assert len(seen) == calls
