@@ -22,7 +22,7 @@ STALL_S = 0.001
 STALLED_SHARE = 0.5
 """A sample may stand still for so long, or for this part of it: its thread waits for other ones."""
 
-WAITED_SHARE = 0.01
+WAITED_SHARE = 0.05
 """Threads of the process may wait for a processor for this part of a sample, added up."""
 
 COLD_S = 0.050
