@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradbench.errors import BadRequest
 from gradbench.results.load import UnreadableResults
+from gradbench.statistics.verdicts import MARGIN, check_margin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ def predict(
     dtype: str | None = None,
     threads: int | None = None,
     extrapolate: bool = False,
+    margin: float = MARGIN,
 ) -> pd.DataFrame:
     """Predict what updating a model costs with each strategy, from what was measured of others.
 
@@ -39,24 +41,29 @@ def predict(
         dtype: Floating type; None takes the module's, if it has one, or else all measured.
         threads: Threads of CPU operators; None takes all measured.
         extrapolate: Predict outside of the measured range, too.
+        margin: Smallest relative difference of two times that matters.
 
     Returns:
         A row for each strategy, fastest first, for each set of circumstances that was measured:
         device, torch, dtype, threads; ``seconds`` of an update with its 95 % prediction interval,
-        ``ratio`` to the fastest, ``tie`` (cannot be told from the fastest), ``bottleneck``,
+        ``ratio`` to the fastest with its interval, ``verdict`` (same, slower or unclear beside the
+        fastest), ``bottleneck``,
         ``outside`` (factor by which the model lies beyond what was measured), the fit's figures
         ``start_s``, ``tensor_s`` and ``passes`` with intervals, its ``worst_residual``, and
         ``left_out_error``, the median relative error for models left out of the fit.
         ``attrs["rankings"]`` holds the crossovers. Strategies that were wrong are left out.
 
     Raises:
-        BadRequest: Nothing fits the request, or it lies outside of the measured range.
+        BadRequest: Nothing fits the request, it lies outside of the measured range, or the margin
+            is none.
     """
     import pandas as pd
 
     tensors, parameters, own = count(model)
     found = rankings(
-        results, tensors, parameters, rule, device, dtype or own, threads, extrapolate=extrapolate
+        *(results, tensors, parameters, rule, device, dtype or own, threads),
+        extrapolate=extrapolate,
+        margin=margin,
     )
     frame = pd.concat([ranking.rows for ranking in found], ignore_index=True)
     frame.attrs["rankings"] = found
@@ -106,6 +113,7 @@ def rankings(
     threads: int | None = None,
     *,
     extrapolate: bool = False,
+    margin: float = MARGIN,
 ) -> list[Ranking]:
     """Rank strategies for each set of circumstances; arguments as :func:`predict` has them.
 
@@ -121,6 +129,7 @@ def rankings(
     from gradbench.predict.prediction import describe, rank
     from gradbench.results.selection import once_each, select
 
+    check_margin(margin)
     if not isinstance(results, pd.DataFrame):
         cells, left_out = select(results)
     elif results.empty:
@@ -144,7 +153,7 @@ def rankings(
     asked = {"rule": rule, "device": device, "dtype": dtype, "threads": threads}
     for name, value in asked.items():
         evidence = _narrow(evidence, name, value)
-    found = [rank(each, tensors, parameters) for each in evidence]
+    found = [rank(each, tensors, parameters, margin) for each in evidence]
     beyond = [ranking for ranking in found if ranking.outside]
     if beyond and not extrapolate:
         words = "; ".join(beyond[0].outside)

@@ -44,7 +44,7 @@ SELECT {", ".join(DEVICE)}, model, rule, dtype, threads, cache, strategy, zeroin
        count(*) FILTER (status = 'wrong') AS wrong,
        count(*) FILTER (status = 'failed') AS failed,
        count(*) FILTER (status = 'skipped') AS skipped,
-       count(*) FILTER (contended) AS contended,
+       count(*) FILTER (contended OR contention <> '') AS contended,
        quantile_cont(update_s, [0.05, 0.5, 0.95]) {_TIMED} AS update_s,
        max(update_s) {_TIMED} AS slowest_s,
        arg_max(host, update_s) {_TIMED} AS slowest_host,

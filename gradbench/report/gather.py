@@ -29,6 +29,7 @@ class Gathered:
         observations: Table ``observations``; empty where there is none.
         runs: Table ``runs``.
         calibrations: Table ``calibrations``, of the stated method, the last of each machine.
+        twins: The twins of every run, superseded ones too.
         superseded: Blocks left out because they were measured again later.
         left_out: Files left out, with the reason of each.
         fleet: All cells summed up, where they are too many to be drawn; then ``cells`` and the
@@ -41,6 +42,7 @@ class Gathered:
     observations: pd.DataFrame
     runs: pd.DataFrame
     calibrations: pd.DataFrame
+    twins: pd.DataFrame
     superseded: int
     left_out: tuple[LeftOut, ...]
     fleet: Fleet | None = None
@@ -64,6 +66,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
     from gradbench.report import fleet as fleets
     from gradbench.report.blocks import latest_blocks
     from gradbench.report.scan import gradient_steps, sample_counts
+    from gradbench.report.twins import stored_twins
     from gradbench.results.files import readable_files
     from gradbench.results.incomplete import explain_nothing
     from gradbench.results.latest import readable_calibrations
@@ -104,6 +107,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
         observations,
         runs,
         calibrations,
+        stored_twins(found.each_once()),
         superseded,
         tuple(
             itertools.chain(

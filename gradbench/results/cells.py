@@ -100,6 +100,13 @@ CELLS = (
         "Largest departure from 1 that the interval of twin over baseline admits: a speedup "
         "closer to 1 than this is not a difference. The same for all cells of a block.",
     ),
+    Column(
+        "budget_s",
+        REAL,
+        "s",
+        "Seconds of sampling that the block might use, isolated and training together.",
+        added=True,
+    ),
     Column("rounds", INT, "", "Rounds measured, over all replicates."),
     Column("replicates", INT, "", "Replicates measured, each on fresh allocations."),
     Column("disturbed", INT, "", "Update samples marked disturbed, left out of the figures."),

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
 
-from gradbench.results.status import APPROXIMATE, TIMED
-from gradbench.statistics.verdicts import NO_DIFFERENCE, difference, known
-from gradbench.terminal.figures import format_seconds, percent, threads
+from gradbench.results.status import APPROXIMATE, TIMED, why_contended
+from gradbench.statistics.choice import update_verdict
+from gradbench.statistics.verdicts import MARGIN, known
+from gradbench.terminal import figures
+from gradbench.terminal.figures import percent, threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +40,13 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
     measured = cells[cells["status"].isin([*TIMED, "wrong", "failed"])]
     for (device, name), rows in measured.groupby(["device", "device_name"], dropna=False):
         hardware = f" · {name}" if isinstance(name, str) else ""
-        table = Table(title=f"{device}{hardware}", title_justify="left", pad_edge=False)
+        table = Table(
+            title=f"{device}{hardware}",
+            title_justify="left",
+            pad_edge=False,
+            caption=_caption(rows),
+            caption_justify="left",
+        )
         for heading, side in (
             ("model · rule", "left"),
             ("strategy", "left"),
@@ -47,7 +54,7 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
             ("± 95 %", "right"),
             ("speedup", "right"),
             ("interval", "right"),
-            ("noise", "right"),
+            ("verdict", "left"),
             ("step", "right"),
         ):
             table.add_column(heading, justify=side, no_wrap=True)  # type: ignore[arg-type]
@@ -96,43 +103,62 @@ def _add_block(table: Table, block: pd.DataFrame, heading: str) -> None:
     shown = shown.assign(place=shown["status"].map(places).fillna(len(places)))
     shown = shown.sort_values(["place", "update_s"], na_position="last")
     heading += " · cold cache" if block["cache"].iloc[0] == "cold" else ""
+    heading += " · contended" if any(map(why_contended, shown.to_dict("records"))) else ""
     for row in shown.to_dict("records"):
         table.add_row(heading, *_figures(row))
         heading = ""
 
 
+_STYLES = {"faster": "bold", "slower": "", "same": "dim", "unclear": "dim"}
+
+
 def _figures(row: dict[Any, Any]) -> list[str | Text]:
-    """Format one cell; a speedup that is no more than noise is dimmed."""
+    """Format one cell; what the baseline cannot be told from is dimmed."""
     strategy = f"{row['strategy']} (baseline)" if row["role"] == "baseline" else row["strategy"]
     if row["status"] == APPROXIMATE:
         strategy = f"≈ {strategy}"
     elif row["status"] != "ok":
         return [strategy, Text(row["status"], style="bold red")]
+    step = figures.seconds(row["step_s"]) if known(row["step_s"]) else ""
     if not known(row["update_s"]):
-        return [strategy, "", "", "", "", "", format_seconds(row["step_s"])]
-    floor = row["noise_floor"]
-    noise = percent(floor) if not known(floor) or floor < 10 else "> 1000 %"
-    speedup, low, high = row["speedup"], row["speedup_low"], row["speedup_high"]
-    if row["role"] == "baseline":
-        ratio, interval = Text("1"), Text("")
-    elif not known(speedup):  # of a baseline that was lost
-        ratio, interval = Text(""), Text("")
-    else:
-        lost = difference(low, high, floor) == NO_DIFFERENCE
-        ratio = Text(f"{speedup:.2f}", style="dim" if lost else "bold")
-        interval = Text(f"{low:.2f} – {high:.2f}" if high < 1e3 else "unknown")
-    update_s = row["update_s"]
-    half = math.sqrt(row["update_s_high"] / row["update_s_low"]) - 1 if row["update_s_low"] else 9.0
-    reach = f"{100 * half:.1f} %" if half < 1 else "> 100 %"
+        return [strategy, "", "", "", "", "", step]
+    half = figures.half_width(row["update_s_low"], row["update_s_high"])
     return [
         strategy,
-        format_seconds(update_s),
-        reach,
-        ratio,
-        interval,
-        noise,
-        format_seconds(row["step_s"]),
+        figures.seconds(row["update_s"], half),
+        "" if half is None else f"{100 * half:.2g} %" if half < 1 else "> 100 %",
+        *_beside_baseline(row),
+        step,
     ]
+
+
+def _beside_baseline(row: dict[Any, Any]) -> list[str | Text]:
+    """Format a speedup, its interval and its verdict; the baseline has the noise floor there."""
+    floor, speedup = row["noise_floor"], row["speedup"]
+    if row["role"] == "baseline":
+        noise = percent(floor) if not known(floor) or floor < 10 else "> 1000 %"
+        return ["1", f"noise {noise}", "baseline"]
+    if not known(speedup):  # of a baseline that was lost
+        return ["", "", ""]
+    low, high = row["speedup_low"], row["speedup_high"]
+    found = update_verdict(row)
+    ratio = figures.ratio(speedup, figures.half_width(low, high)).removesuffix("×")
+    style = _STYLES[found]
+    return [Text(ratio, style=style), figures.ratio_interval(low, high), Text(found, style=style)]
+
+
+def _caption(rows: pd.DataFrame) -> str:
+    """Say what the verdicts mean, and why blocks are contended."""
+    seen = {
+        f"{row['model']} · {row['rule']}: {why}": None
+        for row in rows.to_dict("records")
+        if (why := why_contended(row))
+    }
+    said = (
+        f"same: within {100 * MARGIN:g} % of the baseline's update; faster, slower: beyond that "
+        "and the noise; unclear: neither is certain"
+    )
+    return "\n".join([said, *(f"contended: {line}: measure again" for line in seen)])
 
 
 def status_lines(cells: pd.DataFrame) -> list[str]:

@@ -164,18 +164,22 @@ def test_a_wrong_cell_is_listed_and_never_ranked(output: Path) -> None:
         assert "not ranked" in last
 
 
-def test_a_speedup_within_the_noise_is_called_no_difference(output: Path) -> None:
+def test_every_row_of_a_block_has_its_verdict(output: Path) -> None:
+    told = {"data": "same", "flat": "faster", "foreach": "faster"}
     for path in (output / "tables").glob("latency*.md"):
-        lines = [line for line in path.read_text().splitlines() if line.startswith("| data |")]
-        assert lines
-        assert all("no difference" in line for line in lines)
+        lines = path.read_text().splitlines()
+        assert "| verdict |" in "\n".join(lines)
+        for strategy, verdict in told.items():
+            rows = [line for line in lines if line.startswith(f"| {strategy} |")]
+            assert rows
+            assert all(f"| {verdict} |" in row for row in rows)
 
 
 def test_an_earlier_report_leaves_nothing_and_strangers_stay(tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "latency-old.md").write_text("old")
     (tmp_path / "notes.md").write_text("mine")
-    Report(Content(*[pd.DataFrame()] * 8, ()), (), (), "page").write(tmp_path)
+    Report(Content(*[pd.DataFrame()] * 9, ()), (), (), "page").write(tmp_path)
     assert not (tmp_path / "tables" / "latency-old.md").exists()
     assert (tmp_path / "notes.md").read_text() == "mine"
     assert (tmp_path / "index.html").read_text() == "page"

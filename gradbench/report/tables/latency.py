@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from gradbench.report.blocks import measured
 from gradbench.report.tables.table import ReportTable, slug
 from gradbench.results.status import APPROXIMATE, TIMED
-from gradbench.statistics.verdicts import FASTER, NO_DIFFERENCE, known
+from gradbench.statistics.verdicts import known
 from gradbench.terminal import figures as text
+from gradbench.terminal.choices import unclear_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ ADDED = (
     *("drawn_low", "drawn_high"),
     *("update_text", "update_interval", "speedup_text", "speedup_interval"),
     *("noise_text", "samples_text", "verified_text"),
-    *("contention_text", "bottleneck_text", "calibration_text", "lr"),
+    *("contention_text", "bottleneck_text", "update_verdict", "lr"),
 )
 """Columns that the report adds to those of ``cells``."""
 
@@ -65,10 +66,14 @@ def _bests(chosen: pd.DataFrame) -> list[str]:
 
 def _best(row: dict[Any, Any]) -> str:
     use = f"keep {row['strategy']}"
-    if row["difference"] == FASTER:
+    if row["faster"]:
         use = f"use {row['strategy']}, {row['speedup_text']}"
     warning = f" ({row['beware']})" if row["beware"] else ""
-    return "; ".join([f"{use}{warning}", *(f"approximate: {one}" for one in row["approximate"])])
+    beside = [f"same: {', '.join(row['same'])}"] if row["same"] else []
+    if row["unclear"]:
+        beside.append(unclear_text(row["unclear"], row["budget_s"], row["again"]))
+    approximate = [f"approximate: {one}" for one in row["approximate"]]
+    return "; ".join([f"{use}{warning}", *beside, *approximate])
 
 
 def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
@@ -87,6 +92,7 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
             "host": ordered["update_host_s"].map(text.seconds),
             "device": ordered["update_device_s"].map(text.seconds),
             "speedup": [_speedup(row) for row in rows],
+            "verdict": ordered["update_verdict"],
             "step": ordered["step_s"].map(text.seconds).where(ordered["status"].isin(TIMED), ""),
             "bound by": [_bound(row) for row in rows],
             "launches": ordered["launches"].map(text.count),
@@ -112,7 +118,7 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
         " · ".join(names if several else names[1:]),
         shown,
         ordered.drop(columns=[*ADDED, "place"]),
-        f"{best} · {noise} · {size}{contended} · intervals: {first['calibration_text']}",
+        f"{best} · {noise} · {size}{contended}",
         (
             *("update", "host", "device", "speedup", "step", "launches", "extra memory"),
             *("compiling", "samples"),
@@ -125,7 +131,7 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
             "rule": str(first["rule"]),
             "default_zeroing": str(_default_zeroing(block)),
         },
-        ("strategy", "zeroing", "update", "speedup"),
+        ("strategy", "zeroing", "update", "speedup", "verdict"),
     )
 
 
@@ -154,15 +160,12 @@ def _compiling(row: dict[Any, Any]) -> str:
 
 
 def _speedup(row: dict[Any, Any]) -> str:
-    """Give a speedup with its interval, and say when it is none."""
+    """Give a speedup with its interval."""
     if row["role"] == "baseline":
         return "1×\nbaseline"
     if row["status"] not in TIMED or not known(row["speedup"]):
         return "–"
-    interval = row["speedup_interval"]
-    if row["difference"] == NO_DIFFERENCE:
-        return f"no difference\n{row['speedup_text']}, {interval}"
-    return f"{row['speedup_text']}\n{interval}"
+    return f"{row['speedup_text']}\n{row['speedup_interval']}"
 
 
 def _bound(row: dict[Any, Any]) -> str:
