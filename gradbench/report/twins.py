@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gradbench.calibration.judgement import Share
 from gradbench.report.calibration import percent
 from gradbench.report.scan import scan
+from gradbench.statistics.share import Share
 from gradbench.statistics.verdicts import MARGIN, speedup_verdict
 
 if TYPE_CHECKING:

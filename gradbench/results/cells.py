@@ -98,7 +98,7 @@ CELLS = (
         REAL,
         "",
         "Largest departure from 1 that the interval of twin over baseline admits: a speedup "
-        "closer to 1 than this is not a difference. The same for all cells of a block.",
+        "closer to 1 than this is neither faster nor slower. The same for all cells of a block.",
     ),
     Column(
         "budget_s",

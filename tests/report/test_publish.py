@@ -10,6 +10,7 @@ import pytest
 
 import gradbench
 from gradbench.cli.main import main
+from gradbench.errors import BadRequest
 from gradbench.report.content import Content
 from gradbench.report.publish import Report
 from tests.report.stored import write_observations, write_run
@@ -211,3 +212,24 @@ def test_nothing_to_report_leaves_nothing(
     assert main(["report", str(tmp_path), "--output", str(tmp_path / "o")]) == 2
     assert "no results below" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("margin", ["much", "-5%", "1e3", ""])
+def test_what_is_no_margin_is_one_message(
+    margin: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path), f"--margin={margin}"]) == 2
+    assert (
+        capsys.readouterr().err
+        == f"gradbench: --margin {margin}: give a share such as 5% or 0.05\n"
+    )
+    with pytest.raises(BadRequest, match="margin=-1: choose a share"):
+        gradbench.report(tmp_path, margin=-1)
+
+
+def test_the_margin_is_said_wherever_verdicts_are(results: Path, tmp_path: Path) -> None:
+    assert main(["report", str(results), "--output", str(tmp_path), "--margin", "7%"]) == 0
+    for name in ("recommendations.md", "speedups-Chip_3000-sgd.md"):
+        assert "7 %" in (tmp_path / "tables" / name).read_text(), name
+    assert "within 5 %" not in (tmp_path / "tables" / "recommendations.md").read_text()
+    assert '"margin":"7 %"' in (tmp_path / "index.html").read_text()

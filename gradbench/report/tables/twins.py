@@ -8,8 +8,8 @@ from gradbench.report.tables.table import ReportTable
 from gradbench.report.twins import Tally, interval_text
 
 if TYPE_CHECKING:
-    from gradbench.calibration.judgement import Share
     from gradbench.report.content import Content
+    from gradbench.statistics.share import Share
 
 
 def draw(content: Content) -> list[ReportTable]:
