@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from scipy.stats import beta
 
+from gradbench.cli.main import main
 from gradbench.report.content import Content, derive
 from gradbench.report.gather import gather
 from gradbench.report.tables import recommendations, twins
@@ -91,6 +92,21 @@ def test_a_report_has_the_blocks_shown_and_the_superseded_ones(content: Content)
     assert "by more than 5 %" in table.caption
     [chosen] = recommendations.draw(content)
     assert not [name for name in (*chosen.text, *chosen.data) if "held" in name or "inter" in name]
+
+
+def test_summary_and_report_print_the_line(
+    content: Content, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "host, Chip 3000: identical code was called different in"
+    assert main(["summary", str(tmp_path)]) == 0
+    assert (
+        f"{said} 1 of 2 blocks; the twins' intervals held 1 in 1 of 2 (" in capsys.readouterr().out
+    )
+    assert main(["report", str(tmp_path), "--output", str(tmp_path / "page")]) == 0
+    shown = capsys.readouterr().out
+    assert (
+        f"{said} 0 of 1 blocks; the twins' intervals held 1 in 1 of 1; over all of 2 runs" in shown
+    )
 
 
 def test_without_a_twin_there_is_no_table(tmp_path: Path) -> None:
