@@ -49,7 +49,8 @@ def test_the_line_says_both_with_exact_intervals() -> None:
 
 
 def test_one_that_says_nothing_or_is_a_copy_is_no_trial() -> None:
-    silent = [twin(30, 0.0, math.inf), twin(31, 1.0, 1.0) | dict.fromkeys(("speedup_low",))]
+    endless = [twin(30, 0.0, math.inf), twin(32, 0.9, math.inf)]
+    silent = [*endless, twin(31, 1.0, 1.0) | dict.fromkeys(("speedup_low",))]
     rows = pd.DataFrame([*EVERY, *EVERY, *silent, {**FAR, "role": "candidate", "block": "c"}])
     [found] = judge_twins(rows, rows)
     assert found.shown.different.trials == 21

@@ -87,6 +87,13 @@ def test_pairs_of_rounds_decide_where_there_are_any() -> None:
     assert names(older.unclear) == ["b", "c"]
 
 
+def test_an_interval_that_was_measured_is_taken_as_it_is() -> None:
+    lopsided = {**cell("b", 2.9, over=(1.02, 0.0)), "over_fastest_high": 1.04}
+    ratio = time_over(lopsided, cell("a", 3.0, over=(1.0, 0.0)))
+    assert ratio is not None
+    assert (ratio.estimate, ratio.low, ratio.high) == (1.02, 1.02, 1.04)
+
+
 def test_of_another_reference_the_two_ratios_to_it_are_divided() -> None:
     # The block's fastest is not certainly faster than the baseline, so another is recommended.
     rows = [cell("a", 3.0, half=0.02, over=(1.1, 0.005)), cell("b", 2.9, 0.02, over=(1.12, 0.005))]
