@@ -51,8 +51,8 @@ def draw(content: Content) -> list[ReportTable]:
             "Every block measures its baseline twice. Called different: the second was faster or "
             f"slower than the first by more than {100 * content.margin:g} %, by its interval. Held "
             "1: the interval of their ratio did, which 95 % should. Below each its share with the "
-            "exact 95 % interval; all: the blocks of every run of this machine below the path, each "
-            "by itself.",
+            "exact 95 % interval; all: the blocks of every run of this machine below the path, "
+            "each by itself.",
             ("runs", "called different", "held 1"),
             None,
         )
