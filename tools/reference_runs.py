@@ -78,7 +78,7 @@ def write_reference(reference: Path, readme: Path) -> None:
     from gradbench.report.export import printed
     from gradbench.report.gather import gather
     from gradbench.report.rendering import start_figures
-    from gradbench.report.tables import recommendations
+    from gradbench.report.tables import recommendations, twins
 
     text = readme.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
@@ -95,7 +95,9 @@ def write_reference(reference: Path, readme: Path) -> None:
         rendering.finish()
     for one in figures:
         (reference / f"{one.name}.png").unlink()
-    page = [table.markdown() for table in recommendations.draw(every)]
+    page = [
+        table.markdown() for draw in (recommendations.draw, twins.draw) for table in draw(every)
+    ]
     head = "\n".join(
         ["# The committed runs", "", "Written by `make reference`.", "", *_runs(every)]
     )

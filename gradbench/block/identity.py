@@ -30,6 +30,7 @@ def identity(block: Block, cell: Cell) -> dict[str, Any]:
         "threads": block.threads,
         "seed": block.seed,
         "cache": block.options["measurement"]["cache"],
+        "budget_s": block.options["measurement"]["budget_s"],
         "rule": block.rule,
         "options": block.changed,
         "strategy": cell.strategy,

@@ -1,8 +1,7 @@
-"""From what a worker saw to the rows of the tables."""
+"""From what a worker saw to the rows of ``cells``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -10,12 +9,13 @@ import torch
 from gradbench.block.compiling import compile_columns
 from gradbench.block.identity import identity
 from gradbench.block.measured import Measured, Outcome
+from gradbench.block.sample_rows import right_cells
 from gradbench.machine.contention import Contention
 from gradbench.request.block import Block, Cell
 from gradbench.rules.base import Rule
 from gradbench.statistics.bottleneck import bottleneck
 from gradbench.statistics.intervals import Interval
-from gradbench.statistics.sample import Phase, Sample
+from gradbench.statistics.sample import Phase
 from gradbench.statistics.steps import StepEstimates, estimate_steps
 from gradbench.timing.bandwidth import traffic_bytes
 from gradbench.verify.examination import Examination
@@ -282,77 +282,3 @@ def _interval(name: str, interval: Interval | None) -> Row:
         f"{name}_low": interval.low,
         f"{name}_high": interval.high,
     }
-
-
-def right_cells(measured: Measured) -> set[str]:
-    """Name the cells that have figures.
-
-    Args:
-        measured: What was seen.
-
-    Returns:
-        Those that are right and raised nothing.
-    """
-    return {outcome.cell.name for outcome in measured.outcomes if outcome.timed}
-
-
-def sample_rows(block: Block, measured: Measured) -> list[Row]:
-    """Write a row for each sample of the cells that have figures.
-
-    Args:
-        block: The block.
-        measured: What was seen.
-
-    Returns:
-        Rows of ``samples``: of updates, those of cells that have figures.
-    """
-    rows = []
-    ok = {outcome.cell.name for outcome in measured.outcomes if outcome.status == "ok"}
-    isolated, training = measured.isolated, measured.training
-    if isolated is not None and isolated.estimates is not None:
-        disturbed = isolated.estimates.disturbed_samples
-        pairs = zip(isolated.samples, disturbed, strict=True)
-        rows += _samples(block, ((s, d) for s, d in pairs if s.cell in ok or s.phase == "zero"))
-    if training is not None:
-        rows += _samples(block, ((s, s.switched) for s in training.samples))
-    right = right_cells(measured)
-    return [row for row in rows if row["cell"] in right]
-
-
-def _samples(block: Block, samples: Iterable[tuple[Sample, bool]]) -> list[Row]:
-    return [
-        {
-            "run": block.run,
-            "block": block.name,
-            "host": block.host,
-            "cell": sample.cell,
-            "protocol": sample.protocol,
-            "replicate": sample.replicate,
-            "round": sample.round,
-            "phase": sample.phase,
-            "calls": sample.calls,
-            "seconds": sample.seconds,
-            "host_s": sample.host_s,
-            "device_s": sample.device_s,
-            "empty_call_s": sample.empty_call_s,
-            "disturbed": disturbed,
-        }
-        for sample, disturbed in samples
-    ]
-
-
-def gradient_rows(block: Block, measured: Measured) -> list[Row]:
-    """Write a row for each tensor at each training step of each cell that has figures.
-
-    Args:
-        block: The block.
-        measured: What was seen.
-
-    Returns:
-        Rows of ``gradients``.
-    """
-    if measured.training is None:
-        return []
-    names = {"run": block.run, "block": block.name, "host": block.host}
-    right = right_cells(measured)
-    return [{**names, **row} for row in measured.training.gradients if row["cell"] in right]

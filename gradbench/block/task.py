@@ -85,7 +85,7 @@ class BlockTask:
         """
         import torch
 
-        from gradbench.block import rows
+        from gradbench.block import rows, sample_rows
         from gradbench.block.axes import instantiate_axes
         from gradbench.block.run import measure_block
         from gradbench.verify.examination import Examination
@@ -115,8 +115,8 @@ class BlockTask:
         cells = [{**row, **shared, **took} for row in rows.cell_rows(block, axes.rule, measured)]
         self._discard()
         if measured.isolated is not None or measured.training is not None:
-            store.write(SAMPLE, block.name, rows.sample_rows(block, measured))
-            store.write(GRADIENT, block.name, rows.gradient_rows(block, measured))
+            store.write(SAMPLE, block.name, sample_rows.sample_rows(block, measured))
+            store.write(GRADIENT, block.name, sample_rows.gradient_rows(block, measured))
         store.write(CELL, block.name, cells)  # last: its presence means the block is finished
         bad = {f"{r['cell']}: {r['reason']}" for r in cells if r["status"] in ("wrong", "failed")}
         return Finished(

@@ -4,48 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
-from gradbench.statistics.intervals import CONFIDENCE, Interval, noise_floor
+from gradbench.statistics.intervals import Interval, noise_floor
+from gradbench.statistics.share import Share
 
 POWER = 0.8
 """A difference is detectable if this share of the re-runs finds it, as power analyses ask for."""
 
 Intervals = Sequence[Mapping[str, Interval]]
 """For each re-run the interval of every cell's speedup."""
-
-
-@dataclass(frozen=True)
-class Share:
-    """Hits among trials.
-
-    Args:
-        hits: How many.
-        trials: Of how many.
-    """
-
-    hits: int
-    trials: int
-
-    @property
-    def estimate(self) -> float:
-        """Hits over trials; NaN without trials."""
-        return self.hits / self.trials if self.trials else math.nan
-
-    def columns(self, name: str) -> dict[str, float | None]:
-        """Return the share and its exact 95 % interval as columns."""
-        if not self.trials:
-            return {name: None, f"{name}_low": None, f"{name}_high": None}
-        exact = stats.binomtest(self.hits, self.trials).proportion_ci(CONFIDENCE)
-        return {
-            name: self.estimate,
-            f"{name}_low": float(exact.low),
-            f"{name}_high": float(exact.high),
-        }
 
 
 def coverage(reruns: Intervals) -> Share:

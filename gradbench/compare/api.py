@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradbench.statistics.verdicts import MARGIN
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
 
     from gradbench.compare.matching import Several
     from gradbench.compare.result import Comparison
-
-MARGIN = 0.05
 
 
 def compare(
@@ -44,9 +44,11 @@ def compare(
     pooled on both sides (their scatter holds the drift), it is the interval of ``ratio``.
 
     ``verdict`` is judged from this interval, ``normalised_verdict`` and ``relative_verdict`` from
-    their own intervals: ``same`` within the margin, ``slower`` or ``faster`` beyond the combined
-    noise floors of the twins, else ``unclear``. Two single runs on one machine have no
-    ``normalised_verdict``: there the control tells drift, not hardware.
+    their own intervals: ``same`` within the margin, ``slower`` or ``faster`` beyond the margin and
+    the combined noise floors of the twins, else ``unclear``. A busy neighbour shifts ratios, which
+    no interval of one run knows: where a block of either side was contended, each of these
+    intervals is widened by those noise floors, and nothing is known without them. Two single runs
+    on one machine have no ``normalised_verdict``: there the control tells drift, not hardware.
 
     Args:
         base: What is compared with: a path, narrowed by ``@KEY=VALUE,…`` if need be
@@ -64,7 +66,7 @@ def compare(
 
     Raises:
         BadRequest: A side is not there, holds nothing alike, or holds several measurements of
-            one cell.
+            one cell, or the margin is none.
     """
     from gradbench.compare.compare import compare_sides
 

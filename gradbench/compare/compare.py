@@ -22,14 +22,18 @@ from gradbench.compare.matching import (
 from gradbench.compare.result import COLUMNS, Comparison
 from gradbench.compare.side import Side, read_side
 from gradbench.errors import BadRequest
+from gradbench.results.status import why_contended
 from gradbench.statistics.intervals import Interval
 from gradbench.statistics.ratios import Logarithm, combined_noise, pool, widened
-from gradbench.statistics.verdicts import verdict
+from gradbench.statistics.verdicts import check_margin, verdict
 
 COUNTS = ("launches", "peak_extra_bytes")
 """Columns that are exact: compared without statistics, on one kind of device."""
 
 _ONE = Interval(1.0, 1.0, 1.0)
+
+_NAMED = 8
+"""Reasons of contention that a remark names."""
 
 _REPLICATES = {
     "update_s": "update_replicates",
@@ -54,8 +58,7 @@ def compare_sides(
         raise BadRequest(f"--across {unknown[0]}: choose from {', '.join(allowed)}")
     if several not in ("refuse", "latest", "pool"):
         raise BadRequest(f"several={several}: choose refuse, latest or pool")
-    if not 0 <= margin < 10:
-        raise BadRequest(f"margin={margin:g}: choose a fraction from 0 to 10, such as 0.05")
+    check_margin(margin)
     sides = read_side(base, "BASE"), read_side(other, "OTHER")
     matches = match_cells(*sides, across=across, several=several)
     rows = [_describe(match) | _compared(match, margin) for match in matches]
@@ -88,7 +91,9 @@ def _describe(match: Match) -> Row:
             row[f"{side}_{column}"] = ", ".join(dict.fromkeys(known)) or None
         row[f"{side}_runs"] = len(rows)
         if rows:
-            row[f"{side}_s"] = pool([_time(each) for each in rows]).interval().estimate
+            time = pool([_time(each) for each in rows]).interval()
+            row |= {f"{side}_s": time.estimate, f"{side}_s_low": time.low}
+            row[f"{side}_s_high"] = time.high
         for count in COUNTS:
             values = [each[count] for each in rows if each[count] is not None]
             row[f"{side}_{count}"] = max(values) if values else None
@@ -106,6 +111,9 @@ def _compared(match: Match, margin: float) -> Row:
     noise = 0.0 if same else combined_noise(_noise(match.base), _noise(match.other))
     assert ratio is not None  # a measured cell has a time
     drifted = ratio if same else widened(ratio, _drifts(match))
+    if not same and _contended(match):
+        normalised, relative = (each and _shifted(each, noise) for each in (normalised, relative))
+        drifted = _shifted(drifted, noise)
     row: Row = {"noise": noise, "drift_low": drifted.low, "drift_high": drifted.high}
     figures = (
         ("ratio", "verdict", ratio, drifted),
@@ -124,6 +132,17 @@ def _compared(match: Match, margin: float) -> Row:
         # One machine has one bandwidth: what its control says of two runs is drift, a verdict not.
         row.pop("normalised_verdict", None)
     return row
+
+
+def _shifted(interval: Interval, noise: float | None) -> Interval:
+    """Widen an interval by the noise floor, since a busy neighbour may have shifted the ratio."""
+    reach = math.inf if noise is None else 1 + noise
+    return Interval(interval.estimate, interval.low / reach, interval.high * reach)
+
+
+def _contended(match: Match) -> bool:
+    """Say whether a block of either side was measured on a busy machine."""
+    return any(map(why_contended, match.base + match.other))
 
 
 def _ratio(match: Match, figure: Callable[[Row], Logarithm | None]) -> Interval | None:
@@ -248,7 +267,11 @@ def _remarks(matches: Sequence[Match]) -> list[str]:
             else "How a machine differs from run to run is not in the interval of a single run: "
             "to have it there, measure several runs on each side and pool them (--several pool)."
         )
-    contended = sorted({str(row["run"]) for row in used if row["contended"]})
+    contended = sorted({f"{row['run']} ({why})" for row in used if (why := why_contended(row))})
     if contended:
-        remarks.append(f"The machine was busy during {', '.join(contended)}: see `contended`.")
+        more = f" and {len(contended) - _NAMED} more" if len(contended) > _NAMED else ""
+        remarks.append(
+            f"Contended, and their intervals widened by the noise floors: "
+            f"{', '.join(contended[:_NAMED])}{more}."
+        )
     return remarks

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
 from gradbench.compare.result import FIGURES
 from gradbench.compare.sections import changed_counts
 from gradbench.compare.side import records
 from gradbench.errors import BadRequest
-
-
-def parse_share(text: str, option: str) -> float:
-    """Read a share such as ``5%`` or ``0.05``.
-
-    Args:
-        text: What was typed.
-        option: Name of the option, for the message.
-
-    Returns:
-        The fraction.
-
-    Raises:
-        BadRequest: It is not a share from 0 to 10 (1000 %).
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*(%?)", text.strip(), re.ASCII)
-    share = float(found[1]) / (100 if found[2] else 1) if found else -1.0
-    if not 0 <= share <= 10:
-        raise BadRequest(f"{option} {text}: give a share such as 5% or 0.05")
-    return share
 
 
 def failures(

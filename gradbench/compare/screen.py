@@ -18,13 +18,13 @@ from gradbench.compare.sections import (
     compared,
     format_interval,
     format_ratio,
+    format_time,
     headings,
     not_compared,
     shared_traits,
     verdict_lines,
 )
 from gradbench.compare.side import records
-from gradbench.terminal.figures import format_seconds
 
 _STYLES = {"slower": "bold red", "faster": "bold green", "same": "", "unclear": "dim"}
 _WIDE = 110
@@ -104,16 +104,13 @@ def _add(table: Table, row: dict[str, Any], by: str, further: list[str], indent:
     others = [FIGURES[name] for name in further]
     table.add_row(
         Text(f"{indent}{cell_of(row)}{baseline}"),
-        format_seconds(row["base_s"]),
-        format_seconds(row["other_s"]),
-        format_ratio(row[figure.column]),
-        format_interval(row[figure.low], row[figure.high]),
+        format_time(row, "base"),
+        format_time(row, "other"),
+        format_ratio(row, figure),
+        format_interval(row, figure),
         Text(word, style=_STYLES.get(word, "")),
         *(
-            Text(
-                format_ratio(row[other.column]),
-                style=_STYLES.get(str(row[other.verdict]), ""),
-            )
+            Text(format_ratio(row, other), style=_STYLES.get(str(row[other.verdict]), ""))
             for other in others
         ),
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pandas as pd
 
 from gradbench.compare.compare import COUNTS
 from gradbench.compare.matching import threads_text
-from gradbench.compare.result import FIGURES, verdict_counts
+from gradbench.compare.result import FIGURES, Figure, verdict_counts
 from gradbench.compare.side import records
+from gradbench.statistics.verdicts import known
+from gradbench.terminal import figures as text
 
 Row = dict[str, Any]
 
@@ -36,7 +37,10 @@ def headings(comparison: pd.DataFrame, by: str) -> list[str]:
     margin = 100 * comparison.attrs["margin"]
     if shared := shared_traits(comparison):
         lines.append(f"cells  {' · '.join(shared)}")
-    lines.append(f"ratio  OTHER over BASE of the {FIGURES[by].meaning}; same within {margin:g} %")
+    lines.append(
+        f"ratio  OTHER over BASE of the {FIGURES[by].meaning}; same within {margin:g} %, "
+        "slower or faster beyond that and the noise floors"
+    )
     return lines
 
 
@@ -118,35 +122,49 @@ def _line(block: str, cells: list[str], *, whole: bool) -> str:
     return f"{block}: {', '.join(cells)}"
 
 
-def format_ratio(ratio: float | None) -> str:
-    """Format a ratio with three figures at most.
+def format_time(row: Row, side: str) -> str:
+    """Format a side's time with the digits that its interval leaves.
 
     Args:
-        ratio: The ratio; None or NaN where unknown.
+        row: Row of a comparison.
+        side: base or other.
+
+    Returns:
+        Such as ``38.2 µs``; empty where unknown.
+    """
+    half = text.half_width(row[f"{side}_s_low"], row[f"{side}_s_high"])
+    return text.format_seconds(row[f"{side}_s"], text.digits(half))
+
+
+def format_ratio(row: Row, figure: Figure) -> str:
+    """Format a ratio with the digits that its interval leaves.
+
+    Args:
+        row: Row of a comparison.
+        figure: Which of its ratios.
 
     Returns:
         Such as ``1.02``; empty where unknown.
     """
-    if ratio is None or math.isnan(ratio):
+    if not known(row[figure.column]):
         return ""
-    return f"{ratio:.2f}" if 0.5 <= ratio < 99.5 else f"{ratio:.3g}"
+    half = text.half_width(row[figure.low], row[figure.high])
+    return text.ratio(row[figure.column], half).removesuffix("×")
 
 
-def format_interval(low: float | None, high: float | None) -> str:
-    """Format an interval of a ratio.
+def format_interval(row: Row, figure: Figure) -> str:
+    """Format the interval that decides of a ratio.
 
     Args:
-        low: Lower end; None or NaN where there is none.
-        high: Upper end.
+        row: Row of a comparison.
+        figure: Which of its ratios.
 
     Returns:
-        Such as ``0.98 – 1.04``; ``unknown`` where it says nothing.
+        Such as ``0.98 – 1.04``; ``unknown`` where it says nothing; empty where there is none.
     """
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
+    if row[figure.low] is None or row[figure.high] is None:
         return ""
-    if low < 1e-3 or high > 1e3:
-        return "unknown"
-    return f"{format_ratio(low)} – {format_ratio(high)}"
+    return text.ratio_interval(row[figure.low], row[figure.high])
 
 
 def shared_traits(comparison: pd.DataFrame) -> list[str]:

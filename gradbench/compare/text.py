@@ -16,12 +16,12 @@ from gradbench.compare.sections import (
     compared,
     format_interval,
     format_ratio,
+    format_time,
     headings,
     not_compared,
     verdict_lines,
 )
 from gradbench.compare.side import records
-from gradbench.terminal.figures import format_seconds
 
 
 def markdown(comparison: pd.DataFrame, *, by: str, failures: list[str]) -> str:
@@ -42,13 +42,13 @@ def markdown(comparison: pd.DataFrame, *, by: str, failures: list[str]) -> str:
     ratios = [
         (
             _safe(row["cell"]) + (" (baseline)" if row["role"] == "baseline" else ""),
-            format_seconds(row["base_s"]),
-            format_seconds(row["other_s"]),
-            format_ratio(row[figure.column]),
-            format_interval(row[figure.low], row[figure.high]),
+            format_time(row, "base"),
+            format_time(row, "other"),
+            format_ratio(row, figure),
+            format_interval(row, figure),
             _emphasised(row[figure.verdict] or ""),
-            format_ratio(row["normalised_ratio"]),
-            format_ratio(row["relative_ratio"]),
+            format_ratio(row, FIGURES["bandwidth"]),
+            format_ratio(row, FIGURES["baseline"]),
         )
         for row in records(compared(comparison).sort_values(figure.column, ascending=False))
     ]

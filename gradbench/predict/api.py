@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradbench.errors import BadRequest
 from gradbench.results.load import UnreadableResults
+from gradbench.statistics.verdicts import MARGIN, check_margin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ def predict(
     dtype: str | None = None,
     threads: int | None = None,
     extrapolate: bool = False,
+    margin: float = MARGIN,
 ) -> pd.DataFrame:
     """Predict what updating a model costs with each strategy, from what was measured of others.
 
@@ -40,26 +42,30 @@ def predict(
         dtype: Floating type; None takes the module's, if it has one, or else all measured.
         threads: Threads of CPU operators; None takes those that most models were measured with.
         extrapolate: Predict outside of the measured range, too.
+        margin: Smallest relative difference of two times that matters.
 
     Returns:
         A row for each strategy, fastest first, for each machine and type: under the circumstances
         (torch, threads, …) that most models were measured in, of as many the latest; ``seconds``
-        of an update with its 95 % prediction interval, ``ratio`` to the fastest, ``tie`` (cannot
-        be told from the fastest), ``bottleneck``, ``outside`` (factor by which the model lies
-        beyond what was measured), the fit's figures ``start_s``, ``tensor_s`` and ``passes`` with
-        intervals, its ``worst_residual``, ``left_out_error``, the median relative error for models
-        left out of the fit, ``needed_bytes`` (parameters, gradients and state) and
-        ``memory_bytes`` (the device's). ``attrs["rankings"]`` holds the crossovers, and what else
-        was measured. Strategies that were wrong are left out.
+        of an update with its 95 % prediction interval, ``ratio`` to the fastest with its interval,
+        ``verdict`` (same, slower or unclear beside the fastest), ``bottleneck``, ``outside``
+        (factor by which the model lies beyond what was measured), the fit's figures ``start_s``,
+        ``tensor_s`` and ``passes`` with intervals, its ``worst_residual``, ``left_out_error``, the
+        median relative error for models left out of the fit, ``needed_bytes`` (parameters,
+        gradients and state) and ``memory_bytes`` (the device's). ``attrs["rankings"]`` holds the
+        crossovers, and what else was measured. Strategies that were wrong are left out.
 
     Raises:
-        BadRequest: Nothing fits the request, or it lies outside of the measured range.
+        BadRequest: Nothing fits the request, it lies outside of the measured range, or the margin
+            is none.
     """
     import pandas as pd
 
     tensors, parameters, own = count(model)
     found = rankings(
-        results, tensors, parameters, rule, device, dtype or own, threads, extrapolate=extrapolate
+        *(results, tensors, parameters, rule, device, dtype or own, threads),
+        extrapolate=extrapolate,
+        margin=margin,
     )
     frame = pd.concat([ranking.rows for ranking in found], ignore_index=True)
     frame.attrs["rankings"] = found
@@ -109,6 +115,7 @@ def rankings(
     threads: int | None = None,
     *,
     extrapolate: bool = False,
+    margin: float = MARGIN,
 ) -> list[Ranking]:
     """Rank strategies for each set of circumstances; arguments as :func:`predict` has them.
 
@@ -120,12 +127,13 @@ def rankings(
     """
     import pandas as pd
 
-    from gradbench.predict.choice import choose
     from gradbench.predict.evidence import computing_rules, gather_evidence
     from gradbench.predict.fit import LEAST_MODELS
+    from gradbench.predict.group import choose
     from gradbench.predict.prediction import describe, memory_words, rank
     from gradbench.results.selection import once_each, select
 
+    check_margin(margin)
     if not isinstance(results, pd.DataFrame):
         cells, left_out = select(results)
     elif results.empty:
@@ -155,7 +163,7 @@ def rankings(
     for chosen, others in choose(evidence):
         if chosen.models < LEAST_MODELS:
             raise BadRequest(_too_few(chosen, everything, named))
-        found.append(replace(rank(chosen, tensors, parameters), others=others))
+        found.append(replace(rank(chosen, tensors, parameters, margin), others=others))
     beyond = [ranking for ranking in found if ranking.outside]
     if beyond and not extrapolate:
         words = "; ".join(beyond[0].outside)
@@ -171,8 +179,8 @@ def rankings(
 
 def _too_few(chosen: Evidence, everything: Sequence[Evidence], results: str) -> str:
     """Say that too few models were measured, and of what there are enough."""
-    from gradbench.predict.choice import how_to_ask
     from gradbench.predict.fit import LEAST_MODELS
+    from gradbench.predict.group import how_to_ask
     from gradbench.predict.prediction import describe
 
     models = ", ".join(sorted(set(chosen.measurements["model"])))

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 _POINTS = 241
-_CLEARLY = 1.05
-"""A strategy gives way to one that is faster by this factor: less is not worth a change."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Crossover:
 
 
 def crossovers(
-    seconds: Mapping[str, Callable[[float], float]], low: float, high: float
+    seconds: Mapping[str, Callable[[float], float]], low: float, high: float, margin: float
 ) -> list[Crossover]:
     """Follow the fastest strategy from one end of a range to the other.
 
@@ -34,10 +32,12 @@ def crossovers(
         seconds: Predicted time by strategy, a function of the quantity.
         low: Where the range begins, positive.
         high: Where it ends.
+        margin: A strategy gives way to one that is faster by more than this: less is not worth a
+            change.
 
     Returns:
-        The changes, in ascending order; none where one strategy is fastest, or within 5 % of it,
-        all along.
+        The changes, in ascending order; none where one strategy is fastest, or within the
+        margin of it, all along.
     """
     import numpy as np
     from scipy.optimize import brentq
@@ -52,7 +52,7 @@ def crossovers(
         best = min(times, key=times.__getitem__)
         if not incumbent:
             incumbent = best
-        elif times[incumbent] > _CLEARLY * times[best]:
+        elif times[incumbent] > (1 + margin) * times[best]:
 
             def lead(x: float, old: str = incumbent, new: str = best) -> float:
                 return seconds[old](x) - seconds[new](x)

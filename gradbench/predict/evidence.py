@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradbench.predict.memory import Memory
-from gradbench.results.status import APPROXIMATE
+from gradbench.results.status import APPROXIMATE, why_contended
 from gradbench.terminal.figures import percent
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def gather_evidence(cells: pd.DataFrame) -> list[Evidence]:
         if timed.empty or near.empty:
             continue
         ratios = timed["traffic_bytes"] / timed["parameters"]
-        contended = timed[timed["contended"].eq(other=True)]
+        contended = timed[[bool(why_contended(row)) for row in timed.to_dict("records")]]
         found.append(
             Evidence(
                 circumstances,

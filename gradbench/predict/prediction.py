@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ from gradbench.predict.evidence import Evidence
 from gradbench.predict.fit import LEAST_MODELS, CostFit, fit_cost
 from gradbench.predict.validation import leave_one_out
 from gradbench.statistics.bottleneck import bottleneck
-from gradbench.statistics.verdicts import known, reaches
+from gradbench.statistics.intervals import Interval
+from gradbench.statistics.verdicts import MARGIN, known, verdict
 from gradbench.terminal import figures
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Ranking:
         left_out_error: Median relative error of predictions of a model left out of the fits, the
             ranked strategies together; None where there are too few models to leave one out.
         left_out_covered: Share of those that their 95 % interval held.
+        margin: Smallest relative difference of two times that matters.
         others: Measurements on the same machine under other circumstances, which are not used.
     """
 
@@ -45,6 +48,7 @@ class Ranking:
     by_tensors: list[Crossover]
     left_out_error: float | None
     left_out_covered: float | None
+    margin: float
     others: tuple[Evidence, ...] = ()
 
     @property
@@ -59,13 +63,14 @@ class Ranking:
         return None if there is None else self.needed_bytes <= there
 
 
-def rank(evidence: Evidence, tensors: int, parameters: int) -> Ranking:
+def rank(evidence: Evidence, tensors: int, parameters: int, margin: float = MARGIN) -> Ranking:
     """Predict every right strategy's update of a model.
 
     Args:
         evidence: Measurements under the same circumstances.
         tensors: Number of tensors that an update writes.
         parameters: Elements in them together.
+        margin: Smallest relative difference of two times that matters.
 
     Returns:
         The ranking.
@@ -85,11 +90,13 @@ def rank(evidence: Evidence, tensors: int, parameters: int) -> Ranking:
     rows = [_row(evidence, fit, tensors, parameters, errors) for fit in fits.values()]
     frame = pd.DataFrame(rows).sort_values("seconds", kind="stable").reset_index(drop=True)
     best = frame.iloc[0]
-    frame["ratio"] = frame["seconds"] / best["seconds"]
-    frame["tie"] = [
-        reaches(row["seconds"], row["seconds_high"], best["seconds"], best["seconds_high"])
-        for _, row in frame.iterrows()
-    ]
+    ratios = [_over(row, best) for _, row in frame.iterrows()]
+    frame["ratio"] = [ratio.estimate for ratio in ratios]
+    frame["ratio_low"], frame["ratio_high"] = (
+        [getattr(ratio, end) for ratio in ratios] for end in ("low", "high")
+    )
+    # What two runs differ by is in the prediction intervals.
+    frame["verdict"] = [verdict(ratio, margin=margin, noise=0.0) for ratio in ratios]
     factors, outside = _outside(evidence, tensors, parameters)
     frame["outside"] = max(factors)
     sizes = _range(evidence, "parameters", (tensors, parameters))
@@ -100,11 +107,30 @@ def rank(evidence: Evidence, tensors: int, parameters: int) -> Ranking:
         parameters,
         frame,
         outside,
-        crossovers({n: _of_parameters(evidence, f, tensors) for n, f in fits.items()}, *sizes),
-        crossovers({n: _of_tensors(evidence, f, parameters) for n, f in fits.items()}, *counts),
+        crossovers(
+            {n: _of_parameters(evidence, f, tensors) for n, f in fits.items()}, *sizes, margin
+        ),
+        crossovers(
+            {n: _of_tensors(evidence, f, parameters) for n, f in fits.items()}, *counts, margin
+        ),
         float(judged["error"].abs().median()) if len(judged) else None,
         float(judged["covered"].mean()) if len(judged) else None,
+        margin,
     )
+
+
+def _over(row: pd.Series[Any], best: pd.Series[Any]) -> Interval:
+    """Divide a predicted time by the best one.
+
+    Both are symmetric in the logarithm, and independent: the ratio r = t/b lies within
+    r·exp(±√(ln²(t↑/t) + ln²(b↑/b))).
+    """
+    ratio = float(row["seconds"] / best["seconds"])
+    if row["strategy"] == best["strategy"]:
+        return Interval(1.0, 1.0, 1.0)
+    ends = (math.log(each["seconds_high"] / each["seconds"]) for each in (row, best))
+    reach = math.exp(math.hypot(*ends))
+    return Interval(ratio, ratio / reach, ratio * reach)
 
 
 def describe(evidence: Evidence) -> str:

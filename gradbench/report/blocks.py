@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gradbench.results.question import blocks_in_order
-from gradbench.results.status import APPROXIMATE, TIMED
+from gradbench.results.status import APPROXIMATE, TIMED, why_contended
 from gradbench.statistics.bottleneck import of_ceiling
-from gradbench.statistics.verdicts import difference, known
+from gradbench.statistics.choice import update_verdict
+from gradbench.statistics.verdicts import MARGIN, known
 from gradbench.terminal import figures as text
 from gradbench.terminal.approximation import approximation
 from gradbench.terminal.resolution import WEAK
@@ -22,17 +23,21 @@ WIDEST = 10.0
 """Factor at which the drawing of an interval is cut, lest it press all others together."""
 
 
-def describe_cells(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+def describe_cells(
+    cells: pd.DataFrame, samples: pd.DataFrame, margin: float = MARGIN
+) -> pd.DataFrame:
     """Name devices and blocks, count samples, and say what each speedup shows.
 
     Args:
         cells: Rows of ``cells``.
         samples: Counts of samples by cell and phase; may be empty.
+        margin: Smallest relative difference of two times that matters.
 
     Returns:
         The rows with added columns: ``device_label``, ``model_label`` (unique together with the
         rule), ``default_zeroing`` and ``baseline_strategy`` (whether the cell has the baseline's),
-        ``clean`` and ``taken`` (samples of the update), ``difference`` and texts for people.
+        ``clean`` and ``taken`` (samples of the update), ``update_verdict`` (of the update's time
+        beside the baseline's; for others than candidates what they are) and texts for people.
     """
     described = cells.assign(
         device_label=device_labels(cells),
@@ -50,6 +55,7 @@ def describe_cells(cells: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     rows = described.to_dict("records")
     for name, describe in _TEXTS.items():
         described[name] = [describe(row) for row in rows]
+    described["update_verdict"] = [_update_verdict(row, margin) for row in rows]
     return described
 
 
@@ -208,13 +214,6 @@ def _verified_text(row: dict[Any, Any]) -> str:
     return found
 
 
-def _contention(row: dict[Any, Any]) -> str:
-    """Say why the machine was busy; nothing where it was quiet. Older files do not say why."""
-    if isinstance(row["contention"], str) and row["contention"]:
-        return row["contention"]
-    return "most of its samples were disturbed" if row["contended"] is True else ""
-
-
 def _bottleneck(row: dict[Any, Any]) -> str:
     """Say what the time goes into, with its evidence; older files do not know."""
     if not isinstance(row["bottleneck"], str):
@@ -232,28 +231,34 @@ def _bottleneck(row: dict[Any, Any]) -> str:
     return f"{name}: {', '.join(evidence)}"
 
 
-def _difference(row: dict[Any, Any]) -> str:
+def _update_verdict(row: dict[Any, Any], margin: float) -> str:
     if row["status"] not in TIMED:
         return str(row["status"])
     if row["role"] == "baseline":
         return "baseline"
-    if not known(row["speedup"]):
-        return ""
-    return difference(row["speedup_low"], row["speedup_high"], row["noise_floor"])
+    return update_verdict(row, margin) if known(row["speedup"]) else ""
+
+
+def _update_text(row: dict[Any, Any]) -> str:
+    half = text.half_width(row["update_s_low"], row["update_s_high"])
+    return text.seconds(row["update_s"], half)
+
+
+def _speedup_text(row: dict[Any, Any]) -> str:
+    return text.ratio(row["speedup"], text.half_width(row["speedup_low"], row["speedup_high"]))
 
 
 _TEXTS: dict[str, Callable[[dict[Any, Any]], str]] = {
-    "difference": _difference,
-    "update_text": lambda row: text.seconds(row["update_s"]),
+    "update_text": _update_text,
     "update_interval": lambda row: text.seconds_interval(row["update_s_low"], row["update_s_high"]),
-    "speedup_text": lambda row: text.ratio(row["speedup"]),
+    "speedup_text": _speedup_text,
     "speedup_interval": lambda row: text.ratio_interval(row["speedup_low"], row["speedup_high"]),
     "noise_text": lambda row: text.percent(row["noise_floor"]),
     "samples_text": _samples_text,
     "verified_text": _verified_text,
-    "clock": lambda row: "contended" if _contention(row) else "clean",
-    "contention_text": lambda row: _contention(row),
-    "bottleneck_text": lambda row: _bottleneck(row),
+    "clock": lambda row: "contended" if why_contended(row) else "clean",
+    "contention_text": why_contended,
+    "bottleneck_text": _bottleneck,
 }
 
 

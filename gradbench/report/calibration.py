@@ -41,26 +41,20 @@ def calibration_table(rows: pd.DataFrame) -> Table:
 
 
 def calibration_lines(calibrations: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
-    """Say beside speedups how far their intervals are to be trusted.
+    """Say beside speedups what a calibration of their machine found.
 
     Args:
         calibrations: Rows of :func:`gradbench.results.latest.latest_calibrations`.
         cells: Rows of ``cells``, whose hosts and devices count.
 
     Returns:
-        A line for each host, device and load; one that says how to get them where there is none.
+        A line for each host, device and load; none where nothing was calibrated.
     """
     measured = cells[cells["speedup"].notna()][["host", "device"]].drop_duplicates()
     lines = []
     for host, device in measured.itertuples(index=False):
         mine = calibrations[(calibrations["host"] == host) & (calibrations["device"] == device)]
         lines += [_line(row) for row in mine.to_dict("records")]
-        if mine.empty:
-            option = "" if device == "cpu" else f" device={device}"
-            lines.append(
-                f"intervals on {host}, {device}: not calibrated: run "
-                f"python -m gradbench calibrate{option}"
-            )
     return lines
 
 

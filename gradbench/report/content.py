@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from gradbench.report.cost_model import CostModels, fit_cost_models
 from gradbench.report.gather import Gathered
 from gradbench.results.status import TIMED
-from gradbench.statistics.verdicts import known
+from gradbench.statistics.verdicts import MARGIN, known
 from gradbench.terminal.resolution import lost_updates, resolution
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from gradbench.report.fleet import Fleet
+    from gradbench.report.twins import Twins
 
 _NAMED = 8
 """Contended blocks that a note names."""
@@ -29,6 +30,7 @@ class Content:
         recommendations: The strategy to use in each block.
         cost_models: What the cost model says of update times over models.
         calibrations: Rows of ``calibrations`` of the stated method, the last of each machine.
+        twins: How often identical code was called different, by machine.
         samples: Counts and spread of samples by cell and phase.
         gradients: Gradients by cell and step.
         observations: What experiments saw; of trials alike, the latest.
@@ -36,12 +38,14 @@ class Content:
         notes: What a reader must know of what is and is not here, a sentence each.
         left_out: Number of files that could not be read.
         fleet: All cells summed up, where they are too many to be drawn.
+        margin: Smallest relative difference of two times that matters.
     """
 
     cells: pd.DataFrame
     recommendations: pd.DataFrame
     cost_models: CostModels
     calibrations: pd.DataFrame
+    twins: tuple[Twins, ...]
     samples: pd.DataFrame
     gradients: pd.DataFrame
     observations: pd.DataFrame
@@ -49,30 +53,32 @@ class Content:
     notes: tuple[str, ...]
     left_out: int = 0
     fleet: Fleet | None = None
+    margin: float = MARGIN
 
 
-def derive(gathered: Gathered) -> Content:
+def derive(gathered: Gathered, margin: float = MARGIN) -> Content:
     """Derive what a report shows.
 
     Args:
         gathered: What was read.
+        margin: Smallest relative difference of two times that matters.
 
     Returns:
         The content.
     """
     from gradbench.report.blocks import describe_cells
     from gradbench.report.recommend import recommend
-    from gradbench.report.trust import trusted
+    from gradbench.report.twins import judge_twins
     from gradbench.results.learning_rates import with_learning_rates
 
     known_rates = with_learning_rates(gathered.cells, gathered.runs)
-    described = describe_cells(known_rates, gathered.samples)
-    cells = trusted(described, gathered.calibrations)
+    cells = describe_cells(known_rates, gathered.samples, margin)
     return Content(
         cells,
-        recommend(cells),
-        fit_cost_models(cells),
+        recommend(cells, gathered.runs, margin),
+        fit_cost_models(cells, margin),
         gathered.calibrations,
+        tuple(judge_twins(cells, gathered.twins, margin)),
         gathered.samples,
         gathered.gradients,
         _latest_trials(gathered.observations),
@@ -80,6 +86,7 @@ def derive(gathered: Gathered) -> Content:
         tuple(_notes(gathered, cells)),
         len(gathered.left_out),
         gathered.fleet,
+        margin,
     )
 
 
@@ -130,8 +137,7 @@ def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
                 f"Run {run['run']} on {run['host']} is {run['state']}: {there} of {asked} blocks "
                 "are here."
             )
-    notes += [*_lost(cells), *_contended(cells)]
-    return [*notes, *_uncalibrated(gathered.calibrations, cells)]
+    return [*notes, *_lost(cells), *_contended(cells)]
 
 
 def _lost(cells: pd.DataFrame) -> list[str]:
@@ -162,10 +168,3 @@ def _contended(cells: pd.DataFrame) -> list[str]:
         f"{len(shown)} contended, measured on a busy machine: {', '.join(shown[:_NAMED])}{more}. "
         "Measure them again before you rely on them."
     ]
-
-
-def _uncalibrated(calibrations: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
-    """Name the machines of which nobody knows how far to trust the intervals."""
-    from gradbench.report.calibration import calibration_lines
-
-    return [line for line in calibration_lines(calibrations, cells) if "not calibrated" in line]

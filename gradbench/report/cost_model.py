@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gradbench.errors import BadRequest
-from gradbench.statistics.verdicts import known
+from gradbench.statistics.verdicts import MARGIN, known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,11 +34,12 @@ class CostModels:
     predictions: pd.DataFrame
 
 
-def fit_cost_models(cells: pd.DataFrame) -> CostModels:
+def fit_cost_models(cells: pd.DataFrame, margin: float = MARGIN) -> CostModels:
     """Fit the cost of every strategy, over the models measured under the same circumstances.
 
     Args:
         cells: Described cells, the controls among them.
+        margin: Smallest relative difference of two times that matters.
 
     Returns:
         The fits; none where there are too few models.
@@ -52,7 +53,7 @@ def fit_cost_models(cells: pd.DataFrame) -> CostModels:
     # The described cells say whether a zeroing is the default, the evidence which one is.
     for evidence in gather_evidence(cells.drop(columns="default_zeroing")):
         try:
-            ranking = rank(evidence, *_middle(evidence))
+            ranking = rank(evidence, *_middle(evidence), margin)
         except BadRequest:  # too few models
             continue
         mine = _cells_of(evidence, cells)

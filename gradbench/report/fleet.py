@@ -42,7 +42,7 @@ _SPREAD = f"""
     SELECT {", ".join(_ALIKE)}, host, question,
            bool_or(role = 'baseline') AS baseline,
            arg_min(status, list_position({list(STATUSES)}, status)) AS status,
-           bool_and(contended) AS contended,
+           bool_and(coalesce(contended, false) OR coalesce(contention, '') <> '') AS contended,
            exp(avg(ln(update_s)) FILTER ({_TIMED} AND update_s > 0)) AS update_s,
            exp(avg(ln(speedup)) FILTER ({_TIMED} AND speedup > 0)) AS speedup
     FROM rows JOIN asked USING ({", ".join(BLOCK)})

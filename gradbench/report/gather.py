@@ -30,6 +30,7 @@ class Gathered:
         observations: Table ``observations``; empty where there is none.
         runs: Table ``runs``.
         calibrations: Table ``calibrations``, of the stated method, the last of each machine.
+        twins: The twins of every run, one for each block.
         pooled: Which blocks were put together.
         left_out: Files left out, with the reason of each.
         fleet: All cells summed up, where they are too many to be drawn; then ``cells`` and the
@@ -42,6 +43,7 @@ class Gathered:
     observations: pd.DataFrame
     runs: pd.DataFrame
     calibrations: pd.DataFrame
+    twins: pd.DataFrame
     pooled: PooledRuns
     left_out: tuple[LeftOut, ...]
     fleet: Fleet | None = None
@@ -64,6 +66,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
 
     from gradbench.report import fleet as fleets
     from gradbench.report.scan import gradient_steps, sample_counts
+    from gradbench.report.twins import stored_twins
     from gradbench.results.files import readable_files
     from gradbench.results.incomplete import explain_nothing
     from gradbench.results.latest import readable_calibrations
@@ -107,6 +110,7 @@ def gather(paths: Iterable[str | Path]) -> Gathered:
         observations,
         runs,
         calibrations,
+        stored_twins(found.each_once()),
         pooled,
         tuple(
             itertools.chain(

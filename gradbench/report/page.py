@@ -12,7 +12,9 @@ import jinja2
 from markupsafe import Markup, escape
 
 from gradbench.report.experiments import sections
-from gradbench.terminal import figures as text
+from gradbench.report.tables.recommendations import baseline_update
+from gradbench.report.twins import hardware_name, said_of
+from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,7 +60,7 @@ def write_page(
         runs=content.runs.to_dict("records"),
         devices=sorted(set(_measured(content.cells)["device_label"])),
         versions=sorted(set(_measured(content.cells)["torch_version"].dropna())),
-        answers=embedded(_answers(content.recommendations)),
+        answers=embedded(_answers(content)),
         specifications=embedded(
             {figure.name: spec for figure, spec in zip(figures, specifications, strict=True)}
         ),
@@ -153,8 +155,9 @@ def _choices(cells: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def _answers(recommendations: pd.DataFrame) -> list[dict[str, Any]]:
+def _answers(content: Content) -> list[dict[str, Any]]:
     """Write the recommendations as the words that the page's first sentence is made of."""
+    twins = {(each.host, each.device): said_of(each) for each in content.twins}
     return [
         {
             "device": row["device_label"],
@@ -162,21 +165,25 @@ def _answers(recommendations: pd.DataFrame) -> list[dict[str, Any]]:
             "rule": row["rule"],
             "strategy": row["strategy"],
             "baseline": row["baseline"],
-            "difference": row["difference"],
+            "faster": row["faster"],
             "speedup": row["speedup_text"],
             "interval": row["speedup_interval"],
             "noise": row["noise_text"],
             "verified": row["verified_text"],
             "update": row["update_text"],
-            "before": text.seconds(row["baseline_update_s"]),
+            "before": baseline_update(row),
             "step": "; ".join(row["step_lines"]),
             "samples": row["samples_text"],
             "contention": row["contention_text"],
-            "calibration": row["calibration_text"],
-            "ties": list(row["ties"]),
+            "twins": twins.get((row["host"], hardware_name(row)), ""),
+            "margin": f"{100 * content.margin:g} %",
+            "same": list(row["same"]),
+            "unclear": list(row["unclear"]),
+            "budget": f"{row['budget_s']:g} s" if known(row["budget_s"]) else "",
+            "again": row["again"],
             "wrong": list(row["wrong"]),
             "approximate": list(row["approximate"]),
             "beware": row["beware"],
         }
-        for row in recommendations.to_dict("records")
+        for row in content.recommendations.to_dict("records")
     ]

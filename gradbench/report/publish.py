@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gradbench.statistics.verdicts import MARGIN, check_margin
+
 if TYPE_CHECKING:
     from gradbench.report.charts.figure import Figure
     from gradbench.report.content import Content
@@ -80,6 +82,7 @@ def report(
     paths: str | Path | Iterable[str | Path] = "results",
     output: str | Path | None = None,
     progress: Progress = lambda step: None,
+    margin: float = MARGIN,
 ) -> Report:
     """Make a report of every run below paths: other people's too, mixed devices and versions.
 
@@ -87,12 +90,13 @@ def report(
         paths: One or several folders of results, at any level; paths or URLs.
         output: Folder to write to; None writes nothing.
         progress: Told of each step.
+        margin: Smallest relative difference of two times that matters.
 
     Returns:
         The report; a notebook shows its page.
 
     Raises:
-        BadRequest: There is nothing to report, or the folder cannot be written.
+        BadRequest: There is nothing to report, the folder cannot be written, or the margin is none.
     """
     # Imported here: `python -m gradbench --help` must wait for neither pandas nor Altair.
     from gradbench.report.content import derive
@@ -102,13 +106,14 @@ def report(
     from gradbench.report.rendering import Rendering
     from gradbench.results.location import each
 
+    check_margin(margin)
     if output is not None:
         check_folder(Path(output))
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gradbench-")))
         bundling = _ended(stack, Rendering.start("bundle", scratch))
         progress("reading")
-        content = derive(gather(each(paths)))
+        content = derive(gather(each(paths)), margin)
         progress("drawing")
         tables, figures = told_apart(draw_tables(content)), tuple(draw_figures(content))
         drawing = []
@@ -170,12 +175,13 @@ def draw_tables(content: Content) -> Iterator[ReportTable]:
         recommendations,
         situations,
         speedups,
+        twins,
         verification,
         zeroings,
     )
 
     for table in (
-        *(fleet, recommendations, calibration, speedups, latency, situations, verification),
+        *(fleet, recommendations, twins, calibration, speedups, latency, situations, verification),
         *(zeroings, cost_models, missing, gradient_trouble, observations, environment),
     ):
         yield from table.draw(content)

@@ -1,12 +1,15 @@
-"""Which strategy to use in a block: the fastest right one, if it is measurably faster."""
+"""Which strategy to use in a block: the fastest right one, if it is faster than the baseline."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from gradbench.report.blocks import measured
+from gradbench.request.again import again, budget_of
+from gradbench.results.configurations import Configurations
 from gradbench.results.status import APPROXIMATE
-from gradbench.statistics.verdicts import FASTER, SLOWER, known, ties
+from gradbench.statistics.choice import Choice, choose, right_with_default_zeroing
+from gradbench.statistics.verdicts import MARGIN, known
 from gradbench.terminal.figures import percent
 from gradbench.terminal.situations import beware
 from gradbench.terminal.steps import saving_s, saving_share, step_lines, step_seconds
@@ -15,89 +18,93 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def recommend(cells: pd.DataFrame) -> pd.DataFrame:
+def recommend(
+    cells: pd.DataFrame, runs: pd.DataFrame | None = None, margin: float = MARGIN
+) -> pd.DataFrame:
     """Choose a strategy for each block.
 
-    Only right cells with the block's default zeroing are candidates. If none is faster than the
-    baseline by more than the noise floor, the baseline is recommended: then there is no reason to
-    change. ``ties`` are those whose speedup cannot be told from the recommended one's: its
-    interval, widened by the noise floor, reaches the recommended one's. An approximate strategy is
-    never recommended; one that is faster is named beside the answer.
+    Only right cells with the block's default zeroing are candidates
+    (:func:`gradbench.statistics.choice.choose`). An approximate strategy is never recommended; one
+    that is faster is named beside the answer.
 
     Args:
         cells: Described cells.
+        runs: Rows of ``runs``, whose configurations say with which options a block was measured.
+        margin: Smallest relative difference that matters.
 
     Returns:
-        The row of the recommended cell of each block with ``ties``, ``baseline``,
-        ``baseline_update_s``, ``baseline_step_s``, ``update_saving_s`` and ``update_saving_share``
-        (what its update saves of the baseline's, and as a share of the baseline's step),
-        ``step_lines`` (what it makes of the step, in words), ``wrong`` (strategies that are
-        wrong), ``approximate`` (faster ones that are, in words) and ``beware`` (what the strategy
-        refuses or gets wrong, and the baseline does not); no row for a block without a right cell.
+        The row of the recommended cell of each block with ``faster`` (than the baseline),
+        ``same`` and ``unclear`` (strategies that certainly do as well, and those that cannot be
+        told from it), ``again`` (the command that would tell), ``budget_s``, ``baseline``,
+        ``baseline_update_s``, ``baseline_update_s_low``, ``baseline_update_s_high``,
+        ``baseline_step_s``, ``update_saving_s`` and ``update_saving_share`` (what its update saves
+        of the baseline's, and as a share of the baseline's step), ``step_lines`` (what it makes of
+        the step, in words), ``wrong`` (strategies that are wrong), ``approximate`` (faster ones
+        that are, in words) and ``beware`` (what the strategy refuses or gets wrong, and the
+        baseline does not); no row for a block without a right cell.
     """
     import pandas as pd
 
     asked = measured(cells, ("ok", APPROXIMATE, "wrong", "failed"))
     order = ["device_label", "model_label", "rule"]
+    configurations = Configurations.of(runs)
     chosen = [
         answer
         for _, block in asked.groupby([*order, "run", "host", "block"], sort=False, dropna=False)
-        if (answer := _choose(block)) is not None
+        if (answer := _answer(block, configurations, margin)) is not None
     ]
     return pd.DataFrame(chosen)
 
 
-def _choose(block: pd.DataFrame) -> dict[str, Any] | None:
-    """Choose within a block."""
-    default = block[block["default_zeroing"]]
-    right = default[(default["status"] == "ok") & default["update_s"].map(known).astype(bool)]
-    if right.empty:
+def _answer(
+    block: pd.DataFrame, configurations: Configurations, margin: float
+) -> dict[str, Any] | None:
+    """Choose within a block, and say what is beside the choice."""
+    rows: list[dict[Any, Any]] = block.to_dict("records")
+    choice = choose(right_with_default_zeroing(rows), margin)
+    if choice is None:
         return None
-    baseline = right[right["role"] == "baseline"]
-    faster = right[right["difference"] == FASTER]
-    if len(baseline) and faster.empty:
-        best = baseline.iloc[0]
-    elif len(faster):
-        best = faster.sort_values("speedup", ascending=False).iloc[0]
-    else:  # the baseline is wrong, so there are no speedups
-        best = right.sort_values("update_s").iloc[0]
-    others = right[right["cell"] != best["cell"]].sort_values("speedup", ascending=False)
-    wrong = block[block["status"] == "wrong"]
-    row, base = best.to_dict(), _first(baseline)
+    best = dict(choice.best)
+    baselines = [row for row in rows if row["role"] == "baseline"]
+    name = baselines[0]["strategy"] if baselines else None
+    options = configurations.of_block(best)
+    right = baselines[0] if baselines and baselines[0]["status"] == "ok" else None
     return {
-        **{str(name): value for name, value in best.items()},
-        "ties": [row["strategy"] for row in others.to_dict("records") if _ties(row, best)],
-        "baseline": baseline["strategy"].iloc[0] if len(baseline) else None,
-        "baseline_update_s": baseline["update_s"].iloc[0] if len(baseline) else None,
-        "baseline_step_s": None if base is None else step_seconds(base),
-        "update_saving_s": None if base is None else saving_s(row, base),
-        "update_saving_share": None if base is None else saving_share(row, base),
-        "step_lines": step_lines(row, base),
-        "wrong": sorted(set(wrong["strategy"])),
-        "approximate": _approximate(default, best),
-        "beware": beware(best.to_dict(), _first(block[block["role"] == "baseline"])),
+        **best,
+        "faster": choice.faster,
+        "same": [row["strategy"] for row in choice.same],
+        "unclear": [row["strategy"] for row in choice.unclear],
+        "again": again(choice, name, options),
+        "budget_s": budget_of(best, options),
+        "baseline": None if right is None else right["strategy"],
+        **{
+            f"baseline_{name}": None if right is None else right[name]
+            for name in ("update_s", "update_s_low", "update_s_high")
+        },
+        "baseline_step_s": None if right is None else step_seconds(right),
+        "update_saving_s": None if right is None else saving_s(best, right),
+        "update_saving_share": None if right is None else saving_share(best, right),
+        "step_lines": step_lines(best, right, margin),
+        "wrong": sorted({row["strategy"] for row in rows if row["status"] == "wrong"}),
+        "approximate": _approximate(rows, choice),
+        "beware": beware(best, baselines[0] if baselines else None),
     }
 
 
-def _first(rows: pd.DataFrame) -> dict[Any, Any] | None:
-    return next(iter(rows.to_dict("records")), None)
-
-
-def _approximate(default: pd.DataFrame, best: Any) -> list[str]:
+def _approximate(rows: list[dict[Any, Any]], choice: Choice) -> list[str]:
     """Describe the approximate strategies that are faster than the best exact one."""
-    least = best["speedup"] if known(best["speedup"]) and best["role"] != "baseline" else 1.0
-    found = default[(default["status"] == APPROXIMATE) & (default["difference"] == FASTER)]
-    found = found[found["speedup"] > least].sort_values("speedup", ascending=False)
+    best = choice.best["speedup"] if choice.faster else None
+    least = best if known(best) and best is not None else 1.0
+    found = [
+        row
+        for row in rows
+        if row["status"] == APPROXIMATE
+        and row["default_zeroing"]
+        and row["update_verdict"] == "faster"
+        and row["speedup"] > least
+    ]
     return [
         f"{row['strategy']} {row['speedup_text']} as fast, its updates are off by "
         f"{percent(row['update_error'])}"
-        for row in found.to_dict("records")
+        for row in sorted(found, key=lambda row: -row["speedup"])
     ]
-
-
-def _ties(row: dict[Any, Any], best: Any) -> bool:
-    """Say whether a cell cannot be told from the best one of its block."""
-    figures = (row["speedup_high"], best["speedup_low"], best["noise_floor"])
-    if best["role"] == "baseline" and all(map(known, figures)):
-        return bool(row["difference"] != SLOWER)
-    return ties(*figures)

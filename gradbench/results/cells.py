@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from gradbench.results.column import FLAG, INT, REAL, TEXT, Column, interval
+from gradbench.results.machine_columns import MACHINE
+from gradbench.results.training_columns import TRAINING
+from gradbench.results.verification_columns import VERIFICATION
 
 IDENTITY = (
     Column("run", TEXT, "", "Name of the run."),
@@ -89,45 +92,7 @@ CELLS = (
         "Time of one zeroing, isolated, measured once per zeroing, less that "
         "of an empty call (`samples.empty_call_s`).",
     ),
-    Column(
-        "forward_s",
-        REAL,
-        "s",
-        "Time of the forward pass in training steps whose phases are timed one by one, median of "
-        "clean samples.",
-    ),
-    Column("backward_s", REAL, "s", "Time of the backward pass in such steps, median."),
-    Column("training_update_s", REAL, "s", "Time of the update in such steps, median."),
-    Column("training_zero_s", REAL, "s", "Time of the zeroing in such steps, median."),
-    Column(
-        "step_s",
-        REAL,
-        "s",
-        "Time of a training step from forward to zeroing, timed whole; null for fewer than six "
-        "clean ones. In files without `step_samples` the median sum of its phases.",
-    ),
-    *interval("step_s", "s", "", added=True)[1:],
-    *interval(
-        "step_speedup",
-        "",
-        "Baseline's whole step over this cell's, paired by pass and step.",
-        added=True,
-    ),
-    Column(
-        "step_noise_floor",
-        REAL,
-        "",
-        "Largest departure from 1 that the interval of the twin's step over the baseline's admits. "
-        "The same for all cells of a block; null where either has no figure.",
-        added=True,
-    ),
-    Column(
-        "step_samples",
-        INT,
-        "",
-        "Whole training steps of the cell that were timed and clean.",
-        added=True,
-    ),
+    *TRAINING,
     *interval("speedup", "", "Baseline's update time over this cell's, paired by round."),
     Column(
         "speedup_replicates",
@@ -148,83 +113,19 @@ CELLS = (
         REAL,
         "",
         "Largest departure from 1 that the interval of twin over baseline admits: a speedup "
-        "closer to 1 than this is not a difference. The same for all cells of a block.",
+        "closer to 1 than this is neither faster nor slower. The same for all cells of a block.",
+    ),
+    Column(
+        "budget_s",
+        REAL,
+        "s",
+        "Seconds of sampling that the block might use, isolated and training together.",
+        added=True,
     ),
     Column("rounds", INT, "", "Rounds measured, over all replicates."),
     Column("replicates", INT, "", "Replicates measured, each on fresh allocations."),
     Column("disturbed", INT, "", "Update samples marked disturbed, left out of the figures."),
-    Column(
-        "contended",
-        FLAG,
-        "",
-        "Fewer than half of the block's update samples were clean.",
-    ),
-    Column(
-        "contention",
-        TEXT,
-        "",
-        "Why the block was measured on a busy machine, in words; null where it was quiet.",
-        added=True,
-    ),
-    Column(
-        "elsewhere_processors",
-        REAL,
-        "",
-        "Processors that other processes kept busy during the block, of those it may use.",
-        added=True,
-    ),
-    Column(
-        "steal_fraction",
-        REAL,
-        "",
-        "Share of the processors' time that a hypervisor took during the block.",
-        added=True,
-    ),
-    Column(
-        "waiting_fraction",
-        REAL,
-        "",
-        "Share of their time that the block's threads could have run and waited for a processor; "
-        "null where the system does not tell.",
-        added=True,
-    ),
-    Column(
-        "switches_per_s",
-        REAL,
-        "1/s",
-        "Involuntary context switches of the block's process per second.",
-        added=True,
-    ),
-    Column(
-        "slow_fraction",
-        REAL,
-        "",
-        "Share of rounds whose bandwidth control took 1.25 times its first decile or more.",
-        added=True,
-    ),
-    Column(
-        "gpu_clock_low_hz",
-        REAL,
-        "Hz",
-        "Lowest clock of the GPU after a replicate; null if unknown.",
-        added=True,
-    ),
-    Column(
-        "gpu_clock_high_hz",
-        REAL,
-        "Hz",
-        "Highest clock of the GPU after a replicate; null if unknown.",
-        added=True,
-    ),
-    Column(
-        "exclusive",
-        FLAG,
-        "",
-        "The block had its device to itself: as it began and ended, no other process was on the "
-        "GPU, and on a cluster no other job on the CPU's node; null where nobody could tell.",
-        added=True,
-    ),
-    Column("shared_with", TEXT, "", "What else was on the device then.", added=True),
+    *MACHINE,
     Column("converged", FLAG, "", "The speedup's interval is within the precision asked for."),
     Column(
         "stopped_by",
@@ -234,9 +135,6 @@ CELLS = (
         "than the fastest by more than `measurement.margin`, and its time went to the others.",
     ),
     Column(
-        "budget_s", REAL, "s", "Sampling that the block might take (`measurement`).", added=True
-    ),
-    Column(
         "block_s",
         REAL,
         "s",
@@ -244,90 +142,7 @@ CELLS = (
         "wall.",
         added=True,
     ),
-    Column(
-        "max_ulp_error",
-        REAL,
-        "ulp",
-        "Error of the verified element that came closest to its tolerance, or was farthest beyond.",
-    ),
-    Column("tolerance_ulps", REAL, "ulp", "Largest error that a right strategy may have there."),
-    Column(
-        "inner_dtype",
-        TEXT,
-        "",
-        "Narrowest type that the rule computes in, where it is not `dtype`, whose ulps the two "
-        "above are in: Muon's bfloat16.",
-        added=True,
-    ),
-    Column(
-        "power",
-        REAL,
-        "",
-        "How far from right the nearest mutant of the rule is, in tolerances, with verification's "
-        "own hyperparameters: above 4 it would have been called wrong.",
-        added=True,
-    ),
-    Column("nearest_mutant", TEXT, "", "Which mutant that is.", added=True),
-    Column(
-        "indistinguishable",
-        TEXT,
-        "",
-        "Mutants less than 4 tolerances from right at the block's own hyperparameters, separated "
-        "by `; `: in this dtype such a mistake is below the resolution. Empty where there is none.",
-        added=True,
-    ),
-    Column(
-        "refuses",
-        TEXT,
-        "",
-        "Situations of real training in which the strategy raises instead of updating, each with "
-        "what it says, separated by `; `.",
-        added=True,
-    ),
-    Column(
-        "wrong_with",
-        TEXT,
-        "",
-        "Gradients assigned by hand, as autograd does not bring them, with which the strategy is "
-        "wrong in silence, separated by `; `.",
-        added=True,
-    ),
-    Column(
-        "float32_count",
-        FLAG,
-        "",
-        "Whether the values are those of a step count in float32, found out by verification.",
-        added=True,
-    ),
-    Column(
-        "lost_fraction",
-        REAL,
-        "",
-        "Share of the model's elements that a right first update leaves as they are, because it is "
-        "below the resolution of the dtype.",
-        added=True,
-    ),
-    Column(
-        "update_error",
-        REAL,
-        "",
-        "Of an approximate strategy, the relative error of what its updates add up to, "
-        "‖Δ − Δ*‖ / ‖Δ*‖ with Δ* in float64; null for others.",
-        added=True,
-    ),
-    Column(
-        "update_error_bound", REAL, "", "What the strategy states that it is at most.", added=True
-    ),
-    Column(
-        "update_bias",
-        REAL,
-        "",
-        "Of an approximate strategy, how much too far its updates go on average, as a share of how "
-        "far they should: negative where they fall short.",
-        added=True,
-    ),
-    Column("update_bias_error", REAL, "", "Standard error of `update_bias`.", added=True),
-    Column("verified_elements", INT, "", "Elements verified, fewer than `parameters` if cut."),
+    *VERIFICATION,
     Column(
         "launches", INT, "", "Operators dispatched (CPU) or kernels launched (CUDA) per update."
     ),

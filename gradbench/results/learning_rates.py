@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from gradbench.results.configurations import Configurations
 
+if TYPE_CHECKING:
     import pandas as pd
 
 
@@ -21,19 +20,12 @@ def with_learning_rates(cells: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame
     Returns:
         The cells with ``lr``, NaN where no configuration has it.
     """
-    rates = {key: lr for run in runs.to_dict("records") for key, lr in _rates(run)}
-    keys = zip(cells["run"], cells["block"], strict=True)
-    return cells.assign(lr=[rates.get(key, float("nan")) for key in keys])
+    configurations = Configurations.of(runs)
+    keys = cells[["run", "block"]].to_dict("records")
+    return cells.assign(lr=[_rate(configurations.of_block(row)) for row in keys])
 
 
-def _rates(run: dict[Any, Any]) -> Iterator[tuple[tuple[str, str], float]]:
-    """List the learning rates of a run by run and block."""
-    try:
-        configuration = json.loads(run["configuration"])
-    except (TypeError, ValueError):  # none, or cut short
-        return
-    for block, options in configuration.items() if isinstance(configuration, dict) else ():
-        rule = options.get("rule") if isinstance(options, dict) else None
-        lr = rule.get("lr") if isinstance(rule, dict) else None
-        if isinstance(lr, (int, float)):
-            yield (run["run"], block), float(lr)
+def _rate(options: dict[str, Any]) -> float:
+    rule = options.get("rule")
+    lr = rule.get("lr") if isinstance(rule, dict) else None
+    return float(lr) if isinstance(lr, (int, float)) else float("nan")

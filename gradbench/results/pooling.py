@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradbench.results.question import BLOCK, questions
 from gradbench.results.schema import CELL, TABLES
-from gradbench.results.status import TIMED
+from gradbench.results.status import TIMED, why_contended
 from gradbench.statistics.intervals import Interval, noise_floor
 from gradbench.statistics.ratios import Logarithm, pool
 from gradbench.statistics.verdicts import known
@@ -33,7 +33,7 @@ _MIDDLES = (
 )
 """Figures without an interval, of which the median over runs is taken."""
 
-_SUMS = ("rounds", "replicates", "disturbed", "update_replicates", "speedup_replicates")
+_SUMS = ("budget_s", "rounds", "replicates", "disturbed", "update_replicates", "speedup_replicates")
 
 _OVER = ("over_fastest", "over_fastest_low", "over_fastest_high")
 
@@ -139,7 +139,7 @@ def _cell(rows: Sequence[Row]) -> Row:
     used = [row for row in rows if row["status"] == status]
     if status in TIMED:
         timed = [row for row in used if known(row["update_s"])] or used
-        used = [row for row in timed if not row["contended"]] or timed
+        used = [row for row in timed if not why_contended(row)] or timed
     names = ", ".join(dict.fromkeys(str(row["run"]) for row in used))
     row = {**used[-1], "runs": len(used), "run_names": names}
     if len(used) == 1:

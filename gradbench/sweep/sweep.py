@@ -17,8 +17,8 @@ from omegaconf import DictConfig
 from gradbench.block.task import BlockTask
 from gradbench.errors import BadRequest, Unwritable
 from gradbench.observing.task import TrialTask
-from gradbench.observing.trial import Trial, plan_trials
-from gradbench.request.block import Block, host_name, safe
+from gradbench.observing.trial import plan_trials
+from gradbench.request.block import host_name, safe
 from gradbench.request.hydra_app import PrepareMultirun
 from gradbench.request.plan import plan_block
 from gradbench.request.task import Finished, Task
@@ -32,9 +32,9 @@ from gradbench.sweep.cluster.follow import follow
 from gradbench.sweep.cluster.job import Job, Message, Movable
 from gradbench.sweep.cluster.launchers import chosen_cluster, is_elsewhere
 from gradbench.sweep.durations import asked_block, earlier_blocks, how_long
+from gradbench.sweep.label import label_of
 from gradbench.sweep.worker import Workers
 from gradbench.sweep.worker_server import end_unused, start_ahead
-from gradbench.terminal import figures
 from gradbench.terminal.progress import Screen
 from gradbench.version import __version__, git_revision
 
@@ -289,22 +289,3 @@ class Sweep:
         finished = len(keys & set(self.finished))
         expected = max(len(keys), self._expected.get(table, 0))  # an interrupted sweep lacks some
         return {asked: expected, done: finished, f"{asked}_kept": len(keys) - finished}
-
-
-def label_of(task: Block | Trial) -> str:
-    """Name a task in the progress lines, by what was asked for.
-
-    Args:
-        task: A block or a trial.
-
-    Returns:
-        What is measured or observed, and the device; of a block the options that differ from their
-        files, and the type unless it is float32; the threads where they were given.
-    """
-    if isinstance(task, Block):
-        dtype = "" if task.dtype == "float32" else task.dtype
-        parts = [part for part in (task.model, task.rule, task.changed, dtype) if part]
-    else:
-        parts = [task.experiment]
-    threads = [] if task.threads is None else [figures.threads(task.threads)]
-    return " · ".join([*parts, task.device, *threads])

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from gradbench.statistics.verdicts import FASTER, difference, known
+from gradbench.statistics.choice import choose, right_with_default_zeroing
 from gradbench.terminal.resolution import few
 
 if TYPE_CHECKING:
@@ -87,22 +87,14 @@ def situation_lines(cells: pd.DataFrame) -> list[str]:
     said = defaultdict[tuple[str, str, str], dict[str, None]](dict)
     for _, block in cells.groupby(["run", "host", "block"], dropna=False, sort=False):
         baselines = block[block["role"] == "baseline"].to_dict("records")
-        rows = block[(block["role"] == "candidate") & (block["status"] == "ok")].to_dict("records")
-        faster = [row for row in rows if known(row["speedup"]) and _is_faster(row)]
-        if not faster or not baselines:
+        choice = choose(right_with_default_zeroing(block.to_dict("records")))
+        if choice is None or not choice.faster or not baselines:
             continue
-        default = [row for row in faster if row["zeroing"] == baselines[0]["zeroing"]]
-        best = max(default, key=lambda row: float(row["speedup"]), default=None)
-        words = "" if best is None else beware(best, baselines[0])
-        if best is not None and words:
-            key = (str(best["rule"]), str(best["strategy"]), words)
-            said[key][str(best["model"])] = None
+        words = beware(dict(choice.best), baselines[0])
+        if words:
+            key = (str(choice.best["rule"]), str(choice.best["strategy"]), words)
+            said[key][str(choice.best["model"])] = None
     return [
         f"{few(list(models))} · {rule}: {strategy}, the fastest, {words}"
         for (rule, strategy, words), models in said.items()
     ]
-
-
-def _is_faster(row: dict[Any, Any]) -> bool:
-    found = difference(row["speedup_low"], row["speedup_high"], row["noise_floor"])
-    return found == FASTER

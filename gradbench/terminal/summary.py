@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from gradbench.results.question import BLOCK, blocks_in_order
-from gradbench.results.status import APPROXIMATE, TIMED
-from gradbench.statistics.verdicts import NO_DIFFERENCE, difference, known
-from gradbench.terminal.figures import format_seconds, percent, ratio, threads
-from gradbench.terminal.steps import step_text, step_verdict
+from gradbench.results.status import APPROXIMATE, TIMED, why_contended
+from gradbench.statistics.choice import update_verdict
+from gradbench.statistics.verdicts import MARGIN, known
+from gradbench.terminal import figures
+from gradbench.terminal.figures import percent, threads
+from gradbench.terminal.steps import step_speedup, step_text, step_verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,13 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
     measured = cells[cells["status"].isin([*TIMED, "wrong", "failed"])]
     for (device, name), rows in measured.groupby(["device", "device_name"], dropna=False):
         hardware = f" · {name}" if isinstance(name, str) else ""
-        table = Table(title=f"{device}{hardware}", title_justify="left", pad_edge=False)
+        table = Table(
+            title=f"{device}{hardware}",
+            title_justify="left",
+            pad_edge=False,
+            caption=_caption(rows),
+            caption_justify="left",
+        )
         for heading, side in (
             ("model · rule", "left"),
             ("strategy", "left"),
@@ -55,7 +62,7 @@ def summary_tables(cells: pd.DataFrame) -> list[Table]:
             ("± 95 %", "right"),
             ("speedup", "right"),
             ("interval", "right"),
-            ("noise", "right"),
+            ("verdict", "left"),
             ("step", "right"),
         ):
             wraps = heading == "model · rule"  # it gives way, lest figures are cut
@@ -108,13 +115,17 @@ def _add_block(table: Table, block: pd.DataFrame, heading: str) -> None:
     places = {status: place for place, status in enumerate(TIMED)}
     shown = shown.assign(place=shown["status"].map(places).fillna(len(places)))
     shown = shown.sort_values(["place", "update_s"], na_position="last")
+    heading += " · contended" if any(map(why_contended, shown.to_dict("records"))) else ""
     for row in shown.to_dict("records"):
         table.add_row(heading, *_figures(row))
         heading = ""
 
 
+_STYLES = {"faster": "bold", "slower": "", "same": "dim", "unclear": "dim"}
+
+
 def _figures(row: dict[Any, Any]) -> list[str | Text]:
-    """Format one cell; a speedup that is no more than noise is dimmed."""
+    """Format one cell; what the baseline cannot be told from is dimmed."""
     strategy = f"{row['strategy']} (baseline)" if row["role"] == "baseline" else row["strategy"]
     if row["status"] == APPROXIMATE:
         strategy = f"≈ {strategy}"
@@ -122,29 +133,29 @@ def _figures(row: dict[Any, Any]) -> list[str | Text]:
         return [strategy, Text(row["status"], style="bold red")]
     if not known(row["update_s"]):
         return [strategy, "", "", "", "", "", _step(row)]
-    floor = row["noise_floor"]
-    noise = percent(floor) if not known(floor) or floor < 10 else "> 1000 %"
-    speedup, low, high = row["speedup"], row["speedup_low"], row["speedup_high"]
-    if row["role"] == "baseline":
-        ratio, interval = Text("1"), Text("")
-    elif not known(speedup):  # of a baseline that was lost
-        ratio, interval = Text(""), Text("")
-    else:
-        lost = difference(low, high, floor) == NO_DIFFERENCE
-        ratio = Text(f"{speedup:.2f}", style="dim" if lost else "bold")
-        interval = Text(f"{low:.2f} – {high:.2f}" if high < 1e3 else "unknown")
-    update_s = row["update_s"]
-    half = math.sqrt(row["update_s_high"] / row["update_s_low"]) - 1 if row["update_s_low"] else 9.0
-    reach = f"{100 * half:.1f} %" if half < 1 else "> 100 %"
+    half = figures.half_width(row["update_s_low"], row["update_s_high"])
     return [
         strategy,
-        format_seconds(update_s),
-        reach,
-        ratio,
-        interval,
-        noise,
+        figures.seconds(row["update_s"], half),
+        "" if half is None else f"{100 * half:.2g} %" if half < 1 else "> 100 %",
+        *_beside_baseline(row),
         _step(row),
     ]
+
+
+def _beside_baseline(row: dict[Any, Any]) -> list[str | Text]:
+    """Format a speedup, its interval and its verdict; the baseline has the noise floor there."""
+    floor, speedup = row["noise_floor"], row["speedup"]
+    if row["role"] == "baseline":
+        noise = percent(floor) if not known(floor) or floor < 10 else "> 1000 %"
+        return ["1", f"noise {noise}", "baseline"]
+    if not known(speedup):  # of a baseline that was lost
+        return ["", "", ""]
+    low, high = row["speedup_low"], row["speedup_high"]
+    found = update_verdict(row)
+    ratio = figures.ratio(speedup, figures.half_width(low, high)).removesuffix("×")
+    style = _STYLES[found]
+    return [Text(ratio, style=style), figures.ratio_interval(low, high), Text(found, style=style)]
 
 
 def _step(row: dict[Any, Any]) -> Text:
@@ -154,7 +165,21 @@ def _step(row: dict[Any, Any]) -> Text:
     if found is None or row["role"] == "baseline":
         return Text(told.removeprefix("no figure: "), style="dim" if told.startswith("no") else "")
     style = "" if found in ("faster", "slower") else "dim"
-    return Text(f"{told} · {ratio(row['step_speedup'])}", style=style)
+    return Text(f"{told} · {step_speedup(row)}", style=style)
+
+
+def _caption(rows: pd.DataFrame) -> str:
+    """Say what the verdicts mean, and why blocks are contended."""
+    seen = {
+        f"{row['model']} · {row['rule']}: {why}": None
+        for row in rows.to_dict("records")
+        if (why := why_contended(row))
+    }
+    said = (
+        f"same: within {100 * MARGIN:g} % of the baseline's update; faster, slower: beyond that "
+        "and the noise; unclear: neither is certain"
+    )
+    return "\n".join([said, *(f"contended: {line}: measure again" for line in seen)])
 
 
 def status_lines(cells: pd.DataFrame) -> list[str]:

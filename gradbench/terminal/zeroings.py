@@ -8,7 +8,8 @@ from rich.table import Table
 
 from gradbench.results.question import blocks_in_order
 from gradbench.results.status import TIMED
-from gradbench.terminal.figures import format_seconds, size
+from gradbench.statistics.verdicts import MARGIN, known
+from gradbench.terminal.figures import seconds, size
 from gradbench.terminal.steps import step_gain, step_text, step_verdict
 from gradbench.terminal.summary import heading_of, told_by
 
@@ -23,7 +24,7 @@ DEFAULT = "default"
 _ORDER = ("faster", DEFAULT, "same", "unclear", "slower", "")
 
 
-def zeroing_costs(cells: pd.DataFrame) -> pd.DataFrame:
+def zeroing_costs(cells: pd.DataFrame, margin: float = MARGIN) -> pd.DataFrame:
     """Judge each zeroing of a block by the whole step of the baseline's strategy.
 
     A zeroing that sets to None makes the next backward allocate, one that keeps the memory makes
@@ -32,6 +33,7 @@ def zeroing_costs(cells: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         cells: Rows of ``cells``.
+        margin: Smallest relative difference of two times that matters.
 
     Returns:
         Right, trained cells with their baseline's strategy, of blocks with several zeroings, and
@@ -51,7 +53,7 @@ def zeroing_costs(cells: pd.DataFrame) -> pd.DataFrame:
     several = shown.groupby(names)["zeroing"].transform("nunique") > 1
     shown = shown[several]
     rows = shown.to_dict("records")
-    verdicts = [DEFAULT if r["role"] == "baseline" else step_verdict(r) or "" for r in rows]
+    verdicts = [DEFAULT if r["role"] == "baseline" else step_verdict(r, margin) or "" for r in rows]
     shown = shown.assign(
         zeroing_verdict=verdicts,
         place=[_ORDER.index(verdict) for verdict in verdicts],
@@ -98,8 +100,8 @@ def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
                     row["zeroing"],
                     step_text(row),
                     DEFAULT if row["zeroing_verdict"] == DEFAULT else step_gain(row),
-                    *(format_seconds(row[phase]) for phase in PHASES),
-                    "" if peak != peak or peak is None else size(peak),
+                    *(seconds(row[phase]) if known(row[phase]) else "" for phase in PHASES),
+                    size(peak) if known(peak) else "",
                 )
                 heading = ""
             table.add_section()

@@ -12,7 +12,8 @@ from torch import nn
 
 from gradbench.block import run
 from gradbench.block.measured import Measured
-from gradbench.block.rows import cell_rows, gradient_rows, sample_rows
+from gradbench.block.rows import cell_rows
+from gradbench.block.sample_rows import gradient_rows, sample_rows
 from gradbench.errors import BadRequest
 from gradbench.request.block import Block
 from tests.broken import PROTOCOLS

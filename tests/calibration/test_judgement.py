@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from gradbench.calibration.judgement import (
-    Share,
     coverage,
     detectable,
     false_alarms,
@@ -10,6 +9,7 @@ from gradbench.calibration.judgement import (
     found,
 )
 from gradbench.statistics.intervals import Interval
+from gradbench.statistics.share import Share
 from tests.calibration.simulated import around
 
 

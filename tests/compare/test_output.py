@@ -11,7 +11,9 @@ import pytest
 from rich.console import Console
 
 import gradbench
-from gradbench.compare.gate import check_decidable, failures, parse_share
+from gradbench.cli.shares import parse_share
+from gradbench.compare.gate import check_decidable, failures
+from gradbench.compare.result import FIGURES
 from gradbench.compare.screen import render
 from gradbench.compare.sections import changed_counts, format_interval, format_ratio
 from gradbench.compare.text import as_json, markdown
@@ -86,7 +88,7 @@ def test_counts_are_facts() -> None:
 
 
 def test_only_an_interval_above_the_limit_fails() -> None:
-    frame = compare(BASE, other(foreach=1.06, flat=1.3))
+    frame = compare(BASE, other(foreach=1.06, flat=1.3), margin=0.03)
     assert set(frame["verdict"].dropna()) == {"slower", "same"}
 
     def failed(limit: float, by: str = "time") -> list[str]:
@@ -168,18 +170,23 @@ def test_markdown_shows_strings_as_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ratio", "text"),
-    [(1.0, "1.00"), (0.0123, "0.0123"), (123.4, "123"), (None, ""), (math.nan, "")],
+    ("figures", "ratio", "interval"),
+    [
+        ((1.0, 0.98, 1.04), "1.00", "0.98 – 1.04"),
+        ((1.23, 1.0, 1.5), "1.2", "1.0 – 1.5"),
+        ((0.0123, 0.0122, 0.0124), "0.0123", "0.0122 – 0.0124"),
+        ((123.4, 122.0, 125.0), "123", "122 – 125"),
+        ((1.23, 0.0, math.inf), "1.2", "unknown"),
+        ((None, None, None), "", ""),
+    ],
 )
-def test_ratios_are_written_with_three_figures(ratio: float | None, text: str) -> None:
-    assert format_ratio(ratio) == text
-
-
-def test_intervals_that_say_nothing_are_unknown() -> None:
-    assert format_interval(0.0, math.inf) == "unknown"
-    assert format_interval(0.98, 1.04) == "0.98 – 1.04"
-    assert format_interval(math.nan, math.nan) == ""
-    assert format_interval(None, None) == ""
+def test_ratios_are_written_with_the_digits_that_are_known(
+    figures: tuple[float | None, ...], ratio: str, interval: str
+) -> None:
+    time = FIGURES["time"]
+    row = dict(zip((time.column, time.low, time.high), figures, strict=True))
+    assert format_ratio(row, time) == ratio
+    assert format_interval(row, time) == interval
 
 
 def test_left_out_files_are_in_the_json(tmp_path: Path) -> None:

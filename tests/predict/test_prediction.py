@@ -10,9 +10,9 @@ from gradbench.cli.commands.predict import parse_count
 from gradbench.cli.main import main
 from gradbench.errors import BadRequest
 from gradbench.predict.api import rankings
-from gradbench.predict.choice import how_to_ask
 from gradbench.predict.crossover import crossovers
 from gradbench.predict.evidence import gather_evidence
+from gradbench.predict.group import how_to_ask
 from gradbench.results.store import Store
 from tests.predict.planted import ACCESSES, COSTS, cells, memory_s, planted
 
@@ -96,11 +96,29 @@ def test_crossovers_are_where_the_costs_meet() -> None:
     assert found == pytest.approx(meets, rel=0.15)
 
 
-def test_a_lead_of_less_than_five_per_cent_is_no_crossover() -> None:
+def test_a_lead_within_the_margin_is_no_crossover() -> None:
     near = {"a": lambda x: 1.0 + 0.001 * x, "b": lambda x: 1.02 + 0 * x}
-    assert crossovers(near, 1, 50) == []
-    (change,) = crossovers(near, 1, 500)
+    assert crossovers(near, 1, 50, 0.05) == []
+    (change,) = crossovers(near, 1, 500, 0.05)
     assert change.at == pytest.approx(20, rel=0.01)
+    assert crossovers(near, 1, 500, 0.6) == []
+
+
+def test_the_verdict_beside_the_fastest_is_by_the_interval_of_their_ratio() -> None:
+    frame = gradbench.predict((100, 5_000_000), results=cells())
+    first, second = frame.to_dict("records")
+    assert (first["ratio_low"], first["ratio_high"], first["verdict"]) == (1, 1, "same")
+    assert second["ratio_low"] < second["ratio"] < second["ratio_high"]
+    assert second["ratio_low"] == pytest.approx(second["ratio"] ** 2 / second["ratio_high"])
+    apart = gradbench.predict((100, 5_000_000), results=cells(), margin=0.01)
+    assert apart["verdict"].iloc[1] == "slower"
+    vast = gradbench.predict((100, 5_000_000), results=cells(), margin=9.0)
+    assert list(vast["verdict"]) == ["same", "same"]
+    below = second["ratio"] - 1
+    unsure = gradbench.predict((100, 5_000_000), results=cells(), margin=below)
+    assert unsure["verdict"].iloc[1] == "unclear"
+    with pytest.raises(BadRequest, match=r"margin=-1: choose a share from 0 to 10"):
+        gradbench.predict((100, 5_000_000), results=cells(), margin=-1)
 
 
 def test_two_machines_are_two_rankings() -> None:
@@ -184,6 +202,7 @@ def test_a_model_that_does_not_fit_is_named(
         (("--parameters", "many"), "--parameters many: choose a number"),
         (("--tensors", "10", "--parameters", "5"), "there must be one tensor or more"),
         (("--results", "nowhere"), "no such file or folder"),
+        (("--margin", "much"), "--margin much: give a share such as 5% or 0.05"),
     ],
 )
 def test_a_wrong_request_gets_one_message(

@@ -27,7 +27,7 @@ def content(tmp_path: Path) -> Content:
 def test_it_is_named_beside_the_answer_and_never_the_answer(content: Content) -> None:
     [row] = content.recommendations.to_dict("records")
     assert row["strategy"] == "flat"
-    assert row["ties"] == row["wrong"] == []
+    assert row["same"] == row["wrong"] == []
     words = "broken 50.0× as fast, its updates are off by 2.1 %"
     assert row["approximate"] == [words]
     [table] = recommendations.draw(content)

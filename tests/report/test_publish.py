@@ -10,6 +10,7 @@ import pytest
 
 import gradbench
 from gradbench.cli.main import main
+from gradbench.errors import BadRequest
 from gradbench.report.content import Content
 from gradbench.report.publish import Report
 from tests.report.stored import write_observations, write_run
@@ -164,18 +165,22 @@ def test_a_wrong_cell_is_listed_and_never_ranked(output: Path) -> None:
         assert "not ranked" in last
 
 
-def test_a_speedup_within_the_noise_is_called_no_difference(output: Path) -> None:
+def test_every_row_of_a_block_has_its_verdict(output: Path) -> None:
+    told = {"data": "same", "flat": "faster", "foreach": "faster"}
     for path in (output / "tables").glob("latency*.md"):
-        lines = [line for line in path.read_text().splitlines() if line.startswith("| data |")]
-        assert lines
-        assert all("no difference" in line for line in lines)
+        lines = path.read_text().splitlines()
+        assert "| verdict |" in "\n".join(lines)
+        for strategy, verdict in told.items():
+            rows = [line for line in lines if line.startswith(f"| {strategy} |")]
+            assert rows
+            assert all(f"| {verdict} |" in row for row in rows)
 
 
 def test_an_earlier_report_leaves_nothing_and_strangers_stay(tmp_path: Path) -> None:
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "latency-old.md").write_text("old")
     (tmp_path / "notes.md").write_text("mine")
-    Report(Content(*[pd.DataFrame()] * 8, ()), (), (), "page").write(tmp_path)
+    Report(Content(*[pd.DataFrame()] * 9, ()), (), (), "page").write(tmp_path)
     assert not (tmp_path / "tables" / "latency-old.md").exists()
     assert (tmp_path / "notes.md").read_text() == "mine"
     assert (tmp_path / "index.html").read_text() == "page"
@@ -207,3 +212,24 @@ def test_nothing_to_report_leaves_nothing(
     assert main(["report", str(tmp_path), "--output", str(tmp_path / "o")]) == 2
     assert "no results below" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("margin", ["much", "-5%", "1e3", ""])
+def test_what_is_no_margin_is_one_message(
+    margin: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["report", str(tmp_path), f"--margin={margin}"]) == 2
+    assert (
+        capsys.readouterr().err
+        == f"gradbench: --margin {margin}: give a share such as 5% or 0.05\n"
+    )
+    with pytest.raises(BadRequest, match="margin=-1: choose a share"):
+        gradbench.report(tmp_path, margin=-1)
+
+
+def test_the_margin_is_said_wherever_verdicts_are(results: Path, tmp_path: Path) -> None:
+    assert main(["report", str(results), "--output", str(tmp_path), "--margin", "7%"]) == 0
+    for name in ("recommendations.md", "speedups-Chip_3000-sgd.md"):
+        assert "7 %" in (tmp_path / "tables" / name).read_text(), name
+    assert "within 5 %" not in (tmp_path / "tables" / "recommendations.md").read_text()
+    assert '"margin":"7 %"' in (tmp_path / "index.html").read_text()

@@ -85,5 +85,5 @@ def test_a_cell_without_a_clean_phase_has_no_bar(tmp_path: Path) -> None:
     assert figure is not None
     (data,) = figure.specification["datasets"].values()
     assert {row["strategy"] for row in data} == {"foreach", "flat", "data"}
-    assert {row["seconds_text"] for row in data if row["phase"] == "backward"} == {"400 µs"}
+    assert {row["seconds_text"] for row in data if row["phase"] == "backward"} == {"0.40 ms"}
     assert phases.draw(content_of(tmp_path / "all", lambda row: {"backward_s": None})) is None

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradbench.statistics.effects import effects
@@ -41,18 +41,6 @@ def test_a_ratio_and_its_inverse_have_inverse_intervals(one: Logarithm, two: Log
     assert there.estimate == pytest.approx(1 / back.estimate)
     assert there.low == pytest.approx(1 / back.high)
     assert there.high == pytest.approx(1 / back.low)
-
-
-@given(logarithms(), logarithms(), margins, st.floats(0.0, 1.0) | st.none())
-def test_verdicts_are_opposite_when_sides_swap(
-    one: Logarithm, two: Logarithm, margin: float, noise: float | None
-) -> None:
-    there, back = (two - one).interval(), (one - two).interval()
-    edges = [1 + margin, 1 / (1 + margin), 1 + (noise or 0), 1 / (1 + (noise or 0))]
-    ends = [there.low, there.high]
-    assume(not any(math.isclose(end, edge, rel_tol=1e-9) for end in ends for edge in edges))
-    first = verdict(there, margin=margin, noise=noise)
-    assert OPPOSITE[first] == verdict(back, margin=margin, noise=noise)
 
 
 @given(logarithms(), logarithms(), st.lists(positive, max_size=2))
@@ -208,8 +196,9 @@ def test_noise_of_two_sides_is_more_than_of_one(base: float, other: float) -> No
     [
         (0.97, 1.04, 0.5, "same"),
         (1.01, 1.03, 0.0, "same"),
-        (1.02, 1.08, 0.01, "slower"),
-        (1.02, 1.08, 0.03, "unclear"),
+        (1.06, 1.08, 0.01, "slower"),
+        (1.02, 1.08, 0.01, "unclear"),  # beyond the noise, but not beyond the margin
+        (1.06, 1.08, 0.07, "unclear"),  # beyond the margin, but not beyond the noise
         (0.7, 0.9, 0.05, "faster"),
         (0.7, 0.98, 0.05, "unclear"),
         (0.7, 1.4, 0.0, "unclear"),

@@ -6,7 +6,8 @@ from rich.console import Console
 
 from gradbench.observing.trial import plan_trials
 from gradbench.request.plan import plan_block
-from gradbench.sweep.sweep import Sweep, label_of
+from gradbench.sweep.label import label_of
+from gradbench.sweep.sweep import Sweep
 from gradbench.terminal.progress import Screen
 from tests.conftest import Compose
 

@@ -18,6 +18,7 @@ def cell(update_s: float, step_s: float | None, samples: int | None, **figures: 
         step_speedup=speedup,
         step_noise_floor=0.01,
         **{f"step_speedup_{end}": speedup and speedup * by for end, by in reach.items()},
+        **{f"step_s_{end}": step_s and step_s * by for end, by in reach.items()},
         **figures,
     )
 
@@ -32,6 +33,28 @@ def test_a_step_is_told_with_the_baselines_and_what_the_update_saves() -> None:
         "the update saves 12.0 ms, 2.8 % of the step",
     ]
     assert saving_share(cell(7e-3, 419e-3, 12), BASELINE) == pytest.approx(12 / 431)
+
+
+def test_figures_have_as_many_digits_as_their_intervals_leave() -> None:
+    wide = {
+        "step_s_low": 0.2,
+        "step_s_high": 0.8,
+        "step_speedup_low": 0.8,
+        "step_speedup_high": 1.3,
+    }
+    wide |= {"update_s_low": 5e-3, "update_s_high": 9e-3}
+    assert step_lines({**cell(7e-3, 419e-3, 12), **wide}, BASELINE) == [
+        "0.4 s, from 431 ms",
+        "1.0× (0.8 – 1.3), unclear",
+        "the update saves 12 ms, 2.8 % of the step",
+    ]
+
+
+def test_a_margin_that_was_chosen_judges_step_and_saving() -> None:
+    row = {**cell(7e-3, 340e-3, 12)}
+    assert step_verdict(row) == "faster"
+    assert step_verdict(row, 0.5) == "same"
+    assert step_lines(row, BASELINE, 5.0)[1:] == ["1.27× (1.25 – 1.28), same"]
 
 
 def test_only_the_verdict_makes_a_step_faster() -> None:

@@ -35,7 +35,8 @@ def test_fastest_first_and_wrong_last_without_figures() -> None:
     ]
     assert "20.0 µs" in lines[0]
     assert "2.00" in lines[0]
-    assert "2.0 %" in lines[0]
+    assert "faster" in lines[0]
+    assert "noise 2.0 %" in lines[1]
     assert "wrong" in lines[2]
     assert "1.00 µs" not in text
     assert "absent" not in text
@@ -137,7 +138,7 @@ def test_a_speedup_without_an_upper_end_is_not_shown_as_one() -> None:
     [table] = summary_tables(pd.DataFrame(rows))
     styles = {str(cell): cell.style for cell in table.columns[4].cells if isinstance(cell, Text)}
     assert styles["1.30"] == "bold"
-    assert styles["2.00"] == "dim"
+    assert styles["2.0"] == "dim"
 
 
 def test_failed_block_without_a_single_figure() -> None:
@@ -162,6 +163,35 @@ def test_seconds_have_three_figures_and_a_unit(seconds: float | None, text: str)
     assert format_seconds(seconds) == text
 
 
+def test_every_row_has_its_verdict_and_the_margin_is_said() -> None:
+    wide = timed("wide", 2e-5, 2.0) | {"speedup_low": 1.04, "speedup_high": 3.0}
+    near = timed("near", 4e-5, 1.01)
+    text = text_of([timed("base", 4e-5, 1.0, role="baseline"), wide, near])
+    told = {
+        name: next(line for line in text.splitlines() if f"│ {name} " in line)
+        for name in ("wide", "near")
+    }
+    assert "unclear" in told["wide"]
+    assert " 2.0 " in told["wide"]
+    assert "same" in told["near"]
+    assert "same: within 5 % of the baseline's update" in text
+
+
+@pytest.mark.parametrize(
+    ("seen", "why"),
+    [
+        ({"contended": True}, "most of its samples were disturbed"),
+        ({"contention": "other processes used 1.0 of 2", "contended": False}, "other processes"),
+    ],
+)
+def test_a_contended_block_is_marked_and_says_why(seen: dict[str, Any], why: str) -> None:
+    base = timed("base", 4e-5, 1.0, role="baseline")
+    text = text_of([base | seen, timed("fast", 2e-5, 2.0) | seen])
+    assert "mlp · sgd · contended" in text
+    assert f"contended: mlp · sgd: {why}" in text
+    assert "contended" not in text_of([base | {"contended": False}])
+
+
 def test_without_a_baseline_there_is_a_time_and_no_speedup() -> None:
     text = text_of(
         [
@@ -169,7 +199,7 @@ def test_without_a_baseline_there_is_a_time_and_no_speedup() -> None:
             timed("fast", 2e-5, math.nan, noise_floor=None),
         ]
     )
-    [fast] = [line for line in text.splitlines() if "fast" in line]
+    [fast] = [line for line in text.splitlines() if "│ fast " in line]
     assert "20.0 µs" in fast
     assert "nan" not in fast
 

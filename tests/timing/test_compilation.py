@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from gradbench.block.measured import Measured
-from gradbench.block.rows import cell_rows, sample_rows
+from gradbench.block.rows import cell_rows
 from gradbench.block.run import measure_block
+from gradbench.block.sample_rows import sample_rows
 from gradbench.request.block import Block
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gradbench.compare.api import MARGIN
+from gradbench.cli.shares import SAID_MARGIN, MarginOption, parse_share
 from gradbench.terminal.console import complain, make_console
 
 _SIDE = "PATH, PATH@KEY=VALUE,… or a JSON file of pytest-benchmark."
@@ -47,9 +47,7 @@ def compare(
             "run's own baseline, which is what noisy machines are compared by."
         ),
     ] = By.time,
-    margin: Annotated[
-        str, typer.Option(metavar="SHARE", help="Smallest difference that matters.")
-    ] = f"{MARGIN:.0%}",
+    margin: MarginOption = SAID_MARGIN,
     fail_slower: Annotated[
         str | None,
         typer.Option(
@@ -97,11 +95,11 @@ def compare(
     from gradbench.compare import gate, screen, text
     from gradbench.compare.api import compare as compare_cells
 
-    limit = None if fail_slower is None else gate.parse_share(fail_slower, "--fail-slower")
+    limit = None if fail_slower is None else parse_share(fail_slower, "--fail-slower")
     comparison = compare_cells(
         base,
         other,
-        margin=gate.parse_share(margin, "--margin"),
+        margin=parse_share(margin, "--margin"),
         across=[key for keys in across or [] for key in keys.split(",")],
         several=several.value,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gradbench.cli.shares import SAID_MARGIN, MarginOption, parse_share
 from gradbench.errors import BadRequest
 from gradbench.terminal.console import complain, make_console
 
@@ -53,6 +54,7 @@ def predict(
     extrapolate: Annotated[
         bool, typer.Option("--extrapolate", help="Predict outside of the measured range, too.")
     ] = False,
+    margin: MarginOption = SAID_MARGIN,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.table,
 ) -> None:
     """Predict what an update costs with each strategy, from stored runs of other models.
@@ -68,11 +70,14 @@ def predict(
     from gradbench.predict.api import count, rankings
 
     asked = count((parse_count(tensors, "--tensors"), parse_count(parameters, "--parameters")))
+    share = parse_share(margin, "--margin")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             found = rankings(
-                results, asked[0], asked[1], rule, device, dtype, threads, extrapolate=extrapolate
+                *(results, asked[0], asked[1], rule, device, dtype, threads),
+                extrapolate=extrapolate,
+                margin=share,
             )
         except BadRequest as error:  # it may be for the files that were left out
             reasons = [str(error), *(str(warning.message) for warning in caught)]
@@ -131,8 +136,8 @@ def _heading(ranking: Ranking) -> Text:
 
 def _others(ranking: Ranking, results: str) -> Iterator[str]:
     """Say what else was measured on the machine, and how to ask for it."""
-    from gradbench.predict.choice import how_to_ask
     from gradbench.predict.fit import LEAST_MODELS
+    from gradbench.predict.group import how_to_ask
     from gradbench.predict.prediction import describe
 
     chosen = ranking.evidence
@@ -149,22 +154,24 @@ def _others(ranking: Ranking, results: str) -> Iterator[str]:
 def _table(ranking: Ranking) -> Table:
     """Draw the ranking."""
     from rich.table import Table
-    from rich.text import Text
 
     from gradbench.statistics.verdicts import known
     from gradbench.terminal import figures as text
 
     table = Table(pad_edge=False)
     table.add_column("strategy", no_wrap=True)
-    for heading in ("update", "95 % interval", "×", "bound by", "passes", "left out"):
+    for heading in ("update", "95 % interval", "×", "verdict", "bound by", "passes", "left out"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in ranking.rows.to_dict("records"):
-        ratio = f"{row['ratio']:.2f}"
+        half = text.half_width(row["seconds_low"], row["seconds_high"])
+        ratio = text.ratio(row["ratio"], text.half_width(row["ratio_low"], row["ratio_high"]))
+        first = row["ratio"] == 1 and row["ratio_low"] == row["ratio_high"]
         table.add_row(
             row["strategy"],
-            text.seconds(row["seconds"]),
+            text.seconds(row["seconds"], half),
             text.seconds_interval(row["seconds_low"], row["seconds_high"]),
-            Text(f"≈ {ratio}" if row["tie"] else ratio, style="dim" if row["tie"] else ""),
+            "1" if first else ratio.removesuffix("×"),
+            "fastest" if first else row["verdict"],
             row["bottleneck"] or "",
             f"{row['passes']:.1f}",
             f"± {text.percent(row['left_out_error'])}" if known(row["left_out_error"]) else "",
@@ -180,14 +187,16 @@ def _lines(ranking: Ranking) -> Iterator[str]:
     measurements = ranking.evidence.measurements
     fastest = str(ranking.rows["strategy"].iloc[0])
     yield f"at {ranking.tensors:,} tensors: " + say_crossovers(
-        ranking.by_parameters, "parameters", fastest
+        ranking.by_parameters, "parameters", fastest, ranking.margin
     )
     yield f"at {ranking.parameters:,} parameters: " + say_crossovers(
-        ranking.by_tensors, "tensors", fastest
+        ranking.by_tensors, "tensors", fastest, ranking.margin
     )
     yield (
-        "≈: its interval does not tell it from the first; passes: its bytes take so often the time "
-        "of the bandwidth control; left out: median error for a model left out of the fit"
+        f"verdict: beside the fastest, by the interval of their ratio: same within "
+        f"{100 * ranking.margin:g} %, slower by more, else unclear; passes: its bytes take so "
+        "often the time of the bandwidth control; left out: median error for a model left out of "
+        "the fit"
     )
     models = ", ".join(sorted(set(measurements["model"])))
     yield f"fitted over {models}" + (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from gradbench.cli.commands.summary import print_calibrations, print_summary
+from gradbench.cli.commands.summary import print_summary, print_trust
 from gradbench.cli.exits import DONE, FAILED, exit_status, interruptible
 from gradbench.errors import BadRequest, Unwritable
 from gradbench.terminal.console import complain, make_console
@@ -92,7 +92,7 @@ def _sum_up(sweep: Sweep) -> int:
     console = make_console()
     folder = sweep.store.folder
     print_summary(console, cells, observations, [folder])
-    print_calibrations(console, [folder], cells)
+    print_trust(console, [folder], cells)
     console.print(f"\nwritten: {folder}", markup=False, highlight=False)
     console.print(f"again:   python -m gradbench summary {folder}", markup=False, highlight=False)
     return FAILED if failed or (cells["status"] == "wrong").any() else DONE

@@ -41,7 +41,7 @@ def summary(
     console = make_console()
     folders = [path for path in chosen if path.is_dir()]
     print_summary(console, cells, observations, folders)
-    print_calibrations(console, folders, cells)
+    print_trust(console, folders, cells)
     complain(f"left out {file}" for file in left_out)
     raise typer.Exit(FAILED if left_out else DONE)
 
@@ -62,6 +62,7 @@ def print_summary(
     from gradbench.results.load import load_readable
     from gradbench.results.schema import RUN
     from gradbench.terminal.approximation import approximation_lines
+    from gradbench.terminal.choices import choice_lines
     from gradbench.terminal.resolution import resolution_lines
     from gradbench.terminal.situations import situation_lines
     from gradbench.terminal.summary import status_lines, summary_tables
@@ -69,22 +70,33 @@ def print_summary(
 
     for table in [*summary_tables(cells), *zeroing_tables(cells)]:
         console.print(table)
-    known = with_learning_rates(cells, load_readable(folders, RUN)[0])
-    found = [*resolution_lines(known), *situation_lines(cells), *approximation_lines(cells)]
+    runs = load_readable(folders, RUN)[0]
+    known = with_learning_rates(cells, runs)
+    found = [*choice_lines(cells, runs), *resolution_lines(known), *situation_lines(cells)]
+    found += approximation_lines(cells)
     for line in [*found, *status_lines(cells)]:
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for summed_up in observation_summaries(rows_of(observations)):
         console.print(summed_up)
 
 
-def print_calibrations(console: Console, folders: Sequence[Path], cells: pd.DataFrame) -> None:
-    """Say how far the intervals above are to be trusted."""
+def print_trust(console: Console, folders: Sequence[Path], cells: pd.DataFrame) -> None:
+    """Say how far the intervals above are to be trusted: what twins and calibrations showed.
+
+    Args:
+        console: Where to.
+        folders: Where the cells are, and calibrations in or beside them.
+        cells: Rows of ``cells`` that were shown.
+    """
     import pandas as pd
 
     from gradbench.report.calibration import calibration_lines
+    from gradbench.report.twins import judge_twins, twin_lines, twins_beside
     from gradbench.results.latest import latest_calibrations
 
+    for line in twin_lines(judge_twins(cells, twins_beside(folders, cells))):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     if folders:
         found = pd.concat([latest_calibrations(folder) for folder in folders], ignore_index=True)
         for line in calibration_lines(found.drop_duplicates(), cells):
-            console.print(line, markup=False, highlight=False)
+            console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -139,7 +139,12 @@ def _frame(content: Content) -> pd.DataFrame:
         expected_high=fitted["predicted_high"].clip(upper=expected * WIDEST),
         ceiling_s=ceiling_s,
         panel=fitted["strategy"],
-        predicted_text=fitted["predicted_s"].map(text.seconds),
+        predicted_text=[
+            text.seconds(value, text.half_width(low, high))
+            for value, low, high in fitted[
+                ["predicted_s", "predicted_low", "predicted_high"]
+            ].itertuples(index=False)
+        ],
         predicted_interval=[
             text.seconds_interval(low, high)
             for low, high in zip(fitted["predicted_low"], fitted["predicted_high"], strict=True)

@@ -42,10 +42,7 @@ def draw(content: Content) -> Figure | None:
     marked = cells.merge(best, on=keys, how="left")
     marked["recommended"] = marked["recommended"].notna()
     marked = marked.assign(panel=marked["rule"])
-    texts = (
-        *("update_text", "update_interval", "samples_text", "speedup_text", "noise_text"),
-        "calibration_text",
-    )
+    texts = ("update_text", "update_interval", "samples_text", "speedup_text", "noise_text")
     figures = ("update_s", "drawn_low", "drawn_high", "recommended", "clock")
     frame = records(marked, *figures, *texts)
     scale = alt.Scale(type="log", nice=False, padding=8)
@@ -65,7 +62,6 @@ def draw(content: Content) -> Figure | None:
             noise_text="noise floor",
             samples_text="counted",
             clock="block",
-            calibration_text="intervals here",
         ),
     )
     interval = place.mark_rule(strokeWidth=2, opacity=0.55).encode(

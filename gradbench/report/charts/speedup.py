@@ -9,8 +9,7 @@ import altair as alt
 from gradbench.report.blocks import measured
 from gradbench.report.charts.figure import Figure, facet, records, tooltip
 from gradbench.results.status import APPROXIMATE, TIMED
-from gradbench.statistics.verdicts import NO_DIFFERENCE, known
-from gradbench.terminal import figures as text
+from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,16 +34,14 @@ def draw(content: Content, columns: int = 2) -> Figure | None:
         return None
     shown = cells.assign(
         drawn=cells["speedup"].where(
-            (cells["status"] == "ok") & (cells["difference"] != NO_DIFFERENCE)
+            (cells["status"] == "ok") & cells["update_verdict"].isin(["faster", "slower"])
         ),
         label=[_label(row) for row in cells.to_dict("records")],
         panel=cells["rule"]
         + ("" if cells["device_label"].nunique() == 1 else " · " + cells["device_label"]),
     )
     texts = ("speedup_text", "speedup_interval", "noise_text", "update_text", "verified_text")
-    frame = records(
-        shown, "drawn", "label", "difference", "samples_text", "clock", "calibration_text", *texts
-    )
+    frame = records(shown, "drawn", "label", "update_verdict", "samples_text", "clock", *texts)
     most = max(2.0, float(frame["drawn"].max(skipna=True) or 2.0))
     place = alt.Chart().encode(
         x=alt.X(
@@ -64,12 +61,11 @@ def draw(content: Content, columns: int = 2) -> Figure | None:
             speedup_text="speedup",
             speedup_interval="95 % interval",
             noise_text="noise floor",
-            difference="that is",
+            update_verdict="verdict",
             update_text="update",
             verified_text="verification",
             samples_text="counted",
             clock="block",
-            calibration_text="intervals here",
         ),
     )
     tile = place.mark_rect(cornerRadius=3).encode(
@@ -108,9 +104,10 @@ def draw(content: Content, columns: int = 2) -> Figure | None:
         "speedup",
         "Speedup over the baseline",
         "The baseline's update time over the strategy's, both in the same rounds: blue is faster, "
-        "red slower. A grey ≈ is no difference: the interval reaches into the block's noise floor. "
-        "An empty tile was not measured; grey numbers in brackets are those of approximate "
-        "strategies.",
+        "red slower. A grey = is the same, certainly within "
+        f"{100 * content.margin:g} %; a grey ? is unclear: neither that, nor a difference beyond "
+        "it and the block's noise floor. An empty tile was not measured; grey numbers in brackets "
+        "are those of approximate strategies.",
         chart,
         330,
         filters,
@@ -120,9 +117,9 @@ def draw(content: Content, columns: int = 2) -> Figure | None:
 def _label(row: dict[Any, Any]) -> str:
     if row["status"] == "wrong":
         return "wrong"
-    if row["difference"] == NO_DIFFERENCE:
-        return "≈"
-    ratio = text.ratio(row["speedup"])[:-1]
+    if row["update_verdict"] not in ("faster", "slower"):
+        return "=" if row["update_verdict"] == "same" else "?"
+    ratio = row["speedup_text"].removesuffix("×")
     return f"({ratio})" if row["status"] == APPROXIMATE else ratio
 
 

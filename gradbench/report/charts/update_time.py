@@ -33,9 +33,9 @@ def draw(content: Content) -> Figure | None:
     cells = cells.assign(place=cells["update_s"].where(~approximate, 1e9 + cells["update_s"]))
     texts = (
         *("update_text", "update_interval", "speedup_text", "speedup_interval", "noise_text"),
-        *("calibration_text", "bottleneck_text", "verified_text"),
+        *("bottleneck_text", "verified_text"),
     )
-    figures = ("update_s", "drawn_low", "drawn_high", "difference", "clock", "samples_text")
+    figures = ("update_s", "drawn_low", "drawn_high", "update_verdict", "clock", "samples_text")
     frame = records(cells, *figures, *texts, "status", "place")
     place = alt.Chart().encode(
         y=alt.Y("strategy:N", title=None, sort=alt.EncodingSortField("place", op="min")),
@@ -51,12 +51,11 @@ def draw(content: Content) -> Figure | None:
             speedup_text="speedup",
             speedup_interval="its interval",
             noise_text="noise floor",
-            difference="that is",
+            update_verdict="verdict",
             verified_text="verification",
             bottleneck_text="bound by",
             samples_text="counted",
             clock="block",
-            calibration_text="intervals here",
         ),
     )
     scale = alt.Scale(type="log", nice=False, padding=8)

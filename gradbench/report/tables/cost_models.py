@@ -26,7 +26,7 @@ def draw(content: Content) -> list[ReportTable]:
     """
     models = content.cost_models
     pairs = list(zip(models.devices, models.rankings, strict=True))
-    return [_fits(pairs), _crossovers(pairs)] if pairs else []
+    return [_fits(pairs), _crossovers(pairs, content.margin)] if pairs else []
 
 
 def _fits(pairs: list[tuple[str, Ranking]]) -> ReportTable:
@@ -37,7 +37,8 @@ def _fits(pairs: list[tuple[str, Ranking]]) -> ReportTable:
     data = pd.concat(
         [ranking.rows.assign(device_label=device) for device, ranking in pairs], ignore_index=True
     )
-    data = data.drop(columns=["seconds", "seconds_low", "seconds_high", "ratio", "tie", "outside"])
+    data = data.drop(columns=["seconds", "seconds_low", "seconds_high", "verdict", "outside"])
+    data = data.drop(columns=["ratio", "ratio_low", "ratio_high"])
     data = data.drop(columns=["tensors", "parameters", "bottleneck"])
     errors = [r.left_out_error for _, r in pairs if r.left_out_error is not None]
     left_out = (
@@ -75,7 +76,9 @@ def _figures(device: str, row: dict[Any, Any]) -> dict[str, str]:
         "strategy": str(row["strategy"]),
         "start": _with_interval(row, "start_s", text.seconds),
         "per tensor": _with_interval(row, "tensor_s", text.seconds),
-        "passes": _with_interval(row, "passes", text.number),
+        "passes": _with_interval(
+            row, "passes", lambda value, half: text.number(value, text.digits(half))
+        ),
         "models": text.count(row["models"]),
         "worst": f"{100 * row['worst_residual']:+.0f} %\n{row['worst_model']}",
         "left out": text.percent(row["left_out_error"]),
@@ -83,10 +86,12 @@ def _figures(device: str, row: dict[Any, Any]) -> dict[str, str]:
 
 
 def _with_interval(row: dict[Any, Any], name: str, say: Any) -> str:
-    return f"{say(row[name])}\n{say(row[f'{name}_low'])} – {say(row[f'{name}_high'])}"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    half = text.half_width(low, high)
+    return f"{say(row[name], half)}\n{say(low, half)} – {say(high, half)}"
 
 
-def _crossovers(pairs: list[tuple[str, Ranking]]) -> ReportTable:
+def _crossovers(pairs: list[tuple[str, Ranking]], margin: float) -> ReportTable:
     """Draw where the fastest strategy changes."""
     import pandas as pd
 
@@ -102,7 +107,8 @@ def _crossovers(pairs: list[tuple[str, Ranking]]) -> ReportTable:
         )
         for given, along, changes in sides:
             where = {"device": device, "rule": rule, "with": given}
-            shown.append({**where, "fastest": say_crossovers(changes, along, fastest)})
+            words = say_crossovers(changes, along, fastest, ranking.margin)
+            shown.append({**where, "fastest": words})
             data += [
                 {**where, "along": along, "below": one.below, "at": one.at, "above": one.above}
                 for one in changes
@@ -114,7 +120,8 @@ def _crossovers(pairs: list[tuple[str, Ranking]]) -> ReportTable:
         pd.DataFrame(shown),
         pd.DataFrame(data, columns=columns),
         "By the cost model, within the range that was measured, for as many tensors or parameters "
-        "as the middle model has. A strategy gives way to one that is faster by 5 % or more. "
+        "as the middle model has. A strategy gives way to one that is faster by more than "
+        f"{100 * margin:g} %. "
         "python -m gradbench predict answers for other sizes.",
         (),
         None,

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from gradbench.report.blocks import measured
 from gradbench.report.tables.table import ReportTable, slug
 from gradbench.results.status import APPROXIMATE, TIMED
-from gradbench.statistics.verdicts import FASTER, NO_DIFFERENCE, known
+from gradbench.statistics.verdicts import known
 from gradbench.terminal import figures as text
+from gradbench.terminal.choices import unclear_text
 from gradbench.terminal.steps import step_gain, step_text
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ ADDED = (
     *("drawn_low", "drawn_high"),
     *("update_text", "update_interval", "speedup_text", "speedup_interval"),
     *("noise_text", "samples_text", "verified_text"),
-    *("contention_text", "bottleneck_text", "calibration_text", "lr"),
+    *("contention_text", "bottleneck_text", "update_verdict", "lr"),
 )
 """Columns that the report adds to those of ``cells``."""
 
@@ -59,7 +60,12 @@ def draw(content: Content) -> list[ReportTable]:
     keys = [] if chosen.empty else list(chosen[[*_BLOCK]].itertuples(index=False, name=None))
     best = dict(zip(keys, _bests(chosen), strict=True))
     return [
-        _block(block, best.get(tuple(block[[*_BLOCK]].iloc[0]), "nothing right"), several)
+        _block(
+            block,
+            best.get(tuple(block[[*_BLOCK]].iloc[0]), "nothing right"),
+            several,
+            content.margin,
+        )
         for _, block in groups
     ]
 
@@ -71,13 +77,17 @@ def _bests(chosen: pd.DataFrame) -> list[str]:
 
 def _best(row: dict[Any, Any]) -> str:
     use = f"keep {row['strategy']}"
-    if row["difference"] == FASTER:
+    if row["faster"]:
         use = f"use {row['strategy']}, {row['speedup_text']}"
     warning = f" ({row['beware']})" if row["beware"] else ""
-    return "; ".join([f"{use}{warning}", *(f"approximate: {one}" for one in row["approximate"])])
+    beside = [f"same: {', '.join(row['same'])}"] if row["same"] else []
+    if row["unclear"]:
+        beside.append(unclear_text(row["unclear"], row["budget_s"], row["again"]))
+    approximate = [f"approximate: {one}" for one in row["approximate"]]
+    return "; ".join([f"{use}{warning}", *beside, *approximate])
 
 
-def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
+def _block(block: pd.DataFrame, best: str, several: bool, margin: float) -> ReportTable:
     import pandas as pd
 
     first = block.iloc[0]
@@ -93,7 +103,8 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
             "host": ordered["update_host_s"].map(text.seconds),
             "device": ordered["update_device_s"].map(text.seconds),
             "speedup": [_speedup(row) for row in rows],
-            "step": [_step(row) for row in rows],
+            "verdict": ordered["update_verdict"],
+            "step": [_step(row, margin) for row in rows],
             "bound by": [_bound(row) for row in rows],
             "launches": ordered["launches"].map(text.count),
             "extra memory": ordered["peak_extra_bytes"].map(text.size),
@@ -119,7 +130,7 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
         " · ".join(names if several else names[1:]),
         shown,
         ordered.drop(columns=[*ADDED, "place"]),
-        f"{best} · {noise} · {size}{contended} · intervals: {first['calibration_text']}{legend}",
+        f"{best} · {noise} · {size}{contended}{legend}",
         (
             *("update", "host", "device", "speedup", "step", "launches", "extra memory"),
             *("compiling", "samples"),
@@ -132,7 +143,7 @@ def _block(block: pd.DataFrame, best: str, several: bool) -> ReportTable:
             "rule": str(first["rule"]),
             "default_zeroing": str(_default_zeroing(block)),
         },
-        ("strategy", "zeroing", "update", "speedup"),
+        ("strategy", "zeroing", "update", "speedup", "verdict"),
     )
 
 
@@ -161,22 +172,19 @@ def _compiling(row: dict[Any, Any]) -> str:
 
 
 def _speedup(row: dict[Any, Any]) -> str:
-    """Give a speedup with its interval, and say when it is none."""
+    """Give a speedup with its interval."""
     if row["role"] == "baseline":
         return "1×\nbaseline"
     if row["status"] not in TIMED or not known(row["speedup"]):
         return "–"
-    interval = row["speedup_interval"]
-    if row["difference"] == NO_DIFFERENCE:
-        return f"no difference\n{row['speedup_text']}, {interval}"
-    return f"{row['speedup_text']}\n{interval}"
+    return f"{row['speedup_text']}\n{row['speedup_interval']}"
 
 
-def _step(row: dict[Any, Any]) -> str:
+def _step(row: dict[Any, Any], margin: float) -> str:
     """Give the time of a whole training step, and below it what it gains over the baseline's."""
     if row["status"] not in TIMED:
         return ""
-    gain = "" if row["role"] == "baseline" else step_gain(row)
+    gain = "" if row["role"] == "baseline" else step_gain(row, margin)
     return f"{step_text(row)}\n{gain}" if gain else step_text(row)
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradbench.report.tables.table import ReportTable
-from gradbench.report.trust import FIGURES
-from gradbench.statistics.verdicts import FASTER, known
+from gradbench.statistics.verdicts import known
 from gradbench.terminal import figures as text
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content
 
 _NAMED = 3
-"""Strategies that are named where several do as well."""
+"""Strategies that are named where several are the same."""
 
 _DATA = {
     "device_label": "device",
@@ -26,9 +25,11 @@ _DATA = {
     **{name: name for name in ("baseline", "baseline_update_s", "baseline_step_s")},
     **{name: name for name in ("update_saving_s", "update_saving_share")},
     **{name: name for name in ("max_ulp_error", "tolerance_ulps", "verified_elements", "clean")},
-    **{name: name for name in FIGURES},
     "contention_text": "contention",
-    **{name: name for name in ("contended", "ties_text")},
+    **{name: name for name in ("contended", "faster")},
+    "same_text": "same",
+    "unclear_text": "unclear",
+    "again": "command",
     "approximate_text": "approximate",
     "beware": "beware",
     **{name: name for name in ("runs", "run_names", "run", "block", "torch_version", "host")},
@@ -50,7 +51,8 @@ def draw(content: Content) -> list[ReportTable]:
     if chosen.empty:
         return []
     chosen = chosen.assign(
-        ties_text=chosen["ties"].map(", ".join),
+        same_text=chosen["same"].map(", ".join),
+        unclear_text=chosen["unclear"].map(", ".join),
         approximate_text=chosen["approximate"].map("; ".join),
     )
     rows = chosen.to_dict("records")
@@ -62,12 +64,12 @@ def draw(content: Content) -> list[ReportTable]:
             "use": [_use(row) for row in rows],
             "speedup": [_speedup(row) for row in rows],
             "noise floor": chosen["noise_text"],
-            "intervals here": chosen["calibration_text"].str.replace(": ", "\n", n=1),
-            "update": [_change(row, "update_s") for row in rows],
+            "update": [_update(row) for row in rows],
             "training step": chosen["step_lines"].map("\n".join),
             "right?": [_right(row) for row in rows],
         }
     )
+    margin = f"{100 * content.margin:g} %"
     return [
         ReportTable(
             "recommendations",
@@ -75,12 +77,12 @@ def draw(content: Content) -> list[ReportTable]:
             shown,
             chosen[[*_DATA]].rename(columns=_DATA),
             "The fastest strategy that was verified right, if it is faster than the baseline by "
-            "more than the noise floor; otherwise the baseline. Speedups come with their 95 % "
-            "interval; intervals here says what a calibration of the same machine found of such "
-            "intervals: how many held what re-runs gave, how often identical code was called "
-            "different, and the smallest planted difference that was found. Training step: timed "
-            "whole, with the speedup over the baseline's step in the same passes, and what the "
-            "update saves of it; fewer than six clean steps are no figure.",
+            f"more than {margin} and the noise floor; otherwise the baseline. Speedups come with "
+            "their 95 % interval. Same: their time is certainly within "
+            f"{margin} of its time. Unclear: the block's budget could not tell them from it; the "
+            "table's data and the page name them, with the command that would. Training step: "
+            "timed whole, with the speedup over the baseline's step in the same passes, and what "
+            "the update saves of it; fewer than six clean steps are no figure.",
             ("speedup", "noise floor", "update", "training step"),
             "device",
             {"device": "device", "model": "model", "rule": "rule"},
@@ -90,12 +92,13 @@ def draw(content: Content) -> list[ReportTable]:
 
 
 def _use(row: dict[Any, Any]) -> str:
-    """Name the strategy, those that do as well, and faster ones that are approximate."""
-    ties, lines = row["ties"], [str(row["strategy"])]
-    if ties:
-        more = f" and {len(ties) - _NAMED} more" if len(ties) > _NAMED else ""
-        alike = "no different" if row["role"] == "baseline" else "as fast"
-        lines.append(f"{alike}: {', '.join(ties[:_NAMED])}{more}")
+    """Name the strategy, those that are the same, and faster ones that are approximate."""
+    same, lines = row["same"], [str(row["strategy"])]
+    if same:
+        more = f" and {len(same) - _NAMED} more" if len(same) > _NAMED else ""
+        lines.append(f"same: {', '.join(same[:_NAMED])}{more}")
+    if row["unclear"]:
+        lines.append(f"{len(row['unclear'])} unclear")
     lines += [f"approximate: {one}" for one in row["approximate"]]
     return "\n".join(lines)
 
@@ -103,19 +106,31 @@ def _use(row: dict[Any, Any]) -> str:
 def _speedup(row: dict[Any, Any]) -> str:
     if row["baseline"] is None:
         return "unknown\nthe baseline is not right"
-    if row["difference"] != FASTER:
-        return "1×\nnone is faster"
     contended = " · contended" if row["clock"] == "contended" else ""
     runs = f" · {row['runs']} runs" if row["runs"] > 1 else ""
+    if not row["faster"]:
+        return f"1×\nnone is faster{contended}{runs}"
     return f"{row['speedup_text']}\n{row['speedup_interval']}{contended}{runs}"
 
 
-def _change(row: dict[Any, Any], figure: str) -> str:
-    """Give a time, and below the baseline's."""
-    baseline = row[f"baseline_{figure}"]
-    if row["role"] == "baseline" or not known(baseline):
-        return text.seconds(row[figure])
-    return f"{text.seconds(row[figure])}\nfrom {text.seconds(baseline)}"
+def _update(row: dict[Any, Any]) -> str:
+    """Give the time of an update, and below the baseline's."""
+    if row["role"] == "baseline" or not known(row["baseline_update_s"]):
+        return str(row["update_text"])
+    return f"{row['update_text']}\nfrom {baseline_update(row)}"
+
+
+def baseline_update(row: dict[Any, Any]) -> str:
+    """Format the update time of the baseline of a recommendation.
+
+    Args:
+        row: Of the recommendations.
+
+    Returns:
+        The time; a dash where it is unknown.
+    """
+    half = text.half_width(row["baseline_update_s_low"], row["baseline_update_s_high"])
+    return text.seconds(row["baseline_update_s"], half)
 
 
 def _right(row: dict[Any, Any]) -> str:

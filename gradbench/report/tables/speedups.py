@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from gradbench.report.blocks import measured
 from gradbench.report.tables.table import ReportTable, slug
-from gradbench.report.trust import FIGURES
 from gradbench.results.status import APPROXIMATE, TIMED
-from gradbench.statistics.verdicts import NO_DIFFERENCE, known
+from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
     from gradbench.report.content import Content
 
 _DATA = (
-    *("device_label", "model_label", "rule", "strategy", "zeroing", "status", "difference"),
+    *("device_label", "model_label", "rule", "strategy", "zeroing", "status", "update_verdict"),
     *("speedup", "speedup_low", "speedup_high", "noise_floor", "clean", "contended"),
-    *("contention_text", *FIGURES),
+    "contention_text",
 )
-_NAMES = {"device_label": "device", "model_label": "model", "contention_text": "contention"}
+_NAMES = {
+    **{"device_label": "device", "model_label": "model", "contention_text": "contention"},
+    "update_verdict": "verdict",
+}
 
 
 def draw(content: Content) -> list[ReportTable]:
@@ -47,10 +49,10 @@ def draw(content: Content) -> list[ReportTable]:
                 f"Speedups · {rule} · {device}",
                 shown,
                 rows[[*_DATA]].rename(columns=_NAMES),
-                "Baseline's update time over the strategy's with its 95 % interval; ≈ is no "
-                "difference beyond the noise floor, given below each model; approximate strategies "
-                "stand last. Intervals: "
-                f"{'; '.join(sorted(set(rows['calibration_text'])))}.",
+                "Baseline's update time over the strategy's with its 95 % interval, and what it "
+                f"shows: same, certainly within {100 * content.margin:g} %; faster or slower, by "
+                "more than that and the noise floor, given below each model; unclear, neither. "
+                "Approximate strategies stand last.",
                 tuple(map(str, grid.columns)),
             )
         )
@@ -64,7 +66,7 @@ def _label(row: dict[Any, Any]) -> str:
         return f"1\nnoise {row['noise_text']}"
     if not known(row["speedup"]):
         return "–"
-    about = "≈ " if row["difference"] == NO_DIFFERENCE else ""
     contended = ", contended" if row["clock"] == "contended" else ""
     off = f", {APPROXIMATE}" if row["status"] == APPROXIMATE else ""
-    return f"{about}{row['speedup_text']}\n{row['speedup_interval']}{contended}{off}"
+    said = f"{row['speedup_interval']}, {row['update_verdict']}{contended}{off}"
+    return f"{row['speedup_text']}\n{said}"

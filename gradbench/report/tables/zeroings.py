@@ -30,7 +30,7 @@ def draw(content: Content) -> list[ReportTable]:
     """
     import pandas as pd
 
-    costs = zeroing_costs(content.cells)
+    costs = zeroing_costs(content.cells, content.margin)
     if costs.empty:
         return []
     costs = costs.assign(where=costs["panel"] + " · " + costs["rule"])
@@ -43,7 +43,7 @@ def draw(content: Content) -> list[ReportTable]:
             "rule": costs["rule"],
             "zeroing": costs["zeroing"],
             "whole step": [step_text(row) for row in rows],
-            "beside the default": [_beside(row) for row in rows],
+            "beside the default": [_beside(row, content.margin) for row in rows],
             **{
                 heading: costs[phase].map(text.seconds)
                 for heading, phase in zip(("zero", "backward", "update"), PHASES, strict=True)
@@ -77,6 +77,6 @@ def draw(content: Content) -> list[ReportTable]:
     ]
 
 
-def _beside(row: dict[Any, Any]) -> str:
+def _beside(row: dict[Any, Any], margin: float) -> str:
     """Say what a zeroing is beside the default."""
-    return DEFAULT if row["zeroing_verdict"] == DEFAULT else step_gain(row) or text.UNKNOWN
+    return DEFAULT if row["zeroing_verdict"] == DEFAULT else step_gain(row, margin) or text.UNKNOWN

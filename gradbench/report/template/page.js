@@ -61,7 +61,7 @@
     const strong = (text) => make("b", { textContent: text });
     const parts = [];
     const where = ` for ${row.model} with ${row.rule} on ${row.device}`;
-    if (row.difference === "faster") {
+    if (row.faster) {
       parts.push(make("p", { className: "big" }, "Use ",
         make("strong", { id: "recommended", textContent: row.strategy }), where, "."));
       parts.push(make("p", {}, strong(row.speedup), ` as fast as ${row.baseline}: 95 % interval `,
@@ -70,19 +70,26 @@
       parts.push(make("p", { className: "big" }, "Keep ",
         make("strong", { id: "recommended", textContent: row.strategy }), where, "."));
       parts.push(make("p", {},
-        "No strategy is faster by more than the noise floor, ", strong(row.noise), "."));
+        `No strategy is certainly faster by more than ${row.margin} and the noise floor, `, strong(row.noise), "."));
     } else {
       parts.push(make("p", { className: "big" }, "Use ",
         make("strong", { id: "recommended", textContent: row.strategy }), where, "."));
       parts.push(make("p", {}, "The baseline is not right here, so there is no speedup to give."));
     }
     parts.push(make("p", {}, "Verified right: ", row.verified, ". ",
-      row.difference === "faster"
+      row.faster
         ? `An update takes ${row.update} instead of ${row.before}`
         : `An update takes ${row.update}`,
       ` (${row.samples}). Training step: ${row.step}.`));
-    if (row.ties.length) {
-      parts.push(make("p", { className: "aside" }, "As fast, within interval and noise: ", row.ties.join(", "), "."));
+    if (row.same.length) {
+      parts.push(make("p", { className: "aside" }, `The same within ${row.margin}: `, row.same.join(", "), "."));
+    }
+    if (row.unclear.length) {
+      const within = row.budget ? ` in ${row.budget}` : "";
+      parts.push(make("details", { className: "aside" },
+        make("summary", { textContent: `${row.unclear.length} could not be told apart${within}` }),
+        make("p", { textContent: row.unclear.join(", ") }),
+        ...(row.again ? [make("p", { textContent: "This would:" }), make("pre", {}, make("code", { textContent: row.again }))] : [])));
     }
     if (row.beware) {
       parts.push(make("p", { className: "aside bad" }, "Unlike the baseline, it ", row.beware, "."));
@@ -93,7 +100,9 @@
     if (row.wrong.length) {
       parts.push(make("p", { className: "aside bad" }, "Wrong here, and not ranked: ", row.wrong.join(", "), "."));
     }
-    parts.push(make("p", { className: "aside" }, "How far to trust its intervals: ", row.calibration, "."));
+    if (row.twins) {
+      parts.push(make("p", { className: "aside" }, "On this machine ", row.twins, "."));
+    }
     if (row.contention) {
       parts.push(make("p", { className: "aside bad" },
         "Contended, the machine was busy: ", row.contention, ". Measure again before you rely on this."));
@@ -106,7 +115,7 @@
     const wins = new Map();
     let none = 0;
     for (const row of rows) {
-      if (row.difference === "faster") wins.set(row.strategy, (wins.get(row.strategy) || 0) + 1);
+      if (row.faster) wins.set(row.strategy, (wins.get(row.strategy) || 0) + 1);
       else none += 1;
     }
     const ranking = [...wins].sort((a, b) => b[1] - a[1]);
@@ -130,8 +139,8 @@
         const verdict = { verdict: 1 }[headings[index]];
         if (verdict) cell.dataset.verdict = cell.textContent;
       });
-      const text = row.textContent;
-      if (/no difference|not ranked|none is faster/.test(text)) row.classList.add("dim");
+      const undecided = [...row.cells].some((cell) => ["same", "unclear"].includes(cell.dataset.verdict));
+      if (undecided || /not ranked|none is faster/.test(row.textContent)) row.classList.add("dim");
     }
     if (box.closest(".truth")) {
       for (const cell of all("tbody td", box)) {
