@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from gradbench.devices.base import Counts
 from gradbench.request.block import Cell
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.compilation import Compiled
@@ -59,13 +60,14 @@ class Measured:
         compute: The compute control; None where the rule has no operations, too.
         isolated: The isolated protocol's result.
         dispatch_s: Seconds of an update on as many tensors of few elements each, by cell.
+        counts: What one update does, by cell.
         instructions: Instructions per update, by cell; empty unless asked for.
         training: The training protocol's result.
         compiled: What torch.compile did, by cell; empty where nothing compiles.
         examined: What is known of strategies, by what it is about.
         lost_fraction: Share of elements that a right update leaves as they are; None if unknown.
         verify_s: Seconds that verification took, less those of compiling what is timed as well.
-        verified_updates_s: Seconds inside its verified updates.
+        other_calls_s: Seconds inside verified and counted updates.
     """
 
     outcomes: list[Outcome]
@@ -81,13 +83,14 @@ class Measured:
     compute: ComputeControl | None = None
     isolated: IsolatedResult | None = None
     dispatch_s: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[str, Counts] = field(default_factory=dict)
     instructions: Mapping[str, int] = field(default_factory=dict)
     training: TrainingResult | None = None
     compiled: Mapping[str, Compiled] = field(default_factory=dict)
     examined: Mapping[str, Examination] = field(default_factory=dict)
     lost_fraction: float | None = None
     verify_s: float = 0.0
-    verified_updates_s: float = 0.0
+    other_calls_s: float = 0.0
 
     @property
     def sampling_s(self) -> float:
@@ -98,7 +101,7 @@ class Measured:
         """
         results = (self.isolated, self.training)
         timed = sum(result.sampling_s for result in results if result is not None)
-        return self.verified_updates_s + timed
+        return self.other_calls_s + timed
 
     @property
     def compile_s(self) -> float:

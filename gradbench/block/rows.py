@@ -194,8 +194,7 @@ class _Figures:
         }
 
     def _counted(self, cell: Cell) -> Row:
-        isolated = self._measured.isolated
-        counts = isolated.counts.get(cell.name) if isolated is not None else None
+        counts = self._measured.counts.get(cell.name)
         if counts is None:
             return {}
         return {

@@ -15,6 +15,7 @@ from gradbench.block.building import build_model
 from gradbench.block.compiling import VerificationTime, fail_uncompiled, strategies_that_compiled
 from gradbench.block.measured import Measured, Outcome
 from gradbench.block.verifier import Verifier
+from gradbench.devices.base import Counts
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
@@ -24,6 +25,7 @@ from gradbench.timing.cold import ColdDevice
 from gradbench.timing.compilation import Compilation
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
+from gradbench.timing.counting import count_updates
 from gradbench.timing.dispatch import dispatch_seconds
 from gradbench.timing.instructions import instructions
 from gradbench.timing.isolated import measure_isolated
@@ -103,7 +105,7 @@ class _Measurement:
         self._outcomes: dict[str, Outcome] = {}
         self.examined: dict[str, Examination] = {}
         self._lost_fraction: float | None = None
-        self._verified_updates_s = 0.0
+        self._verified_updates_s = self._counted_s = 0.0
         cold = self._settings["cache"] == "cold"
         self._cold = ColdDevice(axes.device) if cold else None
 
@@ -114,15 +116,12 @@ class _Measurement:
             reason = "no parameter of the model gets a gradient"
             return Measured([Outcome(cell, "skipped", reason) for cell in block.cells])
         design = self._verify()
-        contenders = self._contenders()
         control = BandwidthControl.matching(self._axes.rule, self._shapes, self._dtype)
         compute = ComputeControl.matching(
             self._axes.rule, self._shapes, self._dtype, device.torch_device
         )
         isolated = None
         dispatch_s: dict[str, float] = {}
-        training = self._train(contenders) if contenders else None
-        self._lose(training.losses if training else {})
         timed = self._timed()
         if timed:
             losses = Losses()
@@ -141,6 +140,11 @@ class _Measurement:
         if timed:
             isolated = self._isolate(timed, control, compute)
             self._lose(isolated.losses)
+        fail_uncompiled(self._outcomes, self._compilation)
+        contenders = self._contenders()
+        training = self._train(contenders, isolated) if contenders else None
+        self._lose(training.losses if training else {})
+        counts = self._count()
         counted = self._count_instructions(self._timed()) if self._settings["callgrind"] else {}
         return Measured(
             outcomes=[self._outcomes[cell.name] for cell in block.cells],
@@ -156,13 +160,14 @@ class _Measurement:
             compute=compute,
             isolated=isolated,
             dispatch_s=dispatch_s,
+            counts=counts,
             instructions=counted,
             training=training,
             compiled=self._compilation.by_cell,
             lost_fraction=self._lost_fraction,
             examined=self.examined,
             verify_s=self._verification_time.seconds,
-            verified_updates_s=self._verified_updates_s,
+            other_calls_s=self._verified_updates_s + self._counted_s,
         )
 
     @property
@@ -248,6 +253,7 @@ class _Measurement:
             min_rounds=settings["min_rounds"],
             cold=self._cold is not None,
             margin=settings["margin"],
+            noise=settings["noise"],
         )
         return measure_isolated(
             self._cold or self._axes.device,
@@ -257,10 +263,27 @@ class _Measurement:
             control,
             isolation,
             self._order,
-            lambda done: self._progress(0.45 + 0.5 * done, "timing updates and zeroings"),
+            lambda done: self._progress(0.15 + 0.5 * done, "timing updates and zeroings"),
             compute,
             self._compilation,
         )
+
+    def _count(self) -> dict[str, Counts]:
+        """Count what updates do, by cell; nothing may be timed afterwards."""
+        timed, losses = self._timed(), Losses()
+        if not timed:
+            return {}
+        counts, counted_s = count_updates(
+            self._axes.device,
+            self._axes.rule,
+            self._allocate(self._shapes),
+            timed,
+            self._compilation,
+            losses,
+        )
+        self._counted_s = counted_s
+        self._lose(losses)
+        return counts
 
     def _count_instructions(self, contenders: Sequence[Contender]) -> dict[str, int]:
         """Count the instructions of each strategy with the default zeroing, compiled ones apart."""
@@ -283,9 +306,11 @@ class _Measurement:
         self._lose(losses)
         return counted
 
-    def _train(self, contenders: Sequence[Contender]) -> TrainingResult:
+    def _train(
+        self, contenders: Sequence[Contender], isolated: IsolatedResult | None
+    ) -> TrainingResult:
         settings = self._settings
-        self._progress(0.15, "training in float64")
+        self._progress(0.65, "training in float64")
         training = Training(
             self._axes.device,
             self._axes.rule,
@@ -302,7 +327,8 @@ class _Measurement:
             contenders,
             settings["budget_s"] * settings["training_share"],
             self._order,
-            lambda done: self._progress(0.2 + 0.25 * done, "training"),
+            lambda done: self._progress(0.7 + 0.25 * done, "training"),
+            slower=isolated.slower if isolated is not None else (),
         )
 
     def _float64_runs(self, wanted: set[Left]) -> dict[Left, list[Gradients]]:

@@ -40,6 +40,8 @@ class Measurement:
         precision: Half-width of every speedup's 95 % interval, relative, at which sampling stops.
         margin: Smallest relative difference that matters: a cell that is certainly slower than
             the fastest by more than this gets no more samples.
+        noise: Noise floor above which sampling goes on when the budget is spent, for up to three
+            times ``min_replicates``.
         sample_s: Shortest duration of one sample, in seconds: one call is a sample where it lasts
             so long.
         replicates: Replicates the isolated budget is divided into.
@@ -64,6 +66,7 @@ class Measurement:
     training_share: float = 0.3
     precision: float = 0.01
     margin: float = 0.05  # MARGIN of gradbench.statistics.verdicts, which takes long to import
+    noise: float = 0.1
     sample_s: float = 5e-6
     replicates: int = 8
     min_replicates: int = 6
@@ -82,6 +85,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "training_share": (0.0, 0.95),
     "precision": (1e-6, 1.0),
     "margin": (0.0, 10.0),
+    "noise": (0.0, math.inf),
     "sample_s": (1e-6, 60.0),
     "replicates": (2, 10_000),
     "min_replicates": (2, 10_000),

@@ -7,32 +7,39 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from gradbench.devices.base import Counts, Device
+from gradbench.rules.base import Rule
+from gradbench.timing.binding import bind_with_gradients
+from gradbench.timing.compilation import SETTLING_CALLS, Compilation
 from gradbench.timing.contender import Contender
 from gradbench.timing.losses import Losses
-from gradbench.timing.sampling import Arm
-
-
-def kind(contender: Contender) -> tuple[str, bool]:
-    """Tell updates apart that may do different things: by strategy and fate of the gradients."""
-    return contender.cell.strategy, contender.zeroing.releases
+from gradbench.verify.tensors import Tensors
 
 
 def count_updates(
-    device: Device, contenders: Sequence[Contender], arms: Sequence[Arm], losses: Losses
+    device: Device,
+    rule: Rule,
+    tensors: Tensors,
+    contenders: Sequence[Contender],
+    compilation: Compilation,
+    losses: Losses,
 ) -> tuple[dict[str, Counts], float]:
     """Count what updates do, once for each strategy and fate of the gradients.
 
+    Nothing may be timed afterwards: CUDA's profiler, once used, makes every later launch slower.
+
     Args:
         device: Counts.
-        contenders: Cells.
-        arms: Updates of one of each kind at least, and others.
+        rule: What the strategies carry out.
+        tensors: What it is carried out on.
+        contenders: Cells, none that updates in backward.
+        compilation: Told whose call it was that compiled.
         losses: Where those are recorded that raise.
 
     Returns:
         The counts by cell, and the seconds inside the counted calls.
     """
     known: dict[tuple[str, bool], Counts] = {}
-    updates = {arm.cell: arm for arm in arms if arm.phase == "update"}
+    by_cell = {}
     spent_s = 0.0
 
     def counted(call: Callable[[], object]) -> None:
@@ -42,9 +49,16 @@ def count_updates(
         spent_s += time.perf_counter() - start
 
     for contender in contenders:
-        name = contender.cell.name
-        if name in updates and kind(contender) not in known:
-            with losses.catch("counting", name):
-                known[kind(contender)] = device.count(partial(counted, updates[name].call))
-    named = {contender.cell.name: kind(contender) for contender in contenders}
-    return {name: known[key] for name, key in named.items() if key in known}, spent_s
+        name, zeroing = contender.cell.name, contender.zeroing
+        key = (contender.cell.strategy, zeroing.releases)
+        with losses.catch("counting", name):
+            if key not in known:
+                step, release = bind_with_gradients(contender.strategy, zeroing, rule, tensors)
+                for _ in range(SETTLING_CALLS):
+                    counted(step)  # sets up
+                    if not compilation.credit(name):
+                        break
+                known[key] = device.count(partial(counted, step))
+                release()
+            by_cell[name] = known[key]
+    return by_cell, spent_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,7 +24,6 @@ from gradbench.timing.binding import Bound
 from gradbench.timing.compilation import SETTLING_CALLS, Compilation
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
-from gradbench.timing.counting import count_updates, kind
 from gradbench.timing.isolation import FIRST_LOOK, IsolatedResult, Isolation
 from gradbench.timing.sampling import (
     Arm,
@@ -44,6 +44,9 @@ go before a sample."""
 _SETTLED, _SETTLED_REPLICATES = 1.25, 2
 """Where the first call after a binding took no more than that of the next one's time in so many
 replicates, it sets nothing up, and is a sample like any other."""
+
+_LONGEST = 3
+"""Times as many replicates as must be are taken at most where the noise floor is too high."""
 
 _LONG_ZEROINGS = 3
 """Replicates in which a zeroing takes part whose gradients take long to put back."""
@@ -93,14 +96,11 @@ def measure_isolated(
                 device, rule, allocate(arena.empty), control, compute, isolated.compilation
             )
             done = isolated.replicate(bound, progress)
-            if done:
-                isolated.count(bound)
             bound.release(isolated.result.losses)
             del bound  # before the next replicate's tensors are made, not after
             if done:
                 break
-    if not isolated.contenders:
-        isolated.result.estimates = None  # of cells that are lost
+    isolated.sum_up()
     return isolated.result
 
 
@@ -169,29 +169,12 @@ class _Isolated:
         self._controls += [s for s in samples if s.cell == "bandwidth"]
         return self._judge(taking)
 
-    def count(self, bound: Bound) -> None:
-        """Count what updates do, also those left out of the last replicate; then sum up.
-
-        Last: CUDA's profiler, once used, makes every later launch slower.
-        """
-        result, device = self.result, self._device
-        taken = {arm.cell for arm in bound.arms if arm.phase == "update"}
-        there = {kind(c) for c in self.contenders if c.cell.name in taken}
-        late = {kind(c): c for c in self.contenders if kind(c) not in there}
-        for contender in late.values():
-            try:
-                bound.bind([contender])
-                arm = bound.arms[-1]
-                with naming(arm.cell, arm.phase, "counting"):
-                    result.sampling_s += device.time(arm.call, 1).wall_s
-                    self.compilation.credit(arm.cell)
-            except ArmRaised as raised:
-                self._lose(raised)
-        counts, counted_s = count_updates(device, self.contenders, bound.arms, result.losses)
-        result.counts = counts
-        result.sampling_s += counted_s
+    def sum_up(self) -> None:
+        """Make the estimates of all samples, if any cell is left."""
+        result = self.result
         result.samples = [s for s in result.samples if not self._failed(s)]
-        result.estimates = estimate(result.samples, **self._roles, busy=self._busy)
+        if self.contenders:
+            result.estimates = estimate(result.samples, **self._roles, busy=self._busy)
 
     def _rounds(self, arms: Sequence[Arm], *, uncached: bool) -> Rounds:
         """Prepare to sample a replicate's arms; how, is found out of those that are new."""
@@ -287,6 +270,8 @@ class _Isolated:
             result.slower |= {c for c in slower if late or known.converged(c, settings.margin)}
         if result.replicates < settings.min_replicates:
             return False
+        floor = math.inf if known.noise_floor is None else known.noise_floor
+        noisy = floor > settings.noise and result.replicates < _LONGEST * settings.min_replicates
         # Beside others, replicates that agree may only have had the same neighbour.
         if not self._busy and result.replicates >= FEWEST_RANKED:
             names = [c.cell.name for c in taking if c.cell.name not in self.compilation.failed]
@@ -294,7 +279,7 @@ class _Isolated:
             if all(known.converged(name, settings.precision) for name in open_):
                 result.stopped_by = "precision"
                 return True
-        return self._spent_s >= settings.budget_s
+        return self._spent_s >= settings.budget_s and not (noisy and self._baseline)
 
     def _failed(self, sample: Sample) -> bool:
         return sample.phase == "update" and sample.cell in self.compilation.failed

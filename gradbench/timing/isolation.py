@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
-from gradbench.devices.base import Counts
 from gradbench.machine.contention import Contention
 from gradbench.statistics.estimates import Estimates
 from gradbench.statistics.sample import Sample
@@ -30,6 +30,8 @@ class Isolation:
             before it.
         margin: A cell that is certainly slower than the fastest by more than this gets no more
             samples.
+        noise: Noise floor above which sampling goes on beyond the budget, for up to three times
+            ``min_replicates``.
     """
 
     budget_s: float
@@ -40,6 +42,7 @@ class Isolation:
     min_rounds: int = 1
     cold: bool = False
     margin: float = MARGIN
+    noise: float = math.inf
 
 
 @dataclass
@@ -53,8 +56,7 @@ class IsolatedResult:
         replicates: Number of replicates.
         stopped_by: ``precision`` or ``budget``.
         slower: Cells that were certainly slower than the fastest, and got no more samples.
-        sampling_s: Seconds inside timed and untimed calls, the counted ones among them.
-        counts: What one update does, by cell.
+        sampling_s: Seconds inside timed and untimed calls.
         contention: What the machine was shared with meanwhile.
         losses: Cells that raised.
     """
@@ -66,6 +68,5 @@ class IsolatedResult:
     stopped_by: str = "budget"
     slower: set[str] = field(default_factory=set)
     sampling_s: float = 0.0
-    counts: dict[str, Counts] = field(default_factory=dict)
     contention: Contention | None = None
     losses: Losses = field(default_factory=Losses)

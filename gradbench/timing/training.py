@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -107,6 +107,7 @@ class Training:
         budget_s: float,
         order: np.random.Generator,
         progress: Callable[[float], None],
+        slower: Collection[str] = (),
     ) -> TrainingResult:
         """Let every contender train, in random order, pass after pass as far as the budget goes.
 
@@ -115,10 +116,12 @@ class Training:
 
         Args:
             contenders: Verified cells, the twin among them.
-            budget_s: Seconds that all passes may take; the first is always made, and leaves to the
-                later ones ``WHOLE_SHARE`` at least.
+            budget_s: Seconds that all passes may take; the first is made all the same, and leaves to
+                the later ones ``WHOLE_SHARE`` at least.
             order: Source of the random order.
             progress: Told the fraction done, in [0, 1].
+            slower: Cells whose update is certainly slower than the fastest: where the budget is
+                spent without them, they do not train, unless they have the baseline's strategy.
 
         Returns:
             Samples and gradient statistics of the contenders that trained.
@@ -137,7 +140,12 @@ class Training:
         with quiet_interpreter():
             seen = SeenGradients()
             first = [c for c in contenders if c.cell.role != "twin"]
-            self._pass(first, 0, self.steps, order, result, told, seen)
+            spare = {*slower} - {c.cell.name for c in first if c.cell.strategy == self.counted}
+            told_of = [c for c in first if c.cell.name not in spare]
+            self._pass(told_of, 0, self.steps, order, result, told, seen)
+            for contender in (c for c in first if c.cell.name in spare):
+                if left_s() > 0:
+                    self._pass([contender], 0, self.steps, order, result, told, seen)
             seen.forget()
             end = max(end, self.compilation.clock() + WHOLE_SHARE * budget_s)
             taking_part, number, slowness = self._by_importance(contenders), 0, 1.0

@@ -104,7 +104,6 @@ def test_who_is_certainly_slower_gets_no_more_samples(monkeypatch: pytest.Monkey
     slow = found.speedups["slow/set_to_none"]
     assert slow.low < 2 / 3 < slow.high
     assert slow.half_width < 0.2
-    assert set(result.counts) == {f"{name}/set_to_none" for name in seconds} | {"twin"}
 
 
 def test_a_baseline_far_behind_stays(monkeypatch: pytest.MonkeyPatch) -> None:
