@@ -13,9 +13,9 @@ from torch import nn
 from gradbench.block.axes import Axes, instantiate_axes
 from gradbench.block.building import build_model
 from gradbench.block.compiling import VerificationTime, fail_uncompiled, strategies_that_compiled
+from gradbench.block.counting import Counted, count_block, count_instructions
 from gradbench.block.measured import Measured, Outcome
 from gradbench.block.verifier import Verifier
-from gradbench.devices.base import Counts
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
@@ -25,9 +25,7 @@ from gradbench.timing.cold import ColdDevice
 from gradbench.timing.compilation import Compilation
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
-from gradbench.timing.counting import count_updates
 from gradbench.timing.dispatch import dispatch_seconds
-from gradbench.timing.instructions import instructions
 from gradbench.timing.isolated import measure_isolated
 from gradbench.timing.isolation import IsolatedResult, Isolation
 from gradbench.timing.losses import Loss, Losses
@@ -105,7 +103,7 @@ class _Measurement:
         self._outcomes: dict[str, Outcome] = {}
         self.examined: dict[str, Examination] = {}
         self._lost_fraction: float | None = None
-        self._verified_updates_s = self._counted_s = 0.0
+        self._verified_updates_s = 0.0
         cold = self._settings["cache"] == "cold"
         self._cold = ColdDevice(axes.device) if cold else None
 
@@ -144,8 +142,13 @@ class _Measurement:
         contenders = self._contenders()
         training = self._train(contenders, isolated) if contenders else None
         self._lose(training.losses if training else {})
-        counts = self._count()
-        counted = self._count_instructions(self._timed()) if self._settings["callgrind"] else {}
+        counted = self._count()
+        if self._settings["callgrind"]:
+            compiling = strategies_that_compiled(block.cells, self._compilation.by_cell)
+            timed = [c for c in self._timed() if c.cell.strategy not in compiling]
+            found = count_instructions(block, self._axes, self._shapes, timed, self._progress)
+            self._lose(found.losses)
+            counted = replace(counted, instructions=found.instructions)
         return Measured(
             outcomes=[self._outcomes[cell.name] for cell in block.cells],
             device_name=device.describe(),
@@ -160,14 +163,14 @@ class _Measurement:
             compute=compute,
             isolated=isolated,
             dispatch_s=dispatch_s,
-            counts=counts,
-            instructions=counted,
+            counts=counted.counts,
+            instructions=counted.instructions,
             training=training,
             compiled=self._compilation.by_cell,
             lost_fraction=self._lost_fraction,
             examined=self.examined,
             verify_s=self._verification_time.seconds,
-            other_calls_s=self._verified_updates_s + self._counted_s,
+            other_calls_s=self._verified_updates_s + counted.seconds,
         )
 
     @property
@@ -268,42 +271,12 @@ class _Measurement:
             self._compilation,
         )
 
-    def _count(self) -> dict[str, Counts]:
-        """Count what updates do, by cell; nothing may be timed afterwards."""
-        timed, losses = self._timed(), Losses()
-        if not timed:
-            return {}
-        counts, counted_s = count_updates(
-            self._axes.device,
-            self._axes.rule,
-            self._allocate(self._shapes),
-            timed,
-            self._compilation,
-            losses,
+    def _count(self) -> Counted:
+        """Count what updates do; nothing may be timed afterwards."""
+        counted = count_block(
+            self._axes, self._allocate, self._shapes, self._timed(), self._compilation
         )
-        self._counted_s = counted_s
-        self._lose(losses)
-        return counts
-
-    def _count_instructions(self, contenders: Sequence[Contender]) -> dict[str, int]:
-        """Count the instructions of each strategy with the default zeroing, compiled ones apart."""
-        # Under valgrind that would take minutes.
-        compiling = strategies_that_compiled(self._block.cells, self._compilation.by_cell)
-        default = [
-            contender
-            for contender in contenders
-            if contender.cell.zeroing == self._block.default_zeroing
-            and contender.cell.role != "twin"
-            and contender.cell.strategy not in compiling
-        ]
-        counted: dict[str, int] = {}
-        losses = Losses()
-        for done, contender in enumerate(default):
-            name = contender.cell.name
-            self._progress(0.95 + 0.05 * done / len(default), f"callgrind: {name}")
-            with losses.catch("callgrind", name):
-                counted[name] = instructions(contender, self._axes.rule, self._shapes, self._dtype)
-        self._lose(losses)
+        self._lose(counted.losses)
         return counted
 
     def _train(

@@ -116,8 +116,8 @@ class Training:
 
         Args:
             contenders: Verified cells, the twin among them.
-            budget_s: Seconds that all passes may take; the first is made all the same, and leaves to
-                the later ones ``WHOLE_SHARE`` at least.
+            budget_s: Seconds that all passes may take; the first is made all the same, and leaves
+                to the later ones ``WHOLE_SHARE`` at least.
             order: Source of the random order.
             progress: Told the fraction done, in [0, 1].
             slower: Cells whose update is certainly slower than the fastest: where the budget is
@@ -140,10 +140,11 @@ class Training:
         with quiet_interpreter():
             seen = SeenGradients()
             first = [c for c in contenders if c.cell.role != "twin"]
-            spare = {*slower} - {c.cell.name for c in first if c.cell.strategy == self.counted}
-            told_of = [c for c in first if c.cell.name not in spare]
-            self._pass(told_of, 0, self.steps, order, result, told, seen)
-            for contender in (c for c in first if c.cell.name in spare):
+            needed = [
+                c for c in first if c.cell.name not in slower or c.cell.strategy == self.counted
+            ]
+            self._pass(needed, 0, self.steps, order, result, told, seen)
+            for contender in (c for c in first if c not in needed):
                 if left_s() > 0:
                     self._pass([contender], 0, self.steps, order, result, told, seen)
             seen.forget()

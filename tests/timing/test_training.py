@@ -68,6 +68,7 @@ def train(
     monkeypatch: pytest.MonkeyPatch,
     contenders: Sequence[Contender] = THREE,
     module: nn.Module | None = None,
+    slower: Sequence[str] = (),
 ) -> TrainingResult:
     module = module or nn.Linear(2, 1)
     monkeypatch.setattr("gradbench.timing.compilation.time", device)
@@ -76,7 +77,7 @@ def train(
         device, make("rule", "sgd"), module, torch.ones(3, 2), names, steps, 0, {}, "no_grad"
     )
     result: TrainingResult = training.measure(
-        contenders, budget_s, np.random.default_rng(0), lambda done: None
+        contenders, budget_s, np.random.default_rng(0), lambda done: None, slower
     )
     assert all(parameter.grad is None for parameter in module.parameters())
     return result
@@ -125,6 +126,20 @@ def test_the_budget_is_kept_but_for_the_first_pass(monkeypatch: pytest.MonkeyPat
     late = Clockwork()
     train(late, 40.0, 30, monkeypatch)  # two contenders, 31 steps of a second
     assert 80.0 < late.now <= 62.0 + 20.0 + 3 * 0.75  # steps by phases take longer
+
+
+@pytest.mark.parametrize(("budget_s", "trained"), [(0.0, False), (60.0, True)])
+def test_certainly_slower_cells_train_where_there_is_time(
+    budget_s: float, trained: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But all zeroings with the baseline's strategy, between which the step decides."""
+    contenders = [*THREE, contender("no_grad", "set_to_zero"), contender("data")]
+    slower = ["no_grad/set_to_zero", "data/set_to_none"]
+    result = train(Clockwork(), budget_s, 2, monkeypatch, contenders, slower=slower)
+    seen = {row["cell"] for row in result.gradients}
+    assert {"no_grad/set_to_none", "foreach/set_to_none", "no_grad/set_to_zero"} <= seen
+    assert ("data/set_to_none" in seen) is trained
+    assert result.losses == {}
 
 
 def test_what_the_budget_does_not_hold_often_enough_takes_no_part(
