@@ -250,7 +250,7 @@ class _Measurement:
         isolation = Isolation(
             budget_s=self._isolated_budget_s,
             precision=settings["precision"],
-            sample_s=settings["sample_s"],
+            sample_s=settings["sample_s"] or self._axes.device.shortest_s,
             replicates=settings["replicates"],
             min_replicates=settings["min_replicates"],
             min_rounds=settings["min_rounds"],

@@ -52,6 +52,7 @@ class Verifier:
         self._block, self._axes, self._tensors = block, axes, tensors
         self._evict_s, self._compilation, self._progress = evict_s, compilation, progress
         self._settings = block.options["measurement"]
+        self._shortest_s = self._settings["sample_s"] or axes.device.shortest_s
         self._examiner = Examiner(axes.rule, tensors.dtype, tensors.device)
         self._raised: dict[str, Outcome] = {}
         self.examined: dict[str, Examination] = {}
@@ -152,7 +153,7 @@ class Verifier:
             least_s = min(outcome.verdict.step_s)
             self.verified_updates_s += sum(outcome.verdict.step_s)
             whole_s = least_s * larger
-            other_s = self._evict_s or max(whole_s, self._settings["sample_s"])
+            other_s = self._evict_s or max(whole_s, self._shortest_s)
             round_s += whole_s + other_s
         return round_s
 

@@ -90,6 +90,11 @@ class Device(Protocol):
         """Return the memory that the device has, in bytes."""
         ...
 
+    @property
+    def shortest_s(self) -> float:
+        """Shortest duration of a sample, in seconds, unless another one is asked for."""
+        ...
+
     def time(self, call: Callable[[], object], calls: int) -> Timing:
         """Time a group of back-to-back calls.
 
@@ -98,7 +103,8 @@ class Device(Protocol):
             calls: How often.
 
         Returns:
-            The group's duration.
+            The group's duration; where host and device are one, as many times the median of its
+            calls, so that what cuts off fewer than half of them is not in it.
         """
         ...
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
-from itertools import repeat
+from collections.abc import Callable, Sequence
+from itertools import pairwise, repeat
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
@@ -17,6 +18,9 @@ from gradbench.devices.base import Counts, Memory, Timing
 from gradbench.devices.events import events_of
 from gradbench.machine.contention import involuntary_switches
 from gradbench.machine.run_queue import RunQueue, since
+
+_ALIKE = 2.0
+"""Calls that take no more times as long as the shortest were not cut off, unless it was."""
 
 
 class Cpu:
@@ -54,16 +58,25 @@ class Cpu:
     def total_bytes(self) -> int:
         return int(psutil.virtual_memory().total)
 
+    @property
+    def shortest_s(self) -> float:
+        return 1e-4
+
     def time(self, call: Callable[[], object], calls: int) -> Timing:
         waited_s = self._queue.waited_s()
         switches, worked = involuntary_switches(), time.thread_time_ns()
-        start = time.perf_counter_ns()
+        clock = time.perf_counter_ns
+        stamps = [clock()]
         for _ in repeat(None, calls):
             call()
-        wall_s = (time.perf_counter_ns() - start) / 1e9
-        stalled_s = wall_s - (time.thread_time_ns() - worked) / 1e9
+            stamps.append(clock())
+        stalled_s = (stamps[-1] - stamps[0] - (time.thread_time_ns() - worked)) / 1e9
         switches = involuntary_switches() - switches
         waited_s = since(waited_s, self._queue.waited_s())
+        each_s = [(end - start) / 1e9 for start, end in pairwise(stamps)]
+        wall_s = calls * median(each_s)
+        if calls > 1 and _mostly_whole(each_s, max(waited_s or 0.0, stalled_s)):
+            return Timing(wall_s, wall_s, None, 0, 0.0, 0.0)
         return Timing(wall_s, wall_s, None, switches, stalled_s, waited_s)
 
     def evictor(self) -> Callable[[], object]:
@@ -79,6 +92,17 @@ class Cpu:
         events = _traced(call)
         launches = sum(event.name().startswith("aten::") for event in events)
         return Counts(launches, _memory(events).peak_bytes)
+
+
+def _mostly_whole(each_s: Sequence[float], lost_s: float) -> bool:
+    """Say whether more than half of a group's calls were whole, and so their median is.
+
+    A call that is cut off lasts a scheduler's slice more. Where all are, the shortest is of the
+    length of what was lost.
+    """
+    shortest_s = min(each_s)
+    whole = sum(one_s <= _ALIKE * shortest_s for one_s in each_s)
+    return 2 * whole > len(each_s) and len(each_s) * shortest_s < lost_s / _ALIKE
 
 
 def _traced(call: Callable[[], object]) -> list[Any]:

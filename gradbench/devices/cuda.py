@@ -67,6 +67,10 @@ class Cuda:
     def total_bytes(self) -> int:
         return int(torch.cuda.get_device_properties(self.index).total_memory)
 
+    @property
+    def shortest_s(self) -> float:
+        return 5e-4
+
     def time(self, call: Callable[[], object], calls: int) -> Timing:
         begin = torch.cuda.Event(enable_timing=True)
         end = torch.cuda.Event(enable_timing=True)

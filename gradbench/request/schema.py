@@ -42,8 +42,8 @@ class Measurement:
             the fastest by more than this gets no more samples.
         noise: Noise floor above which sampling goes on when the budget is spent, for up to three
             times ``min_replicates``.
-        sample_s: Shortest duration of one sample, in seconds: one call is a sample where it lasts
-            so long.
+        sample_s: Shortest duration of one sample, in seconds; None is the device's: 0.1 ms on a
+            CPU, where the sample is the median of its calls, 0.5 ms on a GPU.
         replicates: Replicates the isolated budget is divided into.
         min_replicates: Replicates taken even when the budget is spent, of the cells that are not
             certainly slower; an interval needs two.
@@ -67,7 +67,7 @@ class Measurement:
     precision: float = 0.01
     margin: float = 0.05  # MARGIN of gradbench.statistics.verdicts, which takes long to import
     noise: float = 0.1
-    sample_s: float = 5e-6
+    sample_s: float | None = None
     replicates: int = 8
     min_replicates: int = 6
     min_rounds: int = 1

@@ -63,6 +63,11 @@ class ColdDevice:
         """Return what empties the caches."""
         return self._evict
 
+    @property
+    def shortest_s(self) -> float:
+        """Shortest duration of a sample, in seconds, unless another one is asked for."""
+        return self._device.shortest_s
+
     def time(self, call: Callable[[], object], calls: int) -> Timing:
         """Time calls one by one, each on cold caches.
 
@@ -79,12 +84,14 @@ class ColdDevice:
             timings.append(self._device.time(call, 1))
         device_s = [t.device_s for t in timings if t.device_s is not None]
         stalled_s = [t.stalled_s for t in timings if t.stalled_s is not None]
+        waited_s = [t.waited_s for t in timings if t.waited_s is not None]
         return Timing(
             wall_s=sum(t.wall_s for t in timings),
             host_s=sum(t.host_s for t in timings),
             device_s=sum(device_s) if device_s else None,
             switches=sum(t.switches for t in timings),
             stalled_s=sum(stalled_s) if stalled_s else None,
+            waited_s=sum(waited_s) if waited_s else None,
         )
 
     def memory(self, call: Callable[[], object]) -> Memory:

@@ -29,7 +29,8 @@ class EmptyCall:
         wall_s: Of the first until all was done: reading clocks, the loop and one call, in seconds;
             on a GPU also recording two events and waiting for the second.
         host_s: Of the first until it had returned, in seconds.
-        further_s: Of each further one: the loop and one call, in seconds.
+        further_s: Of each further one: the loop and one call, in seconds; on a CPU, which times
+            each call of a group by itself, also reading the clock.
     """
 
     wall_s: float

@@ -53,6 +53,49 @@ def test_a_clock_that_goes_backwards(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sample(timing).switched
 
 
+def group(
+    each_s: list[float], waited_s: float, monkeypatch: pytest.MonkeyPatch, switches: int = 0
+) -> Timing:
+    """Time a group whose calls take so long, while threads of the process wait so long."""
+    stamps = iter([round(1e9 * sum(each_s[:n])) for n in range(len(each_s) + 1)])
+    waits, counts = iter([0.0, waited_s]), iter([0, switches])
+    device = Cpu()
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: next(stamps))
+    monkeypatch.setattr(device._queue, "waited_s", lambda: next(waits))
+    monkeypatch.setattr("gradbench.devices.cpu.involuntary_switches", lambda: next(counts))
+    monkeypatch.setattr(time, "thread_time_ns", lambda: 0)
+    return device.time(lambda: None, len(each_s))
+
+
+WHOLE, SLICE = 2e-5, 8e-3
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2])
+def test_what_cuts_off_few_calls_of_a_group_is_not_in_it(
+    cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    each_s = [WHOLE] * (5 - cut) + [SLICE] * cut
+    timing = group(each_s, cut * SLICE, monkeypatch, switches=cut)
+    assert timing.wall_s == pytest.approx(5 * WHOLE)
+    assert not sample(timing).switched or cut == 0  # without a wait the thread's own clock decides
+
+
+@pytest.mark.parametrize("cut", [3, 4, 5])
+def test_a_group_that_is_mostly_cut_off_is_disturbed(
+    cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where all calls last a slice they are all alike, and the wait is as long as they are."""
+    each_s = [WHOLE] * (5 - cut) + [SLICE] * cut
+    assert sample(group(each_s, cut * SLICE, monkeypatch, switches=cut)).switched
+
+
+def test_a_single_call_is_as_long_as_it_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    timing = group([SLICE], SLICE - WHOLE, monkeypatch)
+    assert timing.wall_s == pytest.approx(SLICE)
+    assert timing.waited_s == pytest.approx(SLICE - WHOLE)
+    assert sample(timing).switched
+
+
 def test_no_estimate_is_made_of_times_that_are_none() -> None:
     """Not even where nothing is clean; then there is a guess, and no interval."""
     taken = [
