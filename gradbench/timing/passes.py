@@ -20,6 +20,9 @@ MOST_STEPS = 10
 WHOLE_SHARE = 0.5
 """Share of the budget that whole steps get, however long the first pass took."""
 
+LONG_TURN_S = 0.25
+"""Seconds of a turn, from which on who is certainly slower anyway trains only if there is time."""
+
 PHASES_FROM = 4
 """Steps of a pass from which on its last one is timed phase by phase."""
 

@@ -23,6 +23,7 @@ from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import EmptyCall, time_empty_call
 from gradbench.timing.losses import Losses
 from gradbench.timing.passes import (
+    LONG_TURN_S,
     MOST_STEPS,
     PHASES_FROM,
     WHOLE_SHARE,
@@ -120,8 +121,9 @@ class Training:
                 to the later ones ``WHOLE_SHARE`` at least.
             order: Source of the random order.
             progress: Told the fraction done, in [0, 1].
-            slower: Cells whose update is certainly slower than the fastest: where the budget is
-                spent without them, they do not train, unless they have the baseline's strategy.
+            slower: Cells whose update is certainly slower than the fastest: where a turn takes as
+                long as ``LONG_TURN_S`` and the budget is spent without them, they do not train,
+                unless they have the baseline's strategy.
 
         Returns:
             Samples and gradient statistics of the contenders that trained.
@@ -145,7 +147,8 @@ class Training:
             ]
             self._pass(needed, 0, self.steps, order, result, told, seen)
             for contender in (c for c in first if c not in needed):
-                if left_s() > 0:
+                turns_s = [cost.turn_s(self.steps) for cost in self._costs.values()]
+                if left_s() > 0 or min(turns_s, default=0.0) < LONG_TURN_S:
                     self._pass([contender], 0, self.steps, order, result, told, seen)
             seen.forget()
             end = max(end, self.compilation.clock() + WHOLE_SHARE * budget_s)

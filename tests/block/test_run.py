@@ -139,7 +139,7 @@ def test_a_cell_of_which_no_instructions_are_counted_is_lost_alone(
             raise OSError("valgrind: out of memory")
         return 12_345
 
-    monkeypatch.setattr(run, "instructions", instructions)
+    monkeypatch.setattr("gradbench.block.counting.instructions", instructions)
     monkeypatch.setattr("shutil.which", lambda command: command)
     _, rows = measured(plan(*ASKED, "measurement.callgrind=true"))
     assert rows["no_grad/set_to_none"]["status"] == "failed"
