@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import gc
 import importlib.util
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
@@ -155,6 +156,7 @@ def plan(device: torch.device, seconds: float, model: str, rule: str) -> Block:
     settings = {
         **{"budget_s": seconds, "training_share": 0.0, "training_steps": 1},
         "precision": 1e-6,  # all of the time is to be used
+        "noise": math.inf,  # and no more
     }
     return plan_block(
         compose_configuration(

@@ -119,7 +119,7 @@ TINY = (
     "measurement.replicates=2",
     "measurement.min_replicates=2",
     "measurement.training_steps=1",
-    "measurement.sample_s=1e-4",
+    "measurement.noise=inf",
     "measurement.product_rounds=1",
 )
 """Overrides for a block of a second."""

@@ -103,6 +103,7 @@ def results(checkout: Path) -> Path:
         f"+experiment.topic.file={TOPIC.removeprefix('experiments/')}",
         *("measure=true", "measurement=quick", "measurement.budget_s=1"),
         *("measurement.replicates=2", "measurement.min_replicates=2"),
+        "measurement.noise=inf",
         "measurement.product_rounds=1",
     )
     assert answer.returncode == 0, answer.stdout + answer.stderr

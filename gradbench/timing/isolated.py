@@ -148,7 +148,7 @@ class _Isolated:
         try:
             bound.bind(taking, self._zeroings())
             rounds = self._rounds(bound.arms, uncached=bound.bytes >= _UNCACHED_BYTES)
-            slot_end = settings.budget_s * (result.replicates + 1) / settings.replicates
+            slot_end = self._slot_end()
             samples: list[Sample] = []
             round_ = 0
             while round_ < settings.min_rounds or self._spent_s < slot_end:
@@ -167,7 +167,13 @@ class _Isolated:
         result.sampling_s += rounds.sampling_s
         self._grids.append(grids_of([s for s in samples if not self._failed(s)]))
         self._controls += [s for s in samples if s.cell == "bandwidth"]
-        return self._judge(taking)
+        return self._judge(taking, late=round_ <= settings.min_rounds)
+
+    def _slot_end(self) -> float:
+        """Give a replicate an equal share of what is left, once it is prepared."""
+        settings, spent_s = self._settings, self._spent_s
+        left = settings.replicates - self.result.replicates
+        return spent_s + max(settings.budget_s - spent_s, 0.0) / left if left > 0 else spent_s
 
     def sum_up(self) -> None:
         """Make the estimates of all samples, if any cell is left."""
@@ -252,7 +258,7 @@ class _Isolated:
         named = {"baseline": self._baseline, "twin": "twin", "control": "bandwidth"}
         return {**named, "ranked": ranked}
 
-    def _judge(self, taking: Sequence[Contender]) -> bool:
+    def _judge(self, taking: Sequence[Contender], *, late: bool) -> bool:
         """Look at the samples so far, leave slower cells alone, and say whether to stop."""
         result, settings = self.result, self._settings
         grids = stacked(self._grids)
@@ -266,7 +272,6 @@ class _Isolated:
         if result.replicates >= FIRST_LOOK:
             slower = known.certainly_slower(settings.margin) - self._stay
             # Where there is time for all, how much slower is of interest, too.
-            late = self._spent_s > settings.budget_s * result.replicates / settings.replicates
             result.slower |= {c for c in slower if late or known.converged(c, settings.margin)}
         if result.replicates < settings.min_replicates:
             return False

@@ -17,7 +17,10 @@ from gradbench.cli.commands.calibrate import say_loads
 ROOT = str(Path(__file__).parents[2])
 COMMAND = [sys.executable, "-m", "gradbench", "calibrate"]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": ROOT}
-TINY = ["model=linear", "measurement.replicates=2", "measurement.min_replicates=2"]
+TINY = [
+    *("model=linear", "measurement.noise=inf"),
+    *("measurement.replicates=2", "measurement.min_replicates=2"),
+]
 OPTIONS = ["--run", "c", "--runs", "2", "--seconds", "0.5"]
 
 

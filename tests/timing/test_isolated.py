@@ -16,7 +16,8 @@ from tests.conftest import TINY, allocate, make
 def test_rounds_and_replicates_are_taken_though_the_budget_is_spent(
     plan: Callable[..., Block], device: torch.device
 ) -> None:
-    spent = ("measurement.budget_s=0", "measurement.min_replicates=2", "measurement.min_rounds=3")
+    least = ("measurement.min_replicates=2", "measurement.min_rounds=3")
+    spent = ("measurement.budget_s=0", *least)
     asked = ("strategy=[no_grad]", "zeroing=[set_to_none]", f"device={device.type}")
     block = plan(*TINY, *spent, *asked)
     isolated = measure_block(block, lambda *_: None).isolated
