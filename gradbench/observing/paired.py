@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,8 +47,19 @@ class Paired:
         return self._estimates(self.first).times[call, "update"]
 
     def ratio(self, numerator: str, denominator: str) -> Interval:
-        """Estimate the time of one call over that of another, paired by round."""
-        return self._estimates(numerator).speedups[denominator]
+        """Estimate the time of one call over that of another, paired by round.
+
+        Where no replicate has a clean sample of both there is a guess, without an interval.
+        """
+        found = self._estimates(numerator).speedups.get(denominator)
+        return found or self._guess(numerator, denominator)
+
+    def _guess(self, numerator: str, denominator: str) -> Interval:
+        above, below = (
+            np.median([s.seconds for s in self.samples if s.cell == call])
+            for call in (numerator, denominator)
+        )
+        return Interval(float(above / below), 0.0, math.inf)
 
     @property
     def noise_floor(self) -> float | None:

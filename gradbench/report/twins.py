@@ -86,6 +86,7 @@ def twins_beside(folders: Sequence[Path], cells: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The twins, those of the cells first, with the columns of ``COLUMNS``.
     """
+    import duckdb
     import pandas as pd
 
     own = cells[cells["role"] == "twin"][list(COLUMNS)]
@@ -99,10 +100,18 @@ def twins_beside(folders: Sequence[Path], cells: pd.DataFrame) -> pd.DataFrame:
         for file in output.glob(f"*/{CELL}/{host}-*.parquet")
     ]
     try:
-        beside = stored_twins(readable_files(files, CELL, checksums=False))
+        beside = _whole_twins(files, duckdb.Error)
     except OSError:  # a run was removed meanwhile
         return own
     return pd.concat([own, beside], ignore_index=True) if len(beside) else own
+
+
+def _whole_twins(files: Sequence[Path], damaged: type[Exception]) -> pd.DataFrame:
+    """Read twins; by checksums only where a file turns out damaged, since that reads all of it."""
+    try:
+        return stored_twins(readable_files(files, CELL, checksums=False))
+    except damaged:
+        return stored_twins(readable_files(files, CELL))
 
 
 def judge_twins(cells: pd.DataFrame, every: pd.DataFrame, margin: float = MARGIN) -> list[Twins]:

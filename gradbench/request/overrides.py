@@ -35,7 +35,7 @@ def changed_options(config: DictConfig) -> str:
         Overrides in Hydra's grammar, such as ``model.width=64 rule.lr=0.01``, in one constant
         order, separated by spaces; empty where nothing differs, and outside of a job of Hydra's.
     """
-    if not HydraConfig.initialized():
+    if not (HydraConfig.initialized() and GlobalHydra.instance().is_initialized()):
         return ""
     chosen = HydraConfig.get().runtime.choices
     found: list[str] = []

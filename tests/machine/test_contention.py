@@ -175,7 +175,12 @@ def test_a_busy_block_says_so_in_its_rows_and_does_not_stop_early(
     machine = seen(replace(QUIET, busy_s=70.0) if busy else QUIET)
     monkeypatch.setattr(Watch, "end", lambda self, **shares: machine)
     monkeypatch.setattr(Estimates, "converged", lambda self, cell, precision: True)
-    easy = ("measurement.min_replicates=6", "measurement.replicates=9", "strategy=[no_grad]")
+    easy = (
+        "measurement.margin=10",
+        "measurement.min_replicates=6",
+        "measurement.replicates=9",
+        "strategy=[no_grad]",
+    )
     block = plan(*TINY, *easy, "measurement.verify_updates=2", "zeroing=[set_to_none]")
     measured = measure_block(block, lambda *_: None)
     rows = cell_rows(block, instantiate_axes(block).rule, measured)

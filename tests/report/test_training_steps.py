@@ -6,6 +6,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+pytest.importorskip("altair")
+
 from gradbench.report.charts import phases
 from gradbench.report.content import Content, derive
 from gradbench.report.gather import gather
