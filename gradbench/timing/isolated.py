@@ -42,7 +42,7 @@ _UNCACHED_BYTES = 1 << 29
 go before a sample."""
 
 _SETTLED, _SETTLED_REPLICATES = 1.25, 2
-"""Where the first call after a binding took no more than that of the next one's time in so many
+"""Where the first call after a binding took at most so many times as long as the next, in so many
 replicates, it sets nothing up, and is a sample like any other."""
 
 _LONGEST = 3
@@ -227,11 +227,7 @@ class _Isolated:
         """List the contenders whose zeroings take part: those of long ones only at first."""
         if self.result.replicates < _LONG_ZEROINGS:
             return self.contenders
-        long = {
-            cell
-            for (cell, phase), g in self._groupings.items()
-            if (phase == "zero" and g.long) or not g.warm_up
-        }
+        long = {cell for (cell, phase), g in self._groupings.items() if phase == "zero" and g.long}
         return [c for c in self.contenders if c.cell.name not in long]
 
     def _lose(self, raised: ArmRaised) -> None:
@@ -276,7 +272,8 @@ class _Isolated:
         if result.replicates < settings.min_replicates:
             return False
         floor = math.inf if known.noise_floor is None else known.noise_floor
-        noisy = floor > settings.noise and result.replicates < _LONGEST * settings.min_replicates
+        noisy = "twin" in known.speedups and floor > settings.noise
+        most = _LONGEST * settings.min_replicates
         # Beside others, replicates that agree may only have had the same neighbour.
         if not self._busy and result.replicates >= FEWEST_RANKED:
             names = [c.cell.name for c in taking if c.cell.name not in self.compilation.failed]
@@ -284,7 +281,7 @@ class _Isolated:
             if all(known.converged(name, settings.precision) for name in open_):
                 result.stopped_by = "precision"
                 return True
-        return self._spent_s >= settings.budget_s and not (noisy and self._baseline)
+        return self._spent_s >= settings.budget_s and not (noisy and result.replicates < most)
 
     def _failed(self, sample: Sample) -> bool:
         return sample.phase == "update" and sample.cell in self.compilation.failed

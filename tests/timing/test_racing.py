@@ -56,10 +56,16 @@ class Takes(Strategy):
         return Binding(step)
 
 
+TWELVE = Isolation(0.0, 1e-6, 1e-6, 12, 12)
+
+
 def race(
-    seconds: Mapping[str, float], monkeypatch: pytest.MonkeyPatch, seed: int = 0
+    seconds: Mapping[str, float],
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int = 0,
+    settings: Isolation = TWELVE,
 ) -> IsolatedResult:
-    """Measure twelve replicates of one round; the first cell is the baseline."""
+    """Measure cells, of which the first is the baseline."""
     monkeypatch.setattr("gradbench.timing.isolated.empty_calls", lambda *_: ())
     device, rule = Noisy(seed), make("rule", "sgd")
     first = next(iter(seconds))
@@ -80,7 +86,7 @@ def race(
             lambda empty: Tensors.allocate(SHAPES, torch.float32, device.torch_device, rule, empty),
             [*contenders, twin],
             BandwidthControl.matching(rule, SHAPES, torch.float32),
-            Isolation(0.0, 1e-6, 1e-6, 12, 12),
+            settings,
             np.random.default_rng(seed),
             lambda done: None,
         )
@@ -133,3 +139,12 @@ def test_racing_neither_calls_identical_code_slower_nor_biases_it(
     # The baseline's own noise is in all ten of a block: sixteen blocks are independent.
     error = 0.02 * np.sqrt(2 / 12) / np.sqrt(16)
     assert abs(np.mean(logs)) < 3 * error
+
+
+@pytest.mark.parametrize(("noise", "replicates"), [(10.0, 6), (1e-9, 18)])
+def test_sampling_goes_on_where_the_noise_floor_is_too_high(
+    noise: float, replicates: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = {"base": 1e-3, "other": 1e-3}
+    result = race(seconds, monkeypatch, settings=Isolation(0.0, 1e-6, 1e-6, 6, 6, noise=noise))
+    assert result.replicates == replicates
