@@ -61,6 +61,7 @@ def run_jobs(
         if not sets(key, given):
             given.append(f"{key}={value}")
     sys.argv = ["gradbench", *given]
+    PrepareMultirun.choices, PrepareMultirun.composed = {}, None  # of an earlier command
     PrepareMultirun.ahead = staticmethod(ahead)
     # That of hydra-submitit-launcher, whose options ours has, is the one that is wanted.
     warnings.filterwarnings("ignore", r"\s*'hydra/launcher/submitit_local' is validated against")

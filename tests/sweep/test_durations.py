@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gradbench.cli.main import main
+from gradbench.request.hydra_app import PrepareMultirun
 from gradbench.results.store import Store
 from gradbench.sweep.durations import Took, earlier_blocks, expected_seconds, how_long
 from tests.conftest import TINY
@@ -64,6 +65,7 @@ def test_a_command_says_it_before_it_starts_and_nothing_where_all_is_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    PrepareMultirun.choices["rule"] = 2  # an earlier command of this process was a sweep
     command = [*TINY, "strategy=[optimizer]", "zeroing=set_to_none", "threads=1"]
     assert main([*command, "run=a"]) == 0
     assert "of sampling, and set-up" in capsys.readouterr().out
