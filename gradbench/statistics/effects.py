@@ -81,7 +81,10 @@ class Effects:
         return _interval(differences, [_joined(parts, self.total)], confidence)
 
     def time(self, cell: str) -> Interval | None:
-        """Estimate a cell's time: what its replicates share is part of its noise.
+        """Estimate a cell's time: its own, and what replicates share, which is part of its noise.
+
+        What replicates share is that of all of them: a cell that was left alone early has the time
+        that it would have had, and times divide as speedups do, though the machine drifts.
 
         Args:
             cell: Which.
@@ -95,11 +98,11 @@ class Effects:
         there = np.isfinite(own)
         if not there.any():
             return None
-        shared = self.shared[there]
+        shared = self.shared[np.isfinite(self.shared)]
         number = int(there.sum())
-        variance = _variance(shared) * self.shared_factor**2 / number
-        parts = [self._part(cell, number), (variance, max(number - 1.0, 1.0))]
-        return _interval(own[there] + shared, parts, 0.95)
+        variance = _variance(shared) * self.shared_factor**2 / shared.size
+        parts = [self._part(cell, number), (variance, max(shared.size - 1.0, 1.0))]
+        return _interval(own[there] + centre(shared), parts, 0.95)
 
     def _part(self, cell: str, number: int) -> tuple[float, float]:
         """Give the variance of a mean of so many of a cell's replicates, and its freedom."""

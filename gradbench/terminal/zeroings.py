@@ -86,7 +86,7 @@ def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
             "zeroing, beyond parameters and state, gradients kept from the step before included",
             caption_justify="left",
         )
-        table.add_column("model · rule")
+        table.add_column("model · rule", min_width=16)
         table.add_column("zeroing", no_wrap=True)
         for heading in ("step", "beside the default", "zero", "backward", "update", "peak"):
             table.add_column(heading, justify="right", no_wrap=True)
@@ -98,7 +98,7 @@ def zeroing_tables(cells: pd.DataFrame) -> list[Table]:
                 table.add_row(
                     heading,
                     row["zeroing"],
-                    step_text(row),
+                    step_text(row).removeprefix("no figure: "),
                     DEFAULT if row["zeroing_verdict"] == DEFAULT else step_gain(row),
                     *(seconds(row[phase]) if known(row[phase]) else "" for phase in PHASES),
                     size(peak) if known(peak) else "",

@@ -146,6 +146,21 @@ def test_a_cell_without_samples_in_later_replicates_keeps_its_interval() -> None
     assert found.time("nothing") is None
 
 
+def test_times_divide_as_speedups_do_though_the_machine_drifts() -> None:
+    """It gets slower by two thirds; the seventh cell is left alone after three replicates."""
+    rng = np.random.default_rng(7)
+    drift = np.linspace(1.0, 5 / 3, 12)[:, None]
+    times = {name: drift * values for name, values in block(rng, 20, 12, spread=0.3).items()}
+    times["7"][3:] = np.nan
+    found = effects(times)
+    one, seven, ratio_ = found.time("1"), found.time("7"), found.ratio("7", "1")
+    assert one is not None
+    assert seven is not None
+    assert ratio_ is not None
+    assert seven.estimate / one.estimate == pytest.approx(ratio_.estimate, rel=0.03)
+    assert seven.half_width < 1.3 * one.half_width
+
+
 def test_one_replicate_gone_wrong_moves_little() -> None:
     rng = np.random.default_rng(6)
     times = block(rng, 20, 12, spread=0.0)
