@@ -140,7 +140,9 @@ class _Measurement:
             self._lose(isolated.losses)
         fail_uncompiled(self._outcomes, self._compilation)
         contenders = self._contenders()
-        training = self._train(contenders, isolated) if contenders else None
+        training = None
+        if contenders and self._settings["training_steps"] > 0:
+            training = self._train(contenders, isolated)
         self._lose(training.losses if training else {})
         counted = self._count()
         if self._settings["callgrind"]:
@@ -302,6 +304,8 @@ class _Measurement:
             self._order,
             lambda done: self._progress(0.7 + 0.25 * done, "training"),
             slower=isolated.slower if isolated is not None else (),
+            fastest=isolated.estimates.fastest if isolated and isolated.estimates else None,
+            longest_s=settings["whole_steps_s"],
         )
 
     def _float64_runs(self, wanted: set[Left]) -> dict[Left, list[Gradients]]:

@@ -82,7 +82,7 @@ def plan_calibration(overrides: Sequence[str], seconds: float, run: str) -> Cali
         precision = float(config.measurement.precision)
         config.measurement.precision = _NO_EARLY_STOP
         config.measurement.training_share = 0.0
-        config.measurement.training_steps = 1
+        config.measurement.training_steps = 0
     except OmegaConfBaseException as error:
         raise BadRequest(str(error).splitlines()[0]) from error
     with open_dict(config):

@@ -17,9 +17,10 @@ from gradbench.errors import BadRequest
 from gradbench.models.base import UnavailableModel
 from gradbench.request.block import Block
 from gradbench.request.task import Progress
+from gradbench.timing.arms import Arm, choose_calls
 from gradbench.timing.binding import bind_with_gradients
 from gradbench.timing.empty_call import time_empty_call
-from gradbench.timing.sampling import Arm, choose_calls, quiet_interpreter
+from gradbench.timing.sampling import quiet_interpreter
 from gradbench.verify.float64_run import trained_parameters
 from gradbench.verify.tensors import Tensors
 

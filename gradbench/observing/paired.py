@@ -16,15 +16,9 @@ from gradbench.devices.cuda import Cuda
 from gradbench.statistics.estimates import Estimates, estimate
 from gradbench.statistics.intervals import Interval
 from gradbench.statistics.sample import Sample
+from gradbench.timing.arms import LONGEST_SAMPLE, Arm, Grouping, choose_calls, with_equal_calls
 from gradbench.timing.bandwidth import BandwidthControl
-from gradbench.timing.sampling import (
-    Arm,
-    Grouping,
-    Rounds,
-    choose_calls,
-    empty_calls,
-    quiet_interpreter,
-)
+from gradbench.timing.sampling import Rounds, empty_calls, quiet_interpreter
 
 Calls = dict[str, Callable[[], object]]
 _CONTROL, _TWIN = "bandwidth", "twin"
@@ -113,7 +107,8 @@ def time_paired(
             calls = {_CONTROL: control.allocate(device), **calls, _TWIN: calls[first]}
             arms = [Arm(name, "update", call) for name, call in calls.items()]
             if not groupings:
-                groupings = [choose_calls(clock, arm, sample_s) for arm in arms]
+                chosen = [choose_calls(clock, arm, sample_s) for arm in arms]
+                groupings = with_equal_calls(chosen, LONGEST_SAMPLE * sample_s)
             empty = empty_calls(clock, arms, groupings)
             rounds, round_ = Rounds(clock, arms, groupings, order, empty=empty), 0
             ends = start + budget_s * (replicate + 1) / replicates

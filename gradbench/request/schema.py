@@ -55,7 +55,11 @@ class Measurement:
         verify_elements: Most elements of a tensor that verification takes, whole slices of its
             first dimension, where the model has over 16 times as many; None takes them all.
         training_steps: Steps of the first training pass, timed phase by phase after one untimed
-            step; later passes time whole steps, as far as the budget goes.
+            step; later passes time whole steps, as far as the budget goes. Where it is 0 nothing
+            trains.
+        whole_steps_s: Seconds that training may take so that the baseline, its twin and the fastest
+            cell have enough whole steps for a figure, where its budget does not hold them and is
+            not 0; where they would take longer, the budget holds.
         cache: ``hot``: calls follow one another, and find in the caches what the last one left;
             ``cold``: the caches are emptied before each call, outside of the clock.
         callgrind: Whether to count instructions, too, by valgrind: minutes for each strategy.
@@ -75,6 +79,7 @@ class Measurement:
     verify_updates: int = 3
     verify_elements: int | None = None
     training_steps: int = 3
+    whole_steps_s: float = 60.0
     cache: Cache = Cache.hot
     callgrind: bool = False
     time_limit_s: float = 900.0
@@ -93,7 +98,8 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "product_rounds": (1, 1_000_000),
     "verify_updates": (2, 100),
     "verify_elements": (1024, math.inf),
-    "training_steps": (1, 10_000),
+    "training_steps": (0, 10_000),
+    "whole_steps_s": (0.0, math.inf),
     "time_limit_s": (1.0, math.inf),
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -130,10 +129,7 @@ def effects(times: Mapping[str, Times], *, busy: bool = False) -> Effects:
         return Effects({}, np.empty(0), {}, {})
     logarithms = np.log(np.stack([times[name] for name in names]))
     rounds = _rounds(logarithms)
-    with warnings.catch_warnings():  # a replicate without a clean sample has no median
-        warnings.simplefilter("ignore", RuntimeWarning)
-        rows = np.nanmedian(logarithms - rounds, axis=2)
-        shared = np.nanmedian(rounds, axis=1)
+    rows, shared = _median(logarithms - rounds), _median(rounds)
     own, degrees = _own(rows)
     variances, freedoms = moderate(own, degrees)
     found = Effects(
@@ -157,20 +153,37 @@ def _rounds(logarithms: Reals) -> Reals:
     there = np.isfinite(logarithms)
     taking = there.any(axis=2).sum(axis=0)[:, None]
     sparse = there.sum(axis=0) < _ENOUGH * taking
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        cells = np.nanmedian(logarithms, axis=(1, 2))
-        rounds = np.zeros(logarithms.shape[1:])
-        for _ in range(_SWEEPS):
-            rest = logarithms - cells[:, None, None]
-            replicates = np.nanmedian(rest, axis=(0, 2))[:, None]
-            rounds = np.where(sparse, replicates, np.nanmedian(rest, axis=0))
-            polished = np.nanmedian(logarithms - rounds, axis=(1, 2))
-            moved = np.nanmax(np.abs(polished - cells), initial=0.0)
-            cells = polished
-            if moved < _SETTLED:
-                break
+    cells = _median(_flat(logarithms))
+    rounds = np.zeros(logarithms.shape[1:])
+    for _ in range(_SWEEPS):
+        rest = np.moveaxis(logarithms - cells[:, None, None], 0, -1)
+        replicates = _median(_flat(rest))[:, None]
+        rounds = np.where(sparse, replicates, _median(rest))
+        polished = _median(_flat(logarithms - rounds))
+        moved = np.nanmax(np.abs(polished - cells), initial=0.0)
+        cells = polished
+        if moved < _SETTLED:
+            break
     return rounds
+
+
+def _flat(values: Reals) -> Reals:
+    """Join all axes but the first."""
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
+def _median(values: Reals) -> Reals:
+    """Take medians along the last axis of what is no NaN; NaN where nothing is.
+
+    ``numpy.nanmedian`` goes row by row, which takes seven times as long.
+    """
+    if values.shape[-1] == 0:
+        return np.full(values.shape[:-1], math.nan)
+    ordered = np.sort(values, axis=-1)  # NaN last
+    count = (~np.isnan(ordered)).sum(axis=-1, keepdims=True)
+    middle = (np.maximum(count - 1, 0) // 2, np.minimum(count // 2, ordered.shape[-1] - 1))
+    low, high = (np.take_along_axis(ordered, index, axis=-1)[..., 0] for index in middle)
+    return np.where(count[..., 0] > 0, (low + high) / 2, math.nan)
 
 
 def _own(rows: Reals) -> tuple[Reals, Reals]:

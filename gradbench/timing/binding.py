@@ -10,12 +10,12 @@ from torch.nn import Parameter
 from gradbench.devices.base import Device
 from gradbench.rules.base import Rule
 from gradbench.strategies.base import Strategy
+from gradbench.timing.arms import Arm, naming
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.compilation import Compilation
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.losses import Losses
-from gradbench.timing.sampling import Arm, naming
 from gradbench.verify.tensors import Tensors
 from gradbench.zeroing.base import Zeroing
 

@@ -19,22 +19,22 @@ from gradbench.statistics.sample import Phase, Sample
 from gradbench.statistics.selection import Grid, Key, control_waits_for_host, grids_of, stacked
 from gradbench.strategies.flattening import Empty
 from gradbench.timing.arena import Arena
+from gradbench.timing.arms import (
+    LONGEST_SAMPLE,
+    Arm,
+    ArmRaised,
+    Grouping,
+    choose_calls,
+    naming,
+    with_equal_calls,
+)
 from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.binding import Bound
 from gradbench.timing.compilation import SETTLING_CALLS, Compilation
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.isolation import FIRST_LOOK, IsolatedResult, Isolation
-from gradbench.timing.sampling import (
-    Arm,
-    ArmRaised,
-    Grouping,
-    Rounds,
-    choose_calls,
-    empty_calls,
-    naming,
-    quiet_interpreter,
-)
+from gradbench.timing.sampling import Rounds, empty_calls, quiet_interpreter
 from gradbench.verify.tensors import Tensors
 
 _UNCACHED_BYTES = 1 << 29
@@ -146,7 +146,9 @@ class _Isolated:
         result, settings = self.result, self._settings
         taking = [c for c in self.contenders if c.cell.name not in result.slower]
         try:
-            bound.bind(taking, self._zeroings())
+            # In another order each time: what is bound first finds other memory than what is last.
+            turns = self._order.permutation(len(taking))
+            bound.bind([taking[index] for index in turns], self._zeroings())
             rounds = self._rounds(bound.arms, uncached=bound.bytes >= _UNCACHED_BYTES)
             slot_end = self._slot_end()
             samples: list[Sample] = []
@@ -184,7 +186,7 @@ class _Isolated:
 
     def _rounds(self, arms: Sequence[Arm], *, uncached: bool) -> Rounds:
         """Prepare to sample a replicate's arms; how, is found out of those that are new."""
-        settings = self._settings
+        settings, new = self._settings, False
         first = []
         for index, arm in enumerate(arms):
             key = (arm.cell, arm.phase)
@@ -201,6 +203,15 @@ class _Isolated:
                     replace(found, warm_up=False, long=True) if uncached else found
                 )
                 self.result.sampling_s += found.spent_s
+                new = True
+        if new:
+            named = {contender.cell.name for contender in self.contenders}
+            updates = [
+                (c, phase) for c, phase in self._groupings if phase == "update" and c in named
+            ]
+            longest_s = LONGEST_SAMPLE * settings.sample_s
+            alike = with_equal_calls([self._groupings[key] for key in updates], longest_s)
+            self._groupings |= dict(zip(updates, alike, strict=True))
         chosen = [self._groupings[arm.cell, arm.phase] for arm in arms]
         empty = empty_calls(self._device, arms, chosen)
         return Rounds(

@@ -15,6 +15,9 @@ be disturbed."""
 WANTED_PASSES = 10
 """Passes that are made before any of them gets longer."""
 
+OVERTIME = 1.2
+"""Times as long as expected may the passes take that must be."""
+
 MOST_STEPS = 10
 """Most steps of a pass, the untimed first one apart."""
 
@@ -45,16 +48,20 @@ class Cost:
         return self.apart_s + (1 + steps) * self.step_s
 
 
-def by_importance(contenders: Sequence[Contender], costs: Mapping[str, Cost]) -> list[Contender]:
+def by_importance(
+    contenders: Sequence[Contender], costs: Mapping[str, Cost], fastest: str | None = None
+) -> list[Contender]:
     """Order contenders by what their step is worth knowing.
 
     Args:
         contenders: Who may take part.
         costs: What each costs, by cell.
+        fastest: Cell whose update is the fastest; None if unknown.
 
     Returns:
-        The baseline and its twin, the strategies with the default zeroing, fastest step first,
-        the zeroings with the baseline's strategy, then all others; none of unknown cost.
+        The baseline and its twin, the fastest, the strategies with the default zeroing, fastest
+        step first, the zeroings with the baseline's strategy, then all others; none of unknown
+        cost.
     """
     baseline = next((c.cell for c in contenders if c.cell.role == "baseline"), None)
 
@@ -62,11 +69,32 @@ def by_importance(contenders: Sequence[Contender], costs: Mapping[str, Cost]) ->
         cell = contender.cell
         if cell.role in ("baseline", "twin"):
             return (0, float(cell.role == "twin"))
+        if cell.name == fastest:
+            return (1, 0.0)
         if baseline is None or cell.zeroing == baseline.zeroing:
             return (1, costs[cell.name].step_s)
         return (2 if cell.strategy == baseline.strategy else 3, 0.0)
 
     return sorted((c for c in contenders if c.cell.name in costs), key=importance)
+
+
+def least_s(ordered: Sequence[Contender], costs: Mapping[str, Cost], fastest: str | None) -> float:
+    """Say how long it takes to learn what the fastest update saves of a step.
+
+    Args:
+        ordered: Contenders, the most important first.
+        costs: What each costs, by cell.
+        fastest: Cell whose update is the fastest; None if unknown.
+
+    Returns:
+        Seconds of as many passes of baseline, twin and fastest as there are to be; 0 where these
+        are not three.
+    """
+    wanted = [c.cell.name for c in ordered if c.cell.role in ("baseline", "twin")]
+    wanted += [c.cell.name for c in ordered if c.cell.name == fastest]
+    if len(set(wanted)) < 3:
+        return 0.0
+    return OVERTIME * FEWEST_PASSES * sum(costs[name].turn_s(1) for name in wanted)
 
 
 def participants(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import gc
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from gradbench.devices.base import Device, Timing
 from gradbench.statistics.sample import Phase, Protocol, Sample
+from gradbench.timing.arms import Arm, Grouping, naming
 from gradbench.timing.compilation import Compilation
 from gradbench.timing.empty_call import FREE, EmptyCall, time_empty_call
 
@@ -24,61 +24,6 @@ STALLED_SHARE = 0.5
 
 WAITED_SHARE = 0.05
 """Threads of the process may wait for a processor for this part of a sample, added up."""
-
-COLD_S = 0.050
-"""A call this long is sampled without an untimed one before it: it moves far more bytes than any
-cache holds, so that it finds nothing of its own there, whoever went before."""
-
-_MAX_CALLS = 1 << 14
-
-
-@dataclass(frozen=True)
-class Arm:
-    """Something that is timed in every round.
-
-    Args:
-        cell: Name of the cell it belongs to.
-        phase: What is timed.
-        call: What to time.
-        restore: Puts back, outside the clock, what one call used up; then a sample is one call.
-    """
-
-    cell: str
-    phase: Phase
-    call: Callable[[], object]
-    restore: Callable[[], object] | None = None
-
-
-class ArmRaised(Exception):
-    """An arm raised something, which is the cause.
-
-    Args:
-        cell: The arm's cell.
-        phase: Its phase.
-        doing: What was being done with it.
-    """
-
-    def __init__(self, cell: str, phase: Phase, doing: str) -> None:
-        super().__init__(f"{cell}: {doing}")
-        self.cell, self.phase, self.doing = cell, phase, doing
-
-
-@contextmanager
-def naming(cell: str, phase: Phase, doing: str) -> Iterator[None]:
-    """Name the arm that raised what is raised inside.
-
-    Args:
-        cell: The arm's cell.
-        phase: Its phase.
-        doing: What is being done with it.
-
-    Raises:
-        ArmRaised: Something was raised inside.
-    """
-    try:
-        yield
-    except Exception as error:
-        raise ArmRaised(cell, phase, doing) from error
 
 
 def sample_of(
@@ -124,67 +69,21 @@ def _interrupted(timing: Timing) -> bool:
 
 
 @contextmanager
-def quiet_interpreter() -> Iterator[None]:
-    """Keep Python's garbage collector out of the clock."""
+def quiet_interpreter(generation: int = 2) -> Iterator[None]:
+    """Keep Python's garbage collector out of the clock.
+
+    Args:
+        generation: What is collected before: 2 is everything, which takes a quarter of a second
+            where torch.compile has been; 1 what is new since the last time.
+    """
     enabled = gc.isenabled()
-    gc.collect()
+    gc.collect(generation)
     gc.disable()
     try:
         yield
     finally:
         if enabled:
             gc.enable()
-
-
-@dataclass(frozen=True)
-class Grouping:
-    """How an arm is sampled.
-
-    Args:
-        calls: Back-to-back calls per sample.
-        warm_up: Whether an untimed call goes first.
-        spent_s: Seconds spent in calls to find this out.
-        long: Whether a call, or putting back what it used up, takes as long as ``COLD_S``.
-    """
-
-    calls: int
-    warm_up: bool
-    spent_s: float
-    long: bool = False
-
-
-def choose_calls(device: Device, arm: Arm, shortest_s: float) -> Grouping:
-    """Find how many calls make a sample last long enough for the clock.
-
-    Args:
-        device: Its clock is used.
-        arm: What to call.
-        shortest_s: Shortest duration of a sample, in seconds.
-
-    Returns:
-        How to sample it.
-    """
-    if arm.restore is not None:
-        start = time.perf_counter()
-        arm.restore()
-        restored_s = time.perf_counter() - start
-        # What takes so long to put back would leave nothing in the caches for a second call.
-        wall_s = device.time(arm.call, 1).wall_s
-        return Grouping(1, restored_s < COLD_S, wall_s, max(restored_s, wall_s) >= COLD_S)
-    calls, spent, first = 1, 0.0, True
-    while calls < _MAX_CALLS:
-        wall_s = device.time(arm.call, calls).wall_s
-        spent += wall_s
-        # The first call may have set something up; only a very long one is believed.
-        if wall_s >= shortest_s and (not first or wall_s >= 100 * shortest_s):
-            break
-        if wall_s < shortest_s:
-            # Aim a little over, never more than tenfold from one noisy reading.
-            wanted = 1.2 * calls * shortest_s / max(wall_s, 1e-9)
-            calls = min(max(int(wanted), calls + 1), 10 * calls, _MAX_CALLS)
-        first = False
-    long = wall_s >= COLD_S * calls
-    return Grouping(calls, warm_up=not long, spent_s=spent, long=long)
 
 
 def empty_calls(

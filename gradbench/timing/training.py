@@ -29,6 +29,7 @@ from gradbench.timing.passes import (
     WHOLE_SHARE,
     Cost,
     by_importance,
+    least_s,
     participants,
     steps_of_pass,
 )
@@ -109,11 +110,14 @@ class Training:
         order: np.random.Generator,
         progress: Callable[[float], None],
         slower: Collection[str] = (),
+        fastest: str | None = None,
+        longest_s: float = 0.0,
     ) -> TrainingResult:
         """Let every contender train, in random order, pass after pass as far as the budget goes.
 
         The first pass times phases and looks at gradients; the twin, whose are the baseline's, is
-        not in it. Later ones time whole steps of those whom the budget holds often enough.
+        not in it. Later ones time whole steps of those whom the budget holds often enough. Where it
+        does not hold even the baseline, its twin and the fastest, it is made to.
 
         Args:
             contenders: Verified cells, the twin among them.
@@ -124,6 +128,8 @@ class Training:
             slower: Cells whose update is certainly slower than the fastest: where a turn takes as
                 long as ``LONG_TURN_S`` and the budget is spent without them, they do not train,
                 unless they have the baseline's strategy.
+            fastest: Cell whose update is the fastest; None if unknown.
+            longest_s: Seconds up to which the budget, if there is one, grows for it.
 
         Returns:
             Samples and gradient statistics of the contenders that trained.
@@ -133,13 +139,13 @@ class Training:
         end = start + budget_s
 
         def told(fraction: float) -> None:
-            spent = (self.compilation.clock() - start) / max(budget_s, 1e-9)
+            spent = (self.compilation.clock() - start) / max(end - start, 1e-9)
             progress(min(max(fraction, spent), 1.0))
 
         def left_s() -> float:
             return end - self.compilation.clock()
 
-        with quiet_interpreter():
+        with quiet_interpreter(generation=1):
             seen = SeenGradients()
             first = [c for c in contenders if c.cell.role != "twin"]
             needed = [
@@ -152,7 +158,10 @@ class Training:
                     self._pass([contender], 0, self.steps, order, result, told, seen)
             seen.forget()
             end = max(end, self.compilation.clock() + WHOLE_SHARE * budget_s)
-            taking_part, number, slowness = self._by_importance(contenders), 0, 1.0
+            taking_part, number, slowness = self._by_importance(contenders, fastest), 0, 1.0
+            needed_s = least_s(taking_part, self._costs, fastest)
+            if budget_s > 0 and needed_s <= longest_s:
+                end = max(end, self.compilation.clock() + needed_s)
             while taking_part := participants(
                 self._there(taking_part, result), self._costs, left_s(), number
             ):
@@ -171,13 +180,15 @@ class Training:
         gone = {*result.losses, *self.compilation.failed}
         return [c for c in contenders if c.cell.name not in gone]
 
-    def _by_importance(self, contenders: Sequence[Contender]) -> list[Contender]:
+    def _by_importance(
+        self, contenders: Sequence[Contender], fastest: str | None
+    ) -> list[Contender]:
         """Order the contenders that are there by what their step is worth knowing."""
         baseline = next((c.cell.name for c in contenders if c.cell.role == "baseline"), None)
         for contender in contenders:
             if contender.cell.role == "twin" and baseline in self._costs:
                 self._costs[contender.cell.name] = self._costs[baseline]
-        return by_importance(contenders, self._costs)
+        return by_importance(contenders, self._costs, fastest)
 
     def _pass(
         self,

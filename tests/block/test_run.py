@@ -187,3 +187,13 @@ def test_a_learning_rate_of_zero_is_refused(lr: str, plan: Plan) -> None:
     """A rule takes it, for a schedule; nothing that a block measures would change."""
     with pytest.raises(BadRequest, match=r"rule\.lr=0 .* choose"):
         run.measure_block(plan(*ASKED, f"rule.lr={lr}"), lambda *_: None)
+
+
+def test_without_training_steps_nothing_trains(plan: Plan) -> None:
+    block = plan(*TINY, "measurement.training_steps=0")
+    found, rows = measured(block)
+    assert found.training is None
+    timed = [row for row in rows.values() if row["status"] == "ok" and row["strategy"]]
+    assert timed
+    assert all(row["update_s"] > 0 for row in timed)
+    assert all(row.get("step_s") is None for row in timed)

@@ -12,9 +12,10 @@ from gradbench.devices.cpu import Cpu
 from gradbench.devices.cuda import Cuda
 from gradbench.statistics.sample import Sample
 from gradbench.timing import empty_call as module
+from gradbench.timing.arms import Arm, Grouping
 from gradbench.timing.cold import ColdDevice
 from gradbench.timing.empty_call import SHORTEST_S, EmptyCall, time_empty_call
-from gradbench.timing.sampling import Arm, Grouping, Rounds, empty_calls
+from gradbench.timing.sampling import Rounds, empty_calls
 
 READ_NS, CALL_NS, EVICTED_NS = 264, 29, 900
 """Of reading the clock, of the loop and a call, and of reading it with nothing in the caches."""

@@ -1,7 +1,7 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ from gradbench.devices.base import Counts, Timing
 from gradbench.statistics.estimates import estimate
 from gradbench.statistics.sample import Phase, Sample
 from gradbench.statistics.verdicts import verdict
-from gradbench.timing.sampling import Arm, Grouping, Rounds, choose_calls, sample_of
+from gradbench.timing.arms import Arm, Grouping, choose_calls, with_equal_calls
+from gradbench.timing.sampling import Rounds, sample_of
 
 
 @dataclass
@@ -74,6 +75,26 @@ def test_a_sample_lasts_long_enough(per_call_s: float) -> None:
     assert found.calls * per_call_s <= max(3e-3, per_call_s)
     assert found.spent_s == pytest.approx(sum(device.groups) * per_call_s)
     assert found.warm_up is (per_call_s < 0.05)
+
+
+@pytest.mark.parametrize(
+    ("calls_s", "calls"),
+    [
+        ((10e-6, 60e-6, 99e-6, 101e-6, 1.9e-3, 2.1e-3), (10, 10, 10, 10, 10, 1)),
+        ((10e-6, 900e-6, 950e-6), (10, 2, 2)),  # a usual sample does not last for longer than 2 ms
+        ((3e-3, 4e-3), (1, 1)),
+    ],
+)
+def test_all_samples_have_as_many_calls_as_the_one_that_needs_most(
+    calls_s: tuple[float, ...], calls: tuple[int, ...]
+) -> None:
+    """A call that comes later in its sample is a warmer one."""
+    arm = Arm("a", "update", lambda: None)
+    found = [choose_calls(FakeDevice(each_s), arm, 1e-4) for each_s in calls_s]
+    consumes = choose_calls(FakeDevice(), replace(arm, restore=lambda: None), 1e-4)
+    *alike, consumed = with_equal_calls([*found, consumes], 2e-3)
+    assert tuple(grouping.calls for grouping in alike) == calls
+    assert consumed == consumes
 
 
 @pytest.mark.parametrize("restored_s", [0.0, 0.051])

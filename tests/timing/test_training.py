@@ -16,6 +16,7 @@ from gradbench.statistics.sample import Sample
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.timing.contender import Contender
 from gradbench.timing.empty_call import nothing
+from gradbench.timing.passes import FEWEST_PASSES
 from gradbench.timing.training import Training, TrainingResult
 from tests.conftest import make
 
@@ -69,6 +70,8 @@ def train(
     contenders: Sequence[Contender] = THREE,
     module: nn.Module | None = None,
     slower: Sequence[str] = (),
+    fastest: str | None = None,
+    longest_s: float = 0.0,
 ) -> TrainingResult:
     module = module or nn.Linear(2, 1)
     monkeypatch.setattr("gradbench.timing.compilation.time", device)
@@ -77,7 +80,13 @@ def train(
         device, make("rule", "sgd"), module, torch.ones(3, 2), names, steps, 0, {}, "no_grad"
     )
     result: TrainingResult = training.measure(
-        contenders, budget_s, np.random.default_rng(0), lambda done: None, slower
+        contenders,
+        budget_s,
+        np.random.default_rng(0),
+        lambda done: None,
+        slower,
+        fastest,
+        longest_s,
     )
     assert all(parameter.grad is None for parameter in module.parameters())
     return result
@@ -126,6 +135,37 @@ def test_the_budget_is_kept_but_for_the_first_pass(monkeypatch: pytest.MonkeyPat
     late = Clockwork()
     train(late, 40.0, 30, monkeypatch)  # two contenders, 31 steps of a second
     assert 80.0 < late.now <= 62.0 + 20.0 + 3 * 0.75  # steps by phases take longer
+
+
+FOUR = (*THREE, contender("data"))
+
+
+def test_what_the_fastest_saves_of_a_step_is_learnt_though_the_budget_does_not_hold_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Eight passes of three turns of two steps, of a second each, with a fifth to spare."""
+    few = train(Clockwork(), 1.0, 1, monkeypatch, FOUR, fastest="data/set_to_none")
+    assert {s.cell for s in few.samples if s.phase == "step"} == set()
+    wide = train(Clockwork(), 1.0, 1, monkeypatch, FOUR, None, (), "data/set_to_none", 57.7)
+    for cell in ("no_grad/set_to_none", "twin", "data/set_to_none"):
+        assert sum(steps_of(wide, cell)) >= FEWEST_PASSES
+    assert steps_of(wide, "foreach/set_to_none") == []
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "fastest", "longest_s"),
+    [
+        (1.0, "data/set_to_none", 57.5),  # not enough for a figure, so that it would be lost time
+        (0.0, "data/set_to_none", 57.7),  # none was asked for
+        (1.0, "no_grad/set_to_none", 57.7),  # nothing is saved
+        (1.0, None, 57.7),
+    ],
+)
+def test_the_budget_holds_where_more_would_tell_nothing(
+    budget_s: float, fastest: str | None, longest_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = train(Clockwork(), budget_s, 1, monkeypatch, FOUR, None, (), fastest, longest_s)
+    assert [s for s in result.samples if s.phase == "step"] == []
 
 
 @pytest.mark.parametrize(("budget_s", "trained"), [(0.0, False), (60.0, True)])
