@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -43,6 +44,7 @@ class Calibration:
     loads: Sequence[int]
     say: Say
     _workers: Workers = field(default_factory=lambda: Workers("spawn"))
+    _learnt: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def measure(self) -> None:
         """Do the re-runs that are missing, all loads by turns, so that drift favours none.
@@ -69,7 +71,9 @@ class Calibration:
                 again = self.calibrated.again(rerun)
                 with busy(hogs):
                     begun = time.monotonic()
-                    finished = self._do(RerunTask(again, self.store, name, hogs, rerun))
+                    task = RerunTask(again, self.store, name, hogs, rerun, self._learnt)
+                    finished = self._do(task)
+                    self._learnt |= finished.learnt
                 fresh += 1
                 left = (time.monotonic() - start) / fresh * (total - done)
                 tail = f"; {timedelta(seconds=round(left))} left" if total > done else ""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from gradbench.calibration.block import PLANTED
 from gradbench.errors import BadRequest
@@ -51,10 +53,12 @@ class RerunTask(_Calibrating):
     Args:
         hogs: Busy processes beside it.
         rerun: Number of the re-run.
+        learnt: What earlier re-runs have found out, and need not beside a busy process.
     """
 
     hogs: int
     rerun: int
+    learnt: Mapping[str, dict[str, Any]] = field(default_factory=dict)
 
     def do(self, progress: Progress) -> Finished:
         """Measure the block and store its update samples.
@@ -71,8 +75,10 @@ class RerunTask(_Calibrating):
         import torch
 
         from gradbench.block.run import measure_block
+        from gradbench.verify.examination import Examination
 
-        measured = measure_block(self.block, progress)
+        known = {about: Examination.from_values(kept) for about, kept in self.learnt.items()}
+        measured = measure_block(self.block, progress, known)
         baseline = measured.outcomes[0]
         if measured.isolated is None or measured.isolated.estimates is None:
             raise BadRequest(f"the baseline is {baseline.status}: {baseline.reason}")
@@ -100,6 +106,7 @@ class RerunTask(_Calibrating):
             sampling_s=measured.sampling_s,
             torch_version=str(torch.__version__),
             contention=contention,
+            learnt={about: asdict(found) for about, found in measured.examined.items()},
         )
 
 

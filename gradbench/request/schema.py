@@ -43,7 +43,8 @@ class Measurement:
         noise: Noise floor above which sampling goes on when the budget is spent, for up to three
             times ``min_replicates``.
         sample_s: Shortest duration of one sample, in seconds; None is the device's: 0.1 ms on a
-            CPU, where the sample is the median of its calls, 0.5 ms on a GPU.
+            CPU, where the sample is the median of its calls, 0.5 ms on a GPU. Samples of updates
+            have the same number of calls, as long as usual ones last less than 20 times as long.
         replicates: Replicates the isolated budget is divided into.
         min_replicates: Replicates taken even when the budget is spent, of the cells that are not
             certainly slower; an interval needs two.
