@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gradbench.statistics.effects import PROCESS
 from gradbench.statistics.estimates import estimate_grids
 from gradbench.statistics.intervals import Interval, Times
 from gradbench.statistics.selection import Grid, Key
@@ -65,14 +66,22 @@ class Rerun:
             self.sample_s,
         )
 
-    def intervals(self) -> dict[str, Interval]:
+    def intervals(self, process: float = PROCESS) -> dict[str, Interval]:
         """Estimate every cell's speedup as gradbench states it.
+
+        Args:
+            process: Standard deviation of a ratio from process to process.
 
         Returns:
             Intervals by cell, of those that have one.
         """
         found = estimate_grids(
-            self.grids, baseline=self.baseline, twin="twin", control=CONTROL, busy=self.busy
+            self.grids,
+            baseline=self.baseline,
+            twin="twin",
+            control=CONTROL,
+            busy=self.busy,
+            process=process,
         )
         return {cell: found.speedups[cell] for cell in self.cells if cell in found.speedups}
 
@@ -90,7 +99,7 @@ class Rerun:
         """
         for replicates in range(self.replicates if self.busy else least, self.replicates):
             shorter = self.first(replicates)
-            known = shorter.intervals()
+            known = shorter.intervals(process=0.0)
             if len(known) == len(self.cells) and all(
                 interval.half_width <= precision for interval in known.values()
             ):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ESTIMATOR = "cells and rounds taken apart"
-INTERVAL = "variances moderated over cells; busy: for their correlation"
+INTERVAL = "variances moderated over cells, and what processes differ by; busy: their correlation"
 """What ``gradbench.statistics.effects`` does, in words."""
 
 

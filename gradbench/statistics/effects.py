@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,34 @@ Reals = NDArray[np.float64]
 
 _SWEEPS = 10
 _SETTLED = 1e-6
+_TRIMMED = 0.25
+"""Share of a round's cells on either side of the middle that say nothing of what all share."""
+
+PROCESS = 0.005
+"""Standard deviation of a ratio of different code from process to process, as of where the system
+puts code and how Python's dictionaries come to lie: what no replicate of one process shows. So it
+is in the re-runs of ``experiments/coverage.md``; identical code has none of it."""
+
+_KNOWN = 1e9
+"""Degrees of freedom of a variance that is taken as known."""
+
 _ENOUGH = 0.75
 """Share of a replicate's cells that must be in a round for it to say what they share."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What single replicates vary by, in some of the replicates.
+
+    Args:
+        variances: Moderated variance of each cell's replicates.
+        freedoms: Degrees of freedom of it.
+        total: Degrees of freedom of all cells together, of which no ratio can have more.
+    """
+
+    variances: Mapping[str, float]
+    freedoms: Mapping[str, float]
+    total: float
 
 
 @dataclass(frozen=True)
@@ -35,31 +61,32 @@ class Effects:
     Whatever slows a round down slows all its cells; what is left of a cell's replicates when that
     is taken away is the noise of its own, and how large that is, the cells of a block say together
     (:mod:`gradbench.statistics.moderation`). So three replicates of twenty cells say more than
-    three of one.
+    three of one. They say it of the replicates that an estimate is made from: the first ones of a
+    process vary most, and a cell that was left alone after them is known no better than they let.
 
     Args:
         replicates: ln seconds of each cell in each replicate, less what its rounds share; NaN
             where there is none.
         shared: What each replicate's rounds share, ln seconds.
-        variances: Moderated variance of each cell's replicates.
-        freedoms: Degrees of freedom of it.
-        total: Degrees of freedom of all cells together, of which no ratio can have more.
         factor: Widens intervals of a busy machine, whose neighbouring replicates correlate.
         shared_factor: The same for what the replicates share.
+        process: Standard deviation of a ratio from process to process.
+        alike: Cells of identical code, whose ratio has none of it.
     """
 
     replicates: Mapping[str, Reals]
     shared: Reals
-    variances: Mapping[str, float]
-    freedoms: Mapping[str, float]
-    total: float = math.inf
     factor: float = 1.0
     shared_factor: float = 1.0
+    process: float = 0.0
+    alike: Collection[str] = ()
+    _noises: dict[bytes, Noise] = field(default_factory=dict, repr=False, compare=False)
 
     def ratio(self, numerator: str, denominator: str, confidence: float = 0.95) -> Interval | None:
         """Estimate the ratio of two cells' times.
 
-        The centre over replicates of yᵢ − yⱼ, with the variance (s̃ᵢ² + s̃ⱼ²)/R.
+        The centre over replicates of yᵢ − yⱼ, with the variance (s̃ᵢ² + s̃ⱼ²)/R + σ², where σ is what
+        processes differ by.
 
         Args:
             numerator: A cell.
@@ -73,11 +100,15 @@ class Effects:
         if not {numerator, denominator} <= self.replicates.keys():
             return None
         differences = self.replicates[numerator] - self.replicates[denominator]
-        differences = differences[np.isfinite(differences)]
-        if differences.size == 0:
+        there = np.isfinite(differences)
+        if not there.any():
             return None
-        parts = [self._part(cell, differences.size) for cell in (numerator, denominator)]
-        return _interval(differences, [_joined(parts, self.total)], confidence)
+        noise = self.noise(there)
+        pair = (numerator, denominator)
+        parts = [_joined([self._part(cell, noise, there) for cell in pair], noise.total)]
+        if not set(pair) <= set(self.alike):
+            parts.append((self.process**2, _KNOWN))
+        return _interval(differences[there], parts, confidence)
 
     def time(self, cell: str) -> Interval | None:
         """Estimate a cell's time: its own, and what replicates share, which is part of its noise.
@@ -98,18 +129,45 @@ class Effects:
         if not there.any():
             return None
         shared = self.shared[np.isfinite(self.shared)]
-        number = int(there.sum())
         variance = _variance(shared) * self.shared_factor**2 / shared.size
-        parts = [self._part(cell, number), (variance, max(shared.size - 1.0, 1.0))]
+        own_part = self._part(cell, self.noise(there), there)
+        parts = [own_part, (variance, max(shared.size - 1.0, 1.0)), (self.process**2 / 2, _KNOWN)]
         return _interval(own[there] + centre(shared), parts, 0.95)
 
-    def _part(self, cell: str, number: int) -> tuple[float, float]:
-        """Give the variance of a mean of so many of a cell's replicates, and its freedom."""
-        variance = self.variances[cell] * self.factor**2 / number
-        return variance, self.freedoms[cell]
+    def noise(self, there: NDArray[np.bool_]) -> Noise:
+        """Estimate what the cells vary by in some replicates.
+
+        Args:
+            there: Which replicates.
+
+        Returns:
+            The noise, of every cell.
+        """
+        key = there.tobytes()
+        if key not in self._noises:
+            rows = np.stack(list(self.replicates.values()))
+            own, degrees = _own(rows[:, there])
+            variances, freedoms = moderate(own, degrees)
+            self._noises[key] = Noise(
+                dict(zip(self.replicates, variances.tolist(), strict=True)),
+                dict(zip(self.replicates, freedoms.tolist(), strict=True)),
+                float(degrees.sum()),
+            )
+        return self._noises[key]
+
+    def _part(self, cell: str, noise: Noise, there: NDArray[np.bool_]) -> tuple[float, float]:
+        """Give the variance of a mean of some of a cell's replicates, and its freedom."""
+        variance = noise.variances[cell] * self.factor**2 / int(there.sum())
+        return variance, noise.freedoms[cell]
 
 
-def effects(times: Mapping[str, Times], *, busy: bool = False) -> Effects:
+def effects(
+    times: Mapping[str, Times],
+    *,
+    busy: bool = False,
+    process: float = 0.0,
+    alike: Collection[str] = (),
+) -> Effects:
     """Take the times of a block apart, by median polish over its cells and rounds.
 
     Medians, so that neither an interrupted sample nor a cell gone wrong moves the others.
@@ -118,6 +176,8 @@ def effects(times: Mapping[str, Times], *, busy: bool = False) -> Effects:
         times: Seconds by cell, replicates × rounds, all of one shape; NaN where there is no sample
             or it does not count.
         busy: The machine was busy: intervals allow for replicates that correlate.
+        process: Standard deviation of a ratio from process to process.
+        alike: Cells of identical code.
 
     Returns:
         The effects.
@@ -126,19 +186,11 @@ def effects(times: Mapping[str, Times], *, busy: bool = False) -> Effects:
     """
     names = list(times)
     if not names:
-        return Effects({}, np.empty(0), {}, {})
+        return Effects({}, np.empty(0))
     logarithms = np.log(np.stack([times[name] for name in names]))
     rounds = _rounds(logarithms)
     rows, shared = _median(logarithms - rounds), _median(rounds)
-    own, degrees = _own(rows)
-    variances, freedoms = moderate(own, degrees)
-    found = Effects(
-        dict(zip(names, rows, strict=True)),
-        shared,
-        dict(zip(names, variances.tolist(), strict=True)),
-        dict(zip(names, freedoms.tolist(), strict=True)),
-        float(degrees.sum()),
-    )
+    found = Effects(dict(zip(names, rows, strict=True)), shared, process=process, alike=alike)
     if not busy:
         return found
     return replace(found, factor=widening(rows), shared_factor=widening(shared[None, :]))
@@ -158,7 +210,7 @@ def _rounds(logarithms: Reals) -> Reals:
     for _ in range(_SWEEPS):
         rest = np.moveaxis(logarithms - cells[:, None, None], 0, -1)
         replicates = _median(_flat(rest))[:, None]
-        rounds = np.where(sparse, replicates, _median(rest))
+        rounds = np.where(sparse, replicates, _trimmed(rest))
         polished = _median(_flat(logarithms - rounds))
         moved = np.nanmax(np.abs(polished - cells), initial=0.0)
         cells = polished
@@ -186,6 +238,21 @@ def _median(values: Reals) -> Reals:
     return np.where(count[..., 0] > 0, (low + high) / 2, math.nan)
 
 
+def _trimmed(values: Reals) -> Reals:
+    """Take means along the last axis of the middle half of what is no NaN; NaN where nothing is.
+
+    Not medians: of three cells that is one of them, which then has no noise of its own.
+    """
+    ordered = np.sort(values, axis=-1)  # NaN last
+    count = (~np.isnan(ordered)).sum(axis=-1, keepdims=True)
+    cut = (_TRIMMED * count).astype(int)
+    place = np.arange(values.shape[-1])
+    kept = (place >= cut) & (place < count - cut)
+    total = np.where(kept, ordered, 0.0).sum(axis=-1)
+    number = kept.sum(axis=-1)
+    return np.where(number > 0, total / np.maximum(number, 1), math.nan)
+
+
 def _own(rows: Reals) -> tuple[Reals, Reals]:
     """Estimate each cell's variance by itself, and its degrees of freedom.
 
@@ -194,6 +261,8 @@ def _own(rows: Reals) -> tuple[Reals, Reals]:
     """
     there = np.isfinite(rows)
     left = 1 - 1 / np.maximum(there.sum(axis=0), 1)
+    rows = rows - _median(rows)[:, None]
+    rows = rows - np.nanmean(rows, axis=0)
     variances, degrees = [], []
     for row, mask in zip(rows, there & (left > 0), strict=True):
         kept = row[mask] - np.median(row[mask]) if mask.any() else row[mask]

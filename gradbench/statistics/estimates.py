@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradbench.statistics.effects import Effects, effects
+from gradbench.statistics.effects import PROCESS, Effects, effects
 from gradbench.statistics.intervals import Interval, noise_floor
 from gradbench.statistics.sample import Sample
 from gradbench.statistics.selection import (
@@ -146,6 +146,7 @@ def estimate_grids(
     ranked: Collection[str] = (),
     busy: bool = False,
     waits_for_host: bool = False,
+    process: float = PROCESS,
 ) -> Estimates:
     """Turn a block's samples into figures, laid out as replicates × rounds.
 
@@ -159,6 +160,8 @@ def estimate_grids(
         ranked: Cells of which one is the fastest.
         busy: The machine was busy meanwhile: intervals allow for replicates that correlate.
         waits_for_host: The control says nothing of memory.
+        process: Standard deviation of a ratio from process to process; 0 where it is asked what
+            more samples would tell.
 
     Returns:
         The figures, without what single samples say.
@@ -171,7 +174,7 @@ def estimate_grids(
     updates = {cell: times for (cell, phase), times in kept.items() if phase == "update"}
     zeros = {cell: times for (cell, phase), times in kept.items() if phase == "zero"}
     alone = {cell: updates.pop(cell) for cell in (control, COMPUTE) if cell in updates}
-    taken_apart = effects(updates, busy=busy)
+    taken_apart = effects(updates, busy=busy, process=process, alike=(baseline, twin))
 
     def known(interval: Interval | None, *cells: str) -> Interval | None:
         if interval is None or not selection.scarce.intersection(cells):
@@ -181,7 +184,7 @@ def estimate_grids(
     times: dict[Key, Interval | None] = {
         (cell, "update"): known(taken_apart.time(cell), cell) for cell in updates
     }
-    cleared = effects(zeros, busy=busy)
+    cleared = effects(zeros, busy=busy, process=process)
     times |= {(cell, "zero"): cleared.time(cell) for cell in zeros}
     times |= {
         (cell, "update"): effects({cell: seconds}, busy=busy).time(cell)

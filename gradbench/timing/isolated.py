@@ -66,9 +66,10 @@ def measure_isolated(
 ) -> IsolatedResult:
     """Time updates and zeroings until they are known precisely enough or the budget is spent.
 
-    A cell that is certainly slower than the fastest is left alone with the interval it has, as soon
-    as that is within the margin or time is short; its time goes to those in question. Baseline and
-    twin stay, so that their ratio says at any time what identical code shows.
+    A cell that is certainly slower than the fastest is left alone with the interval it has: as soon
+    as that is within the margin and from enough replicates, or at once if time is short. Its time
+    goes to those in question. Baseline and twin stay, so that their ratio says at any time what
+    identical code shows.
 
     Args:
         device: Where.
@@ -269,18 +270,21 @@ class _Isolated:
         """Look at the samples so far, leave slower cells alone, and say whether to stop."""
         result, settings = self.result, self._settings
         grids = stacked(self._grids)
-        waits = control_waits_for_host(self._controls)
-        known = estimate_grids(grids, **self._roles, waits_for_host=waits)
+        asked = {**self._roles, "waits_for_host": control_waits_for_host(self._controls)}
+        known = estimate_grids(grids, **asked, process=0.0)
         seen = known.selection
         result.contention = self._watch.end(switched=seen.switched_share, slow=seen.slow_share)
         self._busy = result.contention.reason is not None
         if self._busy:
-            known = estimate_grids(grids, **self._roles, busy=True, waits_for_host=waits)
+            known = estimate_grids(grids, **asked, process=0.0, busy=True)
+        enough = result.replicates >= settings.min_replicates
         if result.replicates >= FIRST_LOOK:
             slower = known.certainly_slower(settings.margin) - self._stay
             # Where there is time for all, how much slower is of interest, too.
-            result.slower |= {c for c in slower if late or known.converged(c, settings.margin)}
-        if result.replicates < settings.min_replicates:
+            result.slower |= {
+                c for c in slower if late or (enough and known.converged(c, settings.margin))
+            }
+        if not enough:
             return False
         floor = math.inf if known.noise_floor is None else known.noise_floor
         noisy = "twin" in known.speedups and floor > settings.noise

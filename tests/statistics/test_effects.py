@@ -161,6 +161,51 @@ def test_times_divide_as_speedups_do_though_the_machine_drifts() -> None:
     assert seven.half_width < 1.3 * one.half_width
 
 
+def test_three_cells_keep_the_noise_of_each() -> None:
+    """The median of three cells is one of them, and would have no noise of its own left."""
+    rng = np.random.default_rng(5)
+    held = 0
+    for _ in range(300):
+        times = {name: simulate(rng, 12, 15, 0.004, 0.01) for name in "abc"}
+        found = effects(times)
+        interval = found.ratio("a", "b")
+        assert interval is not None
+        held += interval.low <= 1 <= interval.high
+        assert len(np.unique(found.replicates["a"] - found.replicates["b"])) == 12
+    assert 0.92 <= held / 300 <= 0.985
+
+
+def test_who_left_after_noisy_replicates_is_known_no_better_than_they_let() -> None:
+    rng = np.random.default_rng(6)
+    held = 0
+    for _ in range(200):
+        noise = np.array([0.03] * 3 + [0.002] * 9)[:, None]
+        times = {str(n): np.exp(rng.normal(0, 1, (12, 1)) * noise) for n in range(10)}
+        for left in range(3, 10):
+            times[str(left)][3:] = np.nan
+        found = effects(times)
+        for left in range(3, 10):
+            interval = found.ratio(str(left), "0")
+            assert interval is not None
+            held += interval.low <= 1 <= interval.high
+        stayed = found.ratio("1", "0")
+        assert stayed is not None
+        assert stayed.half_width < 0.025
+    assert 0.92 <= held / 1400 <= 0.985
+
+
+def test_processes_differ_in_code_that_differs() -> None:
+    times = {name: np.ones((6, 4)) for name in "abc"}
+    found = effects(times, process=0.005, alike=("a", "b"))
+    same, other = found.ratio("a", "b"), found.ratio("a", "c")
+    assert same == Interval(1.0, 1.0, 1.0, replicates=6)
+    assert other is not None
+    assert other.high == pytest.approx(math.exp(1.96 * 0.005), rel=1e-3)
+    alone_ = found.time("c")
+    assert alone_ is not None
+    assert alone_.half_width == pytest.approx(1.96 * 0.005 / math.sqrt(2), rel=0.01)
+
+
 def test_one_replicate_gone_wrong_moves_little() -> None:
     rng = np.random.default_rng(6)
     times = block(rng, 20, 12, spread=0.0)
