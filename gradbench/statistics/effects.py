@@ -168,9 +168,10 @@ def effects(
     process: float = 0.0,
     alike: Collection[str] = (),
 ) -> Effects:
-    """Take the times of a block apart, by median polish over its cells and rounds.
+    """Take the times of a block apart, by a polish over its cells and rounds.
 
-    Medians, so that neither an interrupted sample nor a cell gone wrong moves the others.
+    Of a cell the median over rounds, so that an interrupted sample does not move it; of a round
+    the mean of the middle half of its cells, so that a cell gone wrong does not.
 
     Args:
         times: Seconds by cell, replicates × rounds, all of one shape; NaN where there is no sample
