@@ -28,9 +28,9 @@ _TRIMMED = 0.25
 """Share of a round's cells on either side of the middle that say nothing of what all share."""
 
 PROCESS = 0.005
-"""Standard deviation of a ratio of different code from process to process, as of where the system
-puts code and how Python's dictionaries come to lie: what no replicate of one process shows. So it
-is in the re-runs of ``experiments/coverage.md``; identical code has none of it."""
+"""Standard deviation of a ratio of different code from process to process, beyond what replicates
+of one process show: in 22 re-runs of ``mlp_deep``, ``sgd``, it was 0.8 % of ``foreach``, 1.4 % of
+``optimizer``, and not to be told from none of identical code. With half a percent 98 % held."""
 
 _KNOWN = 1e9
 """Degrees of freedom of a variance that is taken as known."""
@@ -213,7 +213,7 @@ def _rounds(logarithms: Reals) -> Reals:
         replicates = _median(_flat(rest))[:, None]
         rounds = np.where(sparse, replicates, _trimmed(rest))
         polished = _median(_flat(logarithms - rounds))
-        moved = np.nanmax(np.abs(polished - cells), initial=0.0)
+        moved = np.max(np.nan_to_num(np.abs(polished - cells)), initial=0.0)
         cells = polished
         if moved < _SETTLED:
             break
