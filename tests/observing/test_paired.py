@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from gradbench.observing.paired import Paired, time_paired
+from gradbench.statistics.effects import PROCESS
 from gradbench.statistics.sample import Sample
 
 
@@ -40,7 +41,7 @@ def test_ratios_are_paired_by_round(samples: list[Sample]) -> None:
     for numerator, denominator, ratio in (("b", "a", 2.0), ("a", "b", 0.5)):
         interval = paired.ratio(numerator, denominator)
         assert interval.estimate == pytest.approx(ratio)
-        assert interval.low == pytest.approx(interval.high)
+        assert interval.half_width == pytest.approx(math.expm1(1.96 * PROCESS), rel=0.01)
     assert paired.noise_floor == pytest.approx(0)
     assert not paired.contended
 
