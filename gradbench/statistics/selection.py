@@ -21,6 +21,9 @@ LONG_S = 0.010
 """A sample as long as that shares the processors of a busy machine as every other one does; a
 shorter one is either whole, or lasts a scheduler's slice and says nothing of its call."""
 
+_ENOUGH_ROUNDS = 30
+"""Rounds of the same cells that are held against one another alone."""
+
 HOST_BOUND = 0.5
 """A GPU's control whose calls return no sooner than this share of its time waits for the host."""
 
@@ -85,7 +88,7 @@ def select(
     slow = np.zeros(shape, dtype=bool)
     share = 0.0
     if controlled is not None and not waits_for_host:
-        slow = slow_rounds(controlled.seconds)
+        slow = _slow(controlled.seconds, grids)
         share = float(slow.sum() / max(np.isfinite(controlled.seconds).sum(), 1))
         if share > 0.5:
             slow = np.zeros(shape, dtype=bool)
@@ -108,6 +111,21 @@ def select(
         float(np.concatenate(waited).mean()) if sum(taken.values()) else 0.0,
         contended,
     )
+
+
+def _slow(control: Times, grids: Mapping[Key, Grid]) -> NDArray[np.bool_]:
+    """Find the rounds in which memory was slow.
+
+    What the control finds in the caches depends on who else is in its rounds, so that it is held
+    against those with the same cells, where there are enough to tell.
+    """
+    slow = slow_rounds(control)
+    taking = np.stack([np.isfinite(grid.seconds).any(axis=1) for grid in grids.values()], axis=1)
+    for cells in np.unique(taking, axis=0):
+        alike = (taking == cells).all(axis=1)
+        if np.isfinite(control[alike]).sum() >= _ENOUGH_ROUNDS:
+            slow[alike] = slow_rounds(control[alike])
+    return slow
 
 
 def grids_of(samples: Sequence[Sample]) -> dict[Key, Grid]:
