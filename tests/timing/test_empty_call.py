@@ -52,6 +52,13 @@ class Costly:
         self.read_ns = EVICTED_NS
 
 
+class Idle:
+    """A run queue in which nobody waits."""
+
+    def waited_s(self) -> float:
+        return 0.0
+
+
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Costly:
     fake = Costly()
@@ -74,6 +81,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Costly:
     monkeypatch.setattr(torch.cuda, "synchronize", lambda *_: None)
     for device in (cpu, cuda):
         monkeypatch.setattr(device, "time", fake)
+        # Those of the machine are of another clock.
+        monkeypatch.setattr(device, "involuntary_switches", lambda: 0)
+    monkeypatch.setattr(cpu, "RunQueue", Idle)
     monkeypatch.setattr(cpu.Cpu, "evictor", lambda self: fake.evict)
     monkeypatch.setattr(module, "nothing", fake.call())
     return fake
