@@ -112,6 +112,24 @@ def test_who_is_certainly_slower_gets_no_more_samples(monkeypatch: pytest.Monkey
     assert slow.half_width < 0.2
 
 
+def test_where_there_is_time_a_slower_cell_is_left_alone_after_enough_replicates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process's first replicates vary most: two of them are no interval."""
+    time_for_all = Isolation(0.4, 1e-6, 1e-6, 8, 6)
+    result = race({"base": 2e-3, "fast": 1e-3, "slow": 9e-3}, monkeypatch, settings=time_for_all)
+    assert result.slower == {"slow/set_to_none"}
+    assert 6 <= replicates(result, "slow/set_to_none") < replicates(result, "base/set_to_none")
+
+
+def test_all_updates_are_sampled_by_as_many_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = Isolation(0.0, 1e-6, 5e-3, 3, 3)
+    result = race({"base": 4e-3, "fast": 1e-3, "between": 2e-3}, monkeypatch, settings=short)
+    calls = {s.calls for s in result.samples if s.phase == "update" and s.cell != "bandwidth"}
+    assert len(calls) == 1
+    assert calls.pop() >= 5
+
+
 def test_a_baseline_far_behind_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     result = race({"base": 1e-2, "fast": 1e-3}, monkeypatch)
     assert result.slower == set()
