@@ -69,15 +69,10 @@ def _interrupted(timing: Timing) -> bool:
 
 
 @contextmanager
-def quiet_interpreter(generation: int = 2) -> Iterator[None]:
-    """Keep Python's garbage collector out of the clock.
-
-    Args:
-        generation: What is collected before: 2 is everything, which takes a quarter of a second
-            where torch.compile has been; 1 what is new since the last time.
-    """
+def quiet_interpreter() -> Iterator[None]:
+    """Keep Python's garbage collector out of the clock."""
     enabled = gc.isenabled()
-    gc.collect(generation)
+    gc.collect()
     gc.disable()
     try:
         yield

@@ -145,7 +145,7 @@ class Training:
         def left_s() -> float:
             return end - self.compilation.clock()
 
-        with quiet_interpreter(generation=1):
+        with quiet_interpreter():
             seen = SeenGradients()
             first = [c for c in contenders if c.cell.role != "twin"]
             needed = [
