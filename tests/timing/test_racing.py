@@ -10,10 +10,12 @@ from torch.nn import Parameter
 
 from gradbench.devices.base import Counts, Timing
 from gradbench.devices.cpu import Cpu
+from gradbench.machine.contention import Clocks, Contention, Watch
 from gradbench.request.block import Cell
 from gradbench.rules.base import Rule, Slots
 from gradbench.strategies.base import Binding, Strategy
 from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.compilation import Compilation
 from gradbench.timing.contender import Contender
 from gradbench.timing.isolated import measure_isolated
 from gradbench.timing.isolation import IsolatedResult, Isolation
@@ -28,17 +30,36 @@ class Noisy(Cpu):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self.rng, self.spent = np.random.default_rng(seed), 1e-3
+        self.rng, self.spent, self.now = np.random.default_rng(seed), 1e-3, 0.0
 
     def time(self, call: Callable[[], object], calls: int) -> Timing:
         self.spent = 1e-3
         call()
         wall_s = calls * self.spent * float(np.exp(self.rng.normal(0, 0.02)))
+        self.now += wall_s
         return Timing(wall_s, wall_s, None, 0)
 
     def count(self, call: Callable[[], object]) -> Counts:
         call()
         return Counts(1, 0)
+
+
+class OnItsClock(Compilation):
+    """Has budgets count what calls take on the clock above, not what this machine takes."""
+
+    def __init__(self, device: Noisy) -> None:
+        super().__init__()
+        self.device = device
+
+    def clock(self) -> float:
+        return self.device.now
+
+
+class Alone(Watch):
+    """Sees nobody else, whoever is there."""
+
+    def end(self, *, switched: float, slow: float, now: Clocks | None = None) -> Contention:
+        return super().end(switched=0.0, slow=0.0, now=self.start)
 
 
 class Takes(Strategy):
@@ -67,6 +88,7 @@ def race(
 ) -> IsolatedResult:
     """Measure cells, of which the first is the baseline."""
     monkeypatch.setattr("gradbench.timing.isolated.empty_calls", lambda *_: ())
+    monkeypatch.setattr("gradbench.timing.isolated.Watch", Alone)
     device, rule = Noisy(seed), make("rule", "sgd")
     first = next(iter(seconds))
     zeroing = make("zeroing", "set_to_none")
@@ -89,6 +111,7 @@ def race(
             settings,
             np.random.default_rng(seed),
             lambda done: None,
+            compilation=OnItsClock(device),
         )
     raise AssertionError
 
@@ -116,7 +139,7 @@ def test_where_there_is_time_a_slower_cell_is_left_alone_after_enough_replicates
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A process's first replicates vary most: two of them are no interval."""
-    time_for_all = Isolation(0.4, 1e-6, 1e-6, 8, 6)
+    time_for_all = Isolation(4.0, 1e-6, 1e-6, 8, 6)
     result = race({"base": 2e-3, "fast": 1e-3, "slow": 9e-3}, monkeypatch, settings=time_for_all)
     assert result.slower == {"slow/set_to_none"}
     assert 6 <= replicates(result, "slow/set_to_none") < replicates(result, "base/set_to_none")
