@@ -45,7 +45,11 @@ _WHOLE_ELEMENTS = 1 << 17
 
 
 def measure_block(
-    block: Block, progress: Progress, known: Mapping[str, Examination] | None = None
+    block: Block,
+    progress: Progress,
+    known: Mapping[str, Examination] | None = None,
+    *,
+    count: bool = True,
 ) -> Measured:
     """Measure a block in this process.
 
@@ -53,6 +57,7 @@ def measure_block(
         block: What to measure.
         progress: Told how far it is.
         known: Examinations of earlier blocks, which are not repeated.
+        count: Count what updates do, too.
 
     Returns:
         Everything seen; a block that cannot run at all has only skipped outcomes.
@@ -75,7 +80,7 @@ def measure_block(
     with Compilation() as compilation:
         measurement = _Measurement(block, axes, module, batch, progress, compilation)
         measurement.examined.update(known or {})
-        return measurement.run()
+        return measurement.run(count=count)
 
 
 class _Measurement:
@@ -107,7 +112,7 @@ class _Measurement:
         cold = self._settings["cache"] == "cold"
         self._cold = ColdDevice(axes.device) if cold else None
 
-    def run(self) -> Measured:
+    def run(self, *, count: bool) -> Measured:
         """Verify, train, time and count."""
         block, device = self._block, self._axes.device
         if not self._trained:
@@ -144,7 +149,7 @@ class _Measurement:
         if contenders and self._settings["training_steps"] > 0:
             training = self._train(contenders, isolated)
         self._lose(training.losses if training else {})
-        counted = self._count()
+        counted = self._count() if count else Counted()
         if self._settings["callgrind"]:
             compiling = strategies_that_compiled(block.cells, self._compilation.by_cell)
             timed = [c for c in self._timed() if c.cell.strategy not in compiling]

@@ -78,7 +78,7 @@ class RerunTask(_Calibrating):
         from gradbench.verify.examination import Examination
 
         known = {about: Examination.from_values(kept) for about, kept in self.learnt.items()}
-        measured = measure_block(self.block, progress, known)
+        measured = measure_block(self.block, progress, known, count=False)
         baseline = measured.outcomes[0]
         if measured.isolated is None or measured.isolated.estimates is None:
             raise BadRequest(f"the baseline is {baseline.status}: {baseline.reason}")
