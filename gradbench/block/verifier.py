@@ -132,9 +132,7 @@ class Verifier:
         settings = self._settings
         rounds = min(settings["min_replicates"], FIRST_LOOK) * settings["min_rounds"]
         least_s = round_s * (rounds + (1 + settings["training_steps"]) / 2)
-        if least_s <= settings["time_limit_s"]:
-            return
-        if larger > 1:
+        if least_s > settings["time_limit_s"] and larger > 1:
             least_s *= self._overestimated(shapes, larger)
         if least_s <= settings["time_limit_s"]:
             return
@@ -147,17 +145,16 @@ class Verifier:
                 self.outcomes[name] = replace(outcome, status="skipped", reason=reason)
 
     def _overestimated(self, shapes: Sequence[torch.Size], larger: float) -> float:
-        """Time a whole update, and say what part of its estimate that is.
+        """Time the first whole update that can be, and say what part of its estimate that is.
 
         Beside a busy process what each operation of a cut update takes by itself is most of it:
         threads that wait for one another. Of more elements that is no more.
         """
-        seen = [o for o in self.outcomes.values() if o.timed and o.verdict is not None]
-        for outcome in seen[:1]:
-            assert outcome.verdict is not None
-            estimated_s = min(outcome.verdict.step_s) * larger
-            if 2 * estimated_s < self._settings["time_limit_s"]:
-                return min(self._whole_s(shapes, outcome.cell) / estimated_s, 1.0)
+        for outcome in self.outcomes.values():
+            if outcome.timed and outcome.verdict is not None:
+                estimated_s = min(outcome.verdict.step_s) * larger
+                if 2 * estimated_s < self._settings["time_limit_s"]:
+                    return min(self._whole_s(shapes, outcome.cell) / estimated_s, 1.0)
         return 1.0
 
     def _whole_s(self, shapes: Sequence[torch.Size], cell: Cell) -> float:
