@@ -154,7 +154,7 @@ def plan(device: torch.device, seconds: float, model: str, rule: str) -> Block:
     """Plan the block: its baseline, that again, and the updates by lists of tensors."""
     index = [f"device.index={device.index or 0}"] if device.type == "cuda" else []
     settings = {
-        **{"budget_s": seconds, "training_share": 0.0, "training_steps": 1},
+        **{"budget_s": seconds, "training_share": 0.0, "training_steps": 0},
         "precision": 1e-6,  # all of the time is to be used
         "noise": math.inf,  # and no more
     }

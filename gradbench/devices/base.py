@@ -8,6 +8,16 @@ from typing import Protocol
 
 import torch
 
+SWITCH_PERIOD_S = 0.010
+"""A group may be switched out once per so many seconds: an idle kernel does that by itself."""
+
+STALL_S = 0.001
+STALLED_SHARE = 0.5
+"""A group may stand still for so long, or for this part of it: its thread waits for other ones."""
+
+WAITED_SHARE = 0.05
+"""Threads of the process may wait for a processor for this part of a group, added up."""
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -30,6 +40,19 @@ class Timing:
     switches: int
     stalled_s: float | None = None
     waited_s: float | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether something other than the calls took part in the duration."""
+        if self.wall_s <= 0:  # the clock was set back
+            return True
+        if self.switches > self.wall_s / SWITCH_PERIOD_S:
+            return True
+        # A thread that shares the work waited: the group lasted as long as its wait.
+        if (self.waited_s or 0.0) > WAITED_SHARE * self.wall_s:
+            return True
+        # SIGSTOP and a suspended machine are no involuntary switches to Linux.
+        return (self.stalled_s or 0.0) > max(STALL_S, STALLED_SHARE * self.wall_s)
 
 
 @dataclass(frozen=True)
@@ -105,6 +128,17 @@ class Device(Protocol):
         Returns:
             The group's duration; where host and device are one, as many times the median of its
             calls, so that what cuts off fewer than half of them is not in it.
+        """
+        ...
+
+    def untimed(self, call: Callable[[], object]) -> float:
+        """Make a call that is no sample: the clock reads nothing but the time.
+
+        Args:
+            call: What to call.
+
+        Returns:
+            Seconds until its work was done.
         """
         ...
 

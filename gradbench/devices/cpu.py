@@ -79,6 +79,11 @@ class Cpu:
             return Timing(wall_s, wall_s, None, 0, 0.0, 0.0)
         return Timing(wall_s, wall_s, None, switches, stalled_s, waited_s)
 
+    def untimed(self, call: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+
     def evictor(self) -> Callable[[], object]:
         size = 2 * last_level_cache_bytes()
         # Ones, since untouched pages of zeros are all one page. Read, not written: what is written

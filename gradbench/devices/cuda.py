@@ -94,6 +94,12 @@ class Cuda:
             stalled_s=wall_s - (time.thread_time_ns() - worked) / 1e9,
         )
 
+    def untimed(self, call: Callable[[], object]) -> float:
+        start = time.perf_counter()
+        call()
+        torch.cuda.synchronize(self.index)
+        return time.perf_counter() - start
+
     def evictor(self) -> Callable[[], object]:
         size = 2 * torch.cuda.get_device_properties(self.index).L2_cache_size
         # Read, not written: what is written would be carried out to memory within the next call's

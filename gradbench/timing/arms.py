@@ -21,6 +21,10 @@ LONGEST_SAMPLE = 20
 
 _MAX_CALLS = 1 << 14
 
+_TRIES, _TRYING_S = 100, 0.5
+"""A group that was interrupted is timed again, so often and for so long. Beside busy processes a
+call of microseconds may take a hundred milliseconds, and would be sampled as one that does."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -110,8 +114,8 @@ def choose_calls(device: Device, arm: Arm, shortest_s: float) -> Grouping:
         return Grouping(1, restored_s < COLD_S, wall_s, max(restored_s, wall_s) >= COLD_S)
     calls, spent, first = 1, 0.0, True
     while calls < _MAX_CALLS:
-        wall_s = device.time(arm.call, calls).wall_s
-        spent += wall_s
+        wall_s, tried_s = _undisturbed(device, arm.call, calls)
+        spent += tried_s
         # The first call may have set something up; only a very long one is believed.
         if wall_s >= shortest_s and (not first or wall_s >= 100 * shortest_s):
             break
@@ -145,3 +149,14 @@ def with_equal_calls(groupings: Sequence[Grouping], longest_s: float) -> list[Gr
     usual = int(longest_s / max(statistics.median(short_s), 1e-9))
     calls = min(max(grouping.calls for grouping in groupings), usual)
     return [replace(g, calls=max(g.calls, calls)) if g.call_s < longest_s else g for g in groupings]
+
+
+def _undisturbed(device: Device, call: Callable[[], object], calls: int) -> tuple[float, float]:
+    """Time a group until nothing interrupts it; return its least seconds, and those of all."""
+    least_s, spent_s = math.inf, 0.0
+    for _ in range(_TRIES):
+        timing = device.time(call, calls)
+        least_s, spent_s = min(least_s, timing.wall_s), spent_s + timing.wall_s
+        if not timing.interrupted or spent_s >= _TRYING_S:
+            break
+    return least_s, spent_s

@@ -94,6 +94,11 @@ class ColdDevice:
             waited_s=sum(waited_s) if waited_s else None,
         )
 
+    def untimed(self, call: Callable[[], object]) -> float:
+        """Make a call that is no sample, on cold caches; seconds, the eviction left out."""
+        self._evict()
+        return self._device.untimed(call)
+
     def memory(self, call: Callable[[], object]) -> Memory:
         """See what one call allocates; no cache changes that."""
         return self._device.memory(call)

@@ -15,16 +15,6 @@ from gradbench.timing.arms import Arm, Grouping, naming
 from gradbench.timing.compilation import Compilation
 from gradbench.timing.empty_call import FREE, EmptyCall, time_empty_call
 
-SWITCH_PERIOD_S = 0.010
-"""A sample may be switched out once per so many seconds: an idle kernel does that by itself."""
-
-STALL_S = 0.001
-STALLED_SHARE = 0.5
-"""A sample may stand still for so long, or for this part of it: its thread waits for other ones."""
-
-WAITED_SHARE = 0.05
-"""Threads of the process may wait for a processor for this part of a sample, added up."""
-
 
 def sample_of(
     timing: Timing,
@@ -49,23 +39,9 @@ def sample_of(
         seconds=net.wall_s / calls,
         host_s=net.host_s / calls,
         device_s=None if net.device_s is None else net.device_s / calls,
-        switched=_interrupted(timing),
+        switched=timing.interrupted,
         empty_call_s=(timing.wall_s - net.wall_s) / calls,
     )
-
-
-def _interrupted(timing: Timing) -> bool:
-    """Say whether something other than the calls took part in a group's duration."""
-    if timing.wall_s <= 0:  # the clock was set back
-        return True
-    if timing.switches > timing.wall_s / SWITCH_PERIOD_S:
-        return True
-    # A thread that shares the work waited: the group lasted as long as its wait.
-    if (timing.waited_s or 0.0) > WAITED_SHARE * timing.wall_s:
-        return True
-    # SIGSTOP and a suspended machine are no involuntary switches to Linux.
-    stalled_s = timing.stalled_s or 0.0
-    return stalled_s > max(STALL_S, STALLED_SHARE * timing.wall_s)
 
 
 @contextmanager
@@ -158,7 +134,7 @@ class Rounds:
             first = round_ == 0 and index in self.first and arm.restore is None
             with naming(arm.cell, arm.phase, arm.phase):
                 if self.groupings[index].warm_up or first:
-                    before_s = self._group(arm, 1).wall_s
+                    before_s = self._group(arm, 1).wall_s if first else self._untimed(arm)
                     self.sampling_s += before_s
                     if first:
                         self.first_s[index] = before_s
@@ -187,3 +163,9 @@ class Rounds:
         if arm.restore is not None:
             arm.restore()
         return self.device.time(arm.call, calls)
+
+    def _untimed(self, arm: Arm) -> float:
+        """Make a call that is no sample, on what the last one used up."""
+        if arm.restore is not None:
+            arm.restore()
+        return self.device.untimed(arm.call)

@@ -40,6 +40,9 @@ class FakeDevice:
             call()
         return Timing(self.per_call_s * calls, self.per_call_s * calls, None, self.switches)
 
+    def untimed(self, call: Callable[[], object]) -> float:
+        return self.time(call, 1).wall_s
+
     def count(self, call: Callable[[], object]) -> Counts:
         call()
         return Counts(0, 0, 0)
@@ -96,6 +99,33 @@ def test_all_samples_have_as_many_calls_as_the_one_that_needs_most(
     *alike, consumed = with_equal_calls([*found, consumes], 2e-3)
     assert tuple(grouping.calls for grouping in alike) == calls
     assert consumed == consumes
+
+
+class BusyDevice(FakeDevice):
+    """Beside others: of every four groups, three wait for a processor."""
+
+    def time(self, call: Callable[[], object], calls: int) -> Timing:
+        whole = super().time(call, calls)
+        if len(self.groups) % 4 == 0:
+            return whole
+        wall_s = whole.wall_s + 0.030 * calls
+        return replace(whole, wall_s=wall_s, host_s=wall_s, waited_s=0.030 * calls)
+
+
+@pytest.mark.parametrize("per_call_s", [25e-6, 2e-3, 0.1])
+def test_busy_processes_do_not_say_how_a_call_is_sampled(per_call_s: float) -> None:
+    arm = Arm("a", "update", lambda: None)
+    quiet = choose_calls(FakeDevice(per_call_s), arm, 1e-4)
+    beside = choose_calls(BusyDevice(per_call_s), arm, 1e-4)
+    assert (beside.calls, beside.warm_up, beside.long) == (quiet.calls, quiet.warm_up, quiet.long)
+    assert beside.call_s == pytest.approx(quiet.call_s, rel=0.7)
+    assert beside.spent_s < 1.0
+
+
+def test_a_call_that_is_always_interrupted_is_not_timed_forever() -> None:
+    device = FakeDevice(0.0, switches=1000)
+    choose_calls(device, Arm("a", "update", lambda: None), 1e-4)
+    assert len(device.groups) < 2000
 
 
 @pytest.mark.parametrize("restored_s", [0.0, 0.051])
