@@ -14,8 +14,10 @@ from gradbench.machine.contention import Contention
 from gradbench.request.block import Block, Cell
 from gradbench.rules.base import Rule
 from gradbench.statistics.bottleneck import bottleneck
+from gradbench.statistics.estimates import COMPUTE
 from gradbench.statistics.intervals import Interval
 from gradbench.statistics.sample import Phase
+from gradbench.statistics.selection import EXCHANGE
 from gradbench.statistics.steps import StepEstimates, estimate_steps
 from gradbench.timing.bandwidth import traffic_bytes
 from gradbench.verify.examination import Examination
@@ -102,6 +104,7 @@ class _Figures:
             "contended": estimates.contended,
             "stopped_by": "slower" if cell.name in isolated.slower else isolated.stopped_by,
             **_contention(isolated.contention),
+            "exchange_s": self._exchange_s(),
         }
         zero = self._zero_cells.get(cell.zeroing)
         if zero is not None:
@@ -145,6 +148,11 @@ class _Figures:
             "bottleneck": bottleneck(left, computes=computes, roofline_fraction=used),
         }
 
+    def _exchange_s(self) -> float | None:
+        estimates = self._estimates
+        interval = estimates.times.get((EXCHANGE, "update")) if estimates else None
+        return None if interval is None else interval.estimate
+
     def _over_fastest(self, cell: Cell) -> Interval | None:
         estimates = self._estimates
         if estimates is None or not self._based or estimates.fastest not in self._right:
@@ -167,7 +175,7 @@ class _Figures:
         control, estimates = self._measured.compute, self._estimates
         if control is None or estimates is None or cell.role == "bandwidth":
             return {}
-        interval = estimates.times.get(("compute", "update"))
+        interval = estimates.times.get((COMPUTE, "update"))
         return {
             "operations": self._operations,
             "operations_per_s": self._operations / seconds,
@@ -268,6 +276,7 @@ def _contention(seen: Contention | None) -> Row:
         "waiting_fraction": seen.waiting,
         "switches_per_s": seen.switches_per_s,
         "slow_fraction": seen.slow,
+        "apart_fraction": seen.apart,
         "gpu_clock_low_hz": min(clocks, default=None),
         "gpu_clock_high_hz": max(clocks, default=None),
     }

@@ -19,13 +19,17 @@ from gradbench.block.verifier import Verifier
 from gradbench.models.base import Batch, UnavailableModel
 from gradbench.request.block import Block, Cell
 from gradbench.request.task import Progress
+from gradbench.statistics.estimates import COMPUTE
+from gradbench.statistics.selection import EXCHANGE
 from gradbench.strategies.flattening import Empty, fresh
 from gradbench.timing.bandwidth import BandwidthControl
+from gradbench.timing.binding import Control
 from gradbench.timing.cold import ColdDevice
 from gradbench.timing.compilation import Compilation
 from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.dispatch import dispatch_seconds
+from gradbench.timing.exchange import ExchangeControl
 from gradbench.timing.isolated import measure_isolated
 from gradbench.timing.isolation import IsolatedResult, Isolation
 from gradbench.timing.losses import Loss, Losses
@@ -253,7 +257,14 @@ class _Measurement:
         control: BandwidthControl,
         compute: ComputeControl | None,
     ) -> IsolatedResult:
-        settings = self._settings
+        settings, device = self._settings, self._cold or self._axes.device
+        # Of emptied caches nothing can be handed over.
+        exchange = None if self._cold else ExchangeControl.matching(device.torch_device)
+        controls: dict[str, Control | None] = {
+            "bandwidth": control,
+            COMPUTE: compute,
+            EXCHANGE: exchange,
+        }
         isolation = Isolation(
             budget_s=self._isolated_budget_s,
             precision=settings["precision"],
@@ -266,15 +277,14 @@ class _Measurement:
             noise=settings["noise"],
         )
         return measure_isolated(
-            self._cold or self._axes.device,
+            device,
             self._axes.rule,
             partial(self._allocate, self._shapes),
             contenders,
-            control,
+            {name: each for name, each in controls.items() if each is not None},
             isolation,
             self._order,
             lambda done: self._progress(0.15 + 0.5 * done, "timing updates and zeroings"),
-            compute,
             self._compilation,
         )
 

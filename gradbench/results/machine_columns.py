@@ -55,6 +55,22 @@ MACHINE = (
         added=True,
     ),
     Column(
+        "apart_fraction",
+        REAL,
+        "",
+        "Share of rounds whose exchange control took 1.5 times its first decile or more: the "
+        "threads' processors shared no cache. Null where one thread does the work, and on a GPU.",
+        added=True,
+    ),
+    Column(
+        "exchange_s",
+        REAL,
+        "s",
+        "Time of the exchange control: each thread rewrites 32768 elements that its neighbour has "
+        "just written, and its own. Null where one thread does the work, and on a GPU.",
+        added=True,
+    ),
+    Column(
         "gpu_clock_low_hz",
         REAL,
         "Hz",

@@ -12,6 +12,7 @@ from gradbench.statistics.effects import PROCESS, Effects, effects
 from gradbench.statistics.intervals import Interval, noise_floor
 from gradbench.statistics.sample import Sample
 from gradbench.statistics.selection import (
+    EXCHANGE,
     Grid,
     Key,
     Selection,
@@ -173,7 +174,7 @@ def estimate_grids(
     }
     updates = {cell: times for (cell, phase), times in kept.items() if phase == "update"}
     zeros = {cell: times for (cell, phase), times in kept.items() if phase == "zero"}
-    alone = {cell: updates.pop(cell) for cell in (control, COMPUTE) if cell in updates}
+    alone = {cell: updates.pop(cell) for cell in (control, COMPUTE, EXCHANGE) if cell in updates}
     taken_apart = effects(updates, busy=busy, process=process, alike=(baseline, twin))
 
     def known(interval: Interval | None, *cells: str) -> Interval | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradbench.statistics.intervals import Times, slow_rounds
+from gradbench.statistics.intervals import CONTROL_LIMIT, Times, slow_rounds
 from gradbench.statistics.sample import Phase, Sample
 
 Key = tuple[str, Phase]
@@ -20,6 +20,13 @@ FEWEST_CLEAN = 6
 LONG_S = 0.010
 """A sample as long as that shares the processors of a busy machine as every other one does; a
 shorter one is either whole, or lasts a scheduler's slice and says nothing of its call."""
+
+EXCHANGE = "exchange"
+"""The exchange control, timed beside the cells as the bandwidth control is."""
+
+EXCHANGE_LIMIT = 1.5
+"""A round whose exchange control takes this many times its best found the processors apart: beside
+one another, it varies by a tenth; moved apart, it took two and a half times as long."""
 
 _ENOUGH_ROUNDS = 30
 """Rounds of the same cells that are held against one another alone."""
@@ -50,8 +57,10 @@ class Selection:
     Args:
         kept: Seconds by cell and phase, replicates × rounds; NaN where a sample does not count.
         scarce: Cells of which too few updates were clean for an interval.
-        slow: Rounds that are left out because the bandwidth control was slow in them.
-        slow_share: Share of rounds in which it was.
+        slow: Rounds that are left out because the bandwidth control, or the exchange control, was
+            slow in them.
+        slow_share: Share of rounds in which the bandwidth control was.
+        apart_share: Share of rounds in which the exchange control was.
         switched_share: Share of updates in which a thread of the process waited.
         contended: Fewer than half of the updates were clean.
     """
@@ -60,6 +69,7 @@ class Selection:
     scarce: frozenset[str]
     slow: Flags
     slow_share: float
+    apart_share: float
     switched_share: float
     contended: bool
 
@@ -69,8 +79,9 @@ def select(
 ) -> Selection:
     """Choose the samples that count.
 
-    A sample is disturbed if a thread of the process waited in it, or if the bandwidth control of
-    its round was slow, as long as that of most rounds was not. Disturbed samples are left out. Of
+    A sample is disturbed if a thread of the process waited in it, or if the bandwidth control or
+    the exchange control of its round was slow, as long as that of most rounds was not. Disturbed
+    samples are left out. Of
     samples as long as ``LONG_S`` all count where fewer than half are clean: there, what disturbs
     is in each of them.
 
@@ -85,13 +96,14 @@ def select(
     """
     shape = next(iter(grids.values())).seconds.shape if grids else (0, 0)
     controlled = grids.get((control, "update"))
-    slow = np.zeros(shape, dtype=bool)
-    share = 0.0
+    slow, slow_share = np.zeros(shape, dtype=bool), 0.0
     if controlled is not None and not waits_for_host:
-        slow = _slow(controlled.seconds, grids)
-        share = float(slow.sum() / max(np.isfinite(controlled.seconds).sum(), 1))
-        if share > 0.5:
-            slow = np.zeros(shape, dtype=bool)
+        slow, slow_share = _slow(controlled.seconds, grids, CONTROL_LIMIT)
+    exchanged, apart_share = grids.get((EXCHANGE, "update")), 0.0
+    if exchanged is not None:  # one that waited says nothing of caches
+        seconds = np.where(exchanged.switched, np.nan, exchanged.seconds)
+        apart, apart_share = _slow(seconds, grids, EXCHANGE_LIMIT)
+        slow = slow | apart
     bad = {key: grid.switched | slow for key, grid in grids.items()}
     there = {key: np.isfinite(grid.seconds) for key, grid in grids.items()}
     taken = {cell: int(mask.sum()) for (cell, phase), mask in there.items() if phase == "update"}
@@ -107,25 +119,30 @@ def select(
         {key: np.where(bad[key], np.nan, grid.seconds) for key, grid in grids.items()},
         frozenset(c for c, n in clean.items() if n < FEWEST_CLEAN and 2 * n < taken[c]),
         slow,
-        share,
+        slow_share,
+        apart_share,
         float(np.concatenate(waited).mean()) if sum(taken.values()) else 0.0,
         contended,
     )
 
 
-def _slow(control: Times, grids: Mapping[Key, Grid]) -> NDArray[np.bool_]:
-    """Find the rounds in which memory was slow.
+def _slow(
+    control: Times, grids: Mapping[Key, Grid], limit: float
+) -> tuple[NDArray[np.bool_], float]:
+    """Find the rounds to leave out because a control was slow, and the share in which it was.
 
     What the control finds in the caches depends on who else is in its rounds, so that it is held
-    against those with the same cells, where there are enough to tell.
+    against those with the same cells, where there are enough to tell. Where it was slow in most
+    rounds, none is left out.
     """
-    slow = slow_rounds(control)
+    slow = slow_rounds(control, limit)
     taking = np.stack([np.isfinite(grid.seconds).any(axis=1) for grid in grids.values()], axis=1)
     for cells in np.unique(taking, axis=0):
         alike = (taking == cells).all(axis=1)
         if np.isfinite(control[alike]).sum() >= _ENOUGH_ROUNDS:
-            slow[alike] = slow_rounds(control[alike])
-    return slow
+            slow[alike] = slow_rounds(control[alike], limit)
+    share = float(slow.sum() / max(np.isfinite(control).sum(), 1))
+    return (slow if share <= 0.5 else np.zeros_like(slow)), share
 
 
 def grids_of(samples: Sequence[Sample]) -> dict[Key, Grid]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -11,13 +13,19 @@ from gradbench.devices.base import Device
 from gradbench.rules.base import Rule
 from gradbench.strategies.base import Strategy
 from gradbench.timing.arms import Arm, naming
-from gradbench.timing.bandwidth import BandwidthControl
 from gradbench.timing.compilation import Compilation
-from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.losses import Losses
 from gradbench.verify.tensors import Tensors
 from gradbench.zeroing.base import Zeroing
+
+
+class Control(Protocol):
+    """Something whose time says what the machine gives at that moment."""
+
+    def allocate(self, device: torch.device) -> Callable[[], object]:
+        """Allocate what it works on; return the call to time."""
+        ...
 
 
 class Bound:
@@ -27,8 +35,7 @@ class Bound:
         device: Where.
         rule: What is carried out.
         tensors: The replicate's.
-        control: The bandwidth control.
-        compute: The compute control; None for a rule without operations.
+        controls: What is timed beside the cells, by name.
         compilation: Told whose binding compiled.
     """
 
@@ -37,15 +44,15 @@ class Bound:
         device: Device,
         rule: Rule,
         tensors: Tensors,
-        control: BandwidthControl,
-        compute: ComputeControl | None,
+        controls: Mapping[str, Control],
         compilation: Compilation,
     ) -> None:
         self._compilation = compilation
         self._rule, self._tensors = rule, tensors
-        self.arms = [Arm("bandwidth", "update", control.allocate(device.torch_device))]
-        if compute is not None:
-            self.arms.append(Arm("compute", "update", compute.allocate(device.torch_device)))
+        self.arms = [
+            Arm(name, "update", control.allocate(device.torch_device))
+            for name, control in controls.items()
+        ]
         self._releases: list[tuple[str, Callable[[], None]]] = []
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,10 +28,8 @@ from gradbench.timing.arms import (
     naming,
     with_equal_calls,
 )
-from gradbench.timing.bandwidth import BandwidthControl
-from gradbench.timing.binding import Bound
+from gradbench.timing.binding import Bound, Control
 from gradbench.timing.compilation import SETTLING_CALLS, Compilation
-from gradbench.timing.compute import ComputeControl
 from gradbench.timing.contender import Contender
 from gradbench.timing.isolation import FIRST_LOOK, IsolatedResult, Isolation
 from gradbench.timing.sampling import Rounds, empty_calls, quiet_interpreter
@@ -57,11 +55,10 @@ def measure_isolated(
     rule: Rule,
     allocate: Callable[[Empty], Tensors],
     contenders: Sequence[Contender],
-    control: BandwidthControl,
+    controls: Mapping[str, Control],
     settings: Isolation,
     order: np.random.Generator,
     progress: Callable[[float], None],
-    compute: ComputeControl | None = None,
     compilation: Compilation | None = None,
 ) -> IsolatedResult:
     """Time updates and zeroings until they are known precisely enough or the budget is spent.
@@ -77,11 +74,10 @@ def measure_isolated(
         allocate: Makes a replicate's tensors in memory that it is given.
         contenders: Verified cells, none that updates in backward. Without the baseline there are
             times, but no speedups.
-        control: The bandwidth control.
+        controls: What is timed in the same rounds, by name; ``bandwidth`` among them.
         settings: When to stop.
         order: Source of the random order within rounds, and of the tensors' places.
         progress: Told the fraction done, in [0, 1].
-        compute: The compute control of a rule that has operations.
         compilation: Told whose call it was that compiled; updates that it has failed have no
             samples.
 
@@ -93,9 +89,7 @@ def measure_isolated(
     with quiet_interpreter():
         while isolated.contenders:
             arena.begin()
-            bound = Bound(
-                device, rule, allocate(arena.empty), control, compute, isolated.compilation
-            )
+            bound = Bound(device, rule, allocate(arena.empty), controls, isolated.compilation)
             done = isolated.replicate(bound, progress)
             bound.release(isolated.result.losses)
             del bound  # before the next replicate's tensors are made, not after
@@ -273,7 +267,9 @@ class _Isolated:
         asked = {**self._roles, "waits_for_host": control_waits_for_host(self._controls)}
         known = estimate_grids(grids, **asked, process=0.0)
         seen = known.selection
-        result.contention = self._watch.end(switched=seen.switched_share, slow=seen.slow_share)
+        result.contention = self._watch.end(
+            switched=seen.switched_share, slow=seen.slow_share, apart=seen.apart_share
+        )
         self._busy = result.contention.reason is not None
         if self._busy:
             known = estimate_grids(grids, **asked, process=0.0, busy=True)

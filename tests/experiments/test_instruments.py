@@ -106,7 +106,7 @@ def test_gradbench_has_a_ratio_where_no_pair_of_samples_is_clean(
         for cell in block.cells
     ]
     measured = Measured([], isolated=IsolatedResult(samples=samples))
-    monkeypatch.setattr(own_instrument, "measure_block", lambda *_: measured)
+    monkeypatch.setattr(own_instrument, "measure_block", lambda *_, **__: measured)
     rows = [{"role": role, "speedup": None} for role in ("candidate", "twin")]
     monkeypatch.setattr(own_instrument, "cell_rows", lambda *_: rows)
     answer = Gradbench(examined={"x": None}, besides_s=[0.0])(block, 0.1)  # type: ignore[dict-item]

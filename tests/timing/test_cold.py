@@ -91,7 +91,7 @@ def test_a_cold_block_times_single_calls(monkeypatch: pytest.MonkeyPatch, hardwa
         rule,
         lambda empty: Tensors.allocate(shapes, torch.float32, device.torch_device, rule, empty),
         contenders,
-        BandwidthControl.matching(rule, shapes, torch.float32),
+        {"bandwidth": BandwidthControl.matching(rule, shapes, torch.float32)},
         Isolation(0.0, 0.01, 1e-3, 2, 2, cold=True),
         np.random.default_rng(0),
         lambda done: None,

@@ -61,7 +61,9 @@ class OnItsClock(Compilation):
 class Alone(Watch):
     """Sees nobody else, whoever is there."""
 
-    def end(self, *, switched: float, slow: float, now: Clocks | None = None) -> Contention:
+    def end(
+        self, *, switched: float, slow: float, apart: float = 0.0, now: Clocks | None = None
+    ) -> Contention:
         return super().end(switched=0.0, slow=0.0, now=self.start)
 
 
@@ -110,7 +112,7 @@ def race(
             rule,
             lambda empty: Tensors.allocate(SHAPES, torch.float32, device.torch_device, rule, empty),
             [*contenders, twin],
-            BandwidthControl.matching(rule, SHAPES, torch.float32),
+            {"bandwidth": BandwidthControl.matching(rule, SHAPES, torch.float32)},
             settings,
             np.random.default_rng(seed),
             lambda done: None,
