@@ -10,14 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradbench.statistics.effects import PROCESS
-from gradbench.statistics.estimates import estimate_grids
+from gradbench.statistics.estimates import COMPUTE, estimate_grids
 from gradbench.statistics.intervals import Interval, Times
-from gradbench.statistics.selection import Grid, Key
+from gradbench.statistics.selection import EXCHANGE, Grid, Key
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CONTROL = "bandwidth"
+_CONTROLS = (CONTROL, COMPUTE, EXCHANGE)
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Rerun:
     @property
     def cells(self) -> list[str]:
         """Cells with a speedup to be known, the twin among them."""
-        return [cell for cell in self.times if cell not in (self.baseline, CONTROL)]
+        return [cell for cell in self.times if cell not in (self.baseline, *_CONTROLS)]
 
     @property
     def grids(self) -> dict[Key, Grid]:

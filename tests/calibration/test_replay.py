@@ -82,3 +82,15 @@ def test_a_busy_rerun_does_not_stop_early() -> None:
     [(_, _, busy)] = reruns_of(frame.assign(contention="other processes"), BASELINE)
     assert quiet.stopped(0.01, 6).replicates == 6
     assert busy.stopped(0.01, 6).replicates == 12
+
+
+def test_no_control_is_a_cell() -> None:
+    frame = samples({**TRUTHS, "exchange": 0.01, "compute": 2.0}, reruns=1, between=1e-4)
+    [(_, _, rerun)] = reruns_of(frame, BASELINE)
+    assert set(rerun.cells) == set(rerun.intervals()) == set(TRUTHS)
+    assert rerun.stopped(0.01, 6).replicates == 6
+    apart = frame["cell"].eq("exchange") & frame["replicate"].eq(2)
+    frame.loc[apart, "seconds"] *= 3
+    frame.loc[frame["replicate"].eq(2) & frame["cell"].eq("twin"), "seconds"] *= 2
+    [(_, _, moved)] = reruns_of(frame, BASELINE)
+    assert moved.intervals()["twin"].replicates == 7  # without the one that was apart
