@@ -276,7 +276,7 @@ def _contention(seen: Contention | None) -> Row:
         "waiting_fraction": seen.waiting,
         "switches_per_s": seen.switches_per_s,
         "slow_fraction": seen.slow,
-        "apart_fraction": seen.apart,
+        "moved_fraction": seen.moved,
         "gpu_clock_low_hz": min(clocks, default=None),
         "gpu_clock_high_hz": max(clocks, default=None),
     }

@@ -30,9 +30,6 @@ SLOW = 0.50
 """Share of rounds in which the bandwidth control may be slow: on an idle machine it was so in more
 than a quarter of the rounds in eleven of 21 blocks, for the control has a spread of its own."""
 
-APART = 0.50
-"""Share of rounds in which the threads' processors may lie apart: fewer are left out."""
-
 CLOCK_FALL = 0.90
 """A GPU whose clock falls below this share of its highest held back."""
 
@@ -97,7 +94,7 @@ class Contention:
         switched: Share of samples in which the process was switched out more than an idle
             machine does.
         slow: Share of rounds whose bandwidth control was slow.
-        apart: Share of rounds whose exchange control was slow.
+        moved: Share of rounds in which its processors lay otherwise than in most.
         gpu: What NVML said after each replicate; empty without a GPU.
     """
 
@@ -108,7 +105,7 @@ class Contention:
     switches_per_s: float
     switched: float
     slow: float
-    apart: float = 0.0
+    moved: float = 0.0
     gpu: tuple[GpuReading, ...] = ()
 
     @property
@@ -130,8 +127,6 @@ class Contention:
             reasons.append(f"it was switched out in {self.switched:.0%} of the samples")
         if self.slow > SLOW:
             reasons.append(f"memory was slow in {self.slow:.0%} of the rounds")
-        if self.apart > APART:
-            reasons.append(f"its processors lay apart in {self.apart:.0%} of the rounds")
         return reasons + self._held_back()
 
     def _held_back(self) -> list[str]:
@@ -172,14 +167,14 @@ class Watch:
             self.readings.append(self.gpu.read())
 
     def end(
-        self, *, switched: float, slow: float, apart: float = 0.0, now: Clocks | None = None
+        self, *, switched: float, slow: float, moved: float = 0.0, now: Clocks | None = None
     ) -> Contention:
         """Say what the machine was shared with since the start.
 
         Args:
             switched: Share of samples in which the process was switched out.
             slow: Share of rounds whose bandwidth control was slow.
-            apart: Share of rounds whose exchange control was slow.
+            moved: Share of rounds in which the processors lay otherwise than in most.
             now: Counters of the end; None reads them.
 
         Returns:
@@ -203,7 +198,7 @@ class Watch:
             (end.switches - begun.switches) / wall_s,
             switched,
             slow,
-            apart,
+            moved,
             tuple(self.readings),
         )
 

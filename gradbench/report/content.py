@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gradbench.report.cost_model import CostModels, fit_cost_models
 from gradbench.report.gather import Gathered
+from gradbench.results.apart import apart_lines
 from gradbench.results.status import TIMED
 from gradbench.statistics.verdicts import MARGIN, known
 from gradbench.terminal.resolution import lost_updates, resolution
@@ -118,7 +119,7 @@ def _latest_runs(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
-    """Say what is missing, pooled, unfinished or contended."""
+    """Say what is missing, pooled, unfinished, contended or measured with processors apart."""
     notes = [f"Left out: {file}" for file in gathered.left_out]
     if gathered.fleet is not None:
         notes += gathered.fleet.notes()
@@ -137,7 +138,7 @@ def _notes(gathered: Gathered, cells: pd.DataFrame) -> list[str]:
                 f"Run {run['run']} on {run['host']} is {run['state']}: {there} of {asked} blocks "
                 "are here."
             )
-    return [*notes, *_lost(cells), *_contended(cells)]
+    return [*notes, *_lost(cells), *_contended(cells), *apart_lines(cells)]
 
 
 def _lost(cells: pd.DataFrame) -> list[str]:

@@ -29,7 +29,6 @@ def load(path: str | Path = "results", table: str = "cells") -> pd.DataFrame:
 
     Returns:
         One row per row of the files, in order of their paths; no rows where there are no files.
-        What only many blocks of a machine can tell is in ``contention``, too.
         The columns are those of ``results/README.md``. Files that are no whole parquet of this
         table and schema version, or whose checksum does not match, are left out, with a warning
         that names each.
@@ -65,7 +64,6 @@ def load_readable(
     # Imported here: `python -m gradbench --help` must not wait for pandas.
     import pyarrow as pa
 
-    from gradbench.results.apart import mark_apart
     from gradbench.results.files import LeftOut, UnreadableFile, find_files, read_file
     from gradbench.results.schema import arrow_schema
 
@@ -83,4 +81,4 @@ def load_readable(
     frame: pd.DataFrame = pa.concat_tables(tables or [arrow_schema(table).empty_table()]).to_pandas(
         use_threads=False
     )  # as in read_file
-    return (mark_apart(frame) if table == "cells" else frame), left_out
+    return frame, left_out

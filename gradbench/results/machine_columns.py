@@ -55,11 +55,12 @@ MACHINE = (
         added=True,
     ),
     Column(
-        "apart_fraction",
+        "moved_fraction",
         REAL,
         "",
-        "Share of rounds whose exchange control took 1.5 times its first decile or more: the "
-        "threads' processors shared no cache. Null where one thread does the work, and on a GPU.",
+        "Share of rounds in which the processors lay otherwise than in most, together or apart: "
+        "their exchange control took more than 1.4 times the usual, or less by as much. They are "
+        "left out.",
         added=True,
     ),
     Column(
@@ -67,7 +68,8 @@ MACHINE = (
         REAL,
         "s",
         "Time of the exchange control: each thread rewrites 32768 elements that its neighbour has "
-        "just written, and its own. Null where one thread does the work, and on a GPU.",
+        "just written. Longer where processors lie apart, which share no cache. Null where one "
+        "thread does the work, and on a GPU.",
         added=True,
     ),
     Column(

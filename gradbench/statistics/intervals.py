@@ -183,19 +183,18 @@ def noise_floor(twin: Interval | None) -> float | None:
     return max(twin.high, 1 / twin.low) - 1
 
 
-def slow_rounds(control: Times, limit: float = CONTROL_LIMIT) -> NDArray[np.bool_]:
-    """Find the rounds in which a control was far below its best.
+def slow_rounds(control: Times) -> NDArray[np.bool_]:
+    """Find the rounds in which the bandwidth control was far below its best.
 
     Args:
         control: Seconds of the control, replicates × rounds.
-        limit: Times its best.
 
     Returns:
-        True where it took more than ``limit`` times its first decile, same shape. The decile,
-        because the very best of many samples is luck.
+        True where it took more than ``CONTROL_LIMIT`` times its first decile, same shape. The
+        decile, because the very best of many samples is luck.
     """
     if not np.isfinite(control).any():
         return np.zeros(control.shape, dtype=bool)
     best = np.nanquantile(control, 0.1)
-    slow: NDArray[np.bool_] = control > limit * best
+    slow: NDArray[np.bool_] = control > CONTROL_LIMIT * best
     return slow

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gradbench.statistics.intervals import CONTROL_LIMIT, Times, slow_rounds
+from gradbench.statistics.intervals import Times, slow_rounds
 from gradbench.statistics.sample import Phase, Sample
 
 Key = tuple[str, Phase]
@@ -24,9 +24,9 @@ shorter one is either whole, or lasts a scheduler's slice and says nothing of it
 EXCHANGE = "exchange"
 """The exchange control, timed beside the cells as the bandwidth control is."""
 
-EXCHANGE_LIMIT = 1.5
-"""A round whose exchange control takes this many times its best found the processors apart: beside
-one another, it varies by a tenth; moved apart, it took two and a half times as long."""
+EXCHANGE_LIMIT = 1.4
+"""The exchange control takes so many times as long where the processors lie apart: it took twice as
+long there, and in one place varied by a tenth."""
 
 _ENOUGH_ROUNDS = 30
 """Rounds of the same cells that are held against one another alone."""
@@ -57,10 +57,10 @@ class Selection:
     Args:
         kept: Seconds by cell and phase, replicates × rounds; NaN where a sample does not count.
         scarce: Cells of which too few updates were clean for an interval.
-        slow: Rounds that are left out because the bandwidth control, or the exchange control, was
-            slow in them.
-        slow_share: Share of rounds in which the bandwidth control was.
-        apart_share: Share of rounds in which the exchange control was.
+        slow: Rounds that are left out because the bandwidth control was slow in them, or the
+            processors had moved.
+        slow_share: Share of rounds in which the bandwidth control was slow.
+        moved_share: Share of rounds in which the processors lay otherwise than in most.
         switched_share: Share of updates in which a thread of the process waited.
         contended: Fewer than half of the updates were clean.
     """
@@ -69,7 +69,7 @@ class Selection:
     scarce: frozenset[str]
     slow: Flags
     slow_share: float
-    apart_share: float
+    moved_share: float
     switched_share: float
     contended: bool
 
@@ -79,9 +79,9 @@ def select(
 ) -> Selection:
     """Choose the samples that count.
 
-    A sample is disturbed if a thread of the process waited in it, or if the bandwidth control or
-    the exchange control of its round was slow, as long as that of most rounds was not. Disturbed
-    samples are left out. Of
+    A sample is disturbed if a thread of the process waited in it, if the processors lay otherwise
+    in its round than in most, as the exchange control tells, or if the bandwidth control of the
+    round was slow, as long as that of most rounds was not. Disturbed samples are left out. Of
     samples as long as ``LONG_S`` all count where fewer than half are clean: there, what disturbs
     is in each of them.
 
@@ -97,13 +97,14 @@ def select(
     shape = next(iter(grids.values())).seconds.shape if grids else (0, 0)
     controlled = grids.get((control, "update"))
     slow, slow_share = np.zeros(shape, dtype=bool), 0.0
-    if controlled is not None and not waits_for_host:
-        slow, slow_share = _slow(controlled.seconds, grids, CONTROL_LIMIT)
-    exchanged, apart_share = grids.get((EXCHANGE, "update")), 0.0
+    moved, moved_share = np.zeros(shape, dtype=bool), 0.0
+    exchanged = grids.get((EXCHANGE, "update"))
     if exchanged is not None:  # one that waited says nothing of caches
-        seconds = np.where(exchanged.switched, np.nan, exchanged.seconds)
-        apart, apart_share = _slow(seconds, grids, EXCHANGE_LIMIT)
-        slow = slow | apart
+        moved, moved_share = _moved(np.where(exchanged.switched, np.nan, exchanged.seconds))
+    if controlled is not None and not waits_for_host:
+        # Apart, processors have more of the memory's bandwidth: that is no measure of the others.
+        slow, slow_share = _slow(np.where(moved, np.nan, controlled.seconds), grids)
+    slow = slow | moved
     bad = {key: grid.switched | slow for key, grid in grids.items()}
     there = {key: np.isfinite(grid.seconds) for key, grid in grids.items()}
     taken = {cell: int(mask.sum()) for (cell, phase), mask in there.items() if phase == "update"}
@@ -120,27 +121,41 @@ def select(
         frozenset(c for c, n in clean.items() if n < FEWEST_CLEAN and 2 * n < taken[c]),
         slow,
         slow_share,
-        apart_share,
+        moved_share,
         float(np.concatenate(waited).mean()) if sum(taken.values()) else 0.0,
         contended,
     )
 
 
-def _slow(
-    control: Times, grids: Mapping[Key, Grid], limit: float
-) -> tuple[NDArray[np.bool_], float]:
-    """Find the rounds to leave out because a control was slow, and the share in which it was.
+def _moved(exchange: Times) -> tuple[NDArray[np.bool_], float]:
+    """Find the rounds in which the processors lay otherwise than in most, and their share.
+
+    A virtual machine's two lie together or apart, for seconds or minutes. Neither is a disturbance,
+    but they are two machines: where threads hand data over, updates take longer apart, and where
+    memory decides, together. Where the control varies by so much anyway, it tells nothing.
+    """
+    known = exchange[np.isfinite(exchange)]
+    if known.size == 0:
+        return np.zeros(exchange.shape, dtype=bool), 0.0
+    usual = float(np.quantile(known, 0.5, method="lower"))  # of a round, not between two places
+    moved = (exchange > EXCHANGE_LIMIT * usual) | (exchange < usual / EXCHANGE_LIMIT)
+    share = float(moved.sum() / known.size)
+    return (moved if share <= 0.5 else np.zeros_like(moved)), share
+
+
+def _slow(control: Times, grids: Mapping[Key, Grid]) -> tuple[NDArray[np.bool_], float]:
+    """Find the rounds to leave out because memory was slow, and the share in which it was.
 
     What the control finds in the caches depends on who else is in its rounds, so that it is held
     against those with the same cells, where there are enough to tell. Where it was slow in most
     rounds, none is left out.
     """
-    slow = slow_rounds(control, limit)
+    slow = slow_rounds(control)
     taking = np.stack([np.isfinite(grid.seconds).any(axis=1) for grid in grids.values()], axis=1)
     for cells in np.unique(taking, axis=0):
         alike = (taking == cells).all(axis=1)
         if np.isfinite(control[alike]).sum() >= _ENOUGH_ROUNDS:
-            slow[alike] = slow_rounds(control[alike], limit)
+            slow[alike] = slow_rounds(control[alike])
     share = float(slow.sum() / max(np.isfinite(control).sum(), 1))
     return (slow if share <= 0.5 else np.zeros_like(slow)), share
 

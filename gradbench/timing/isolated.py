@@ -268,7 +268,7 @@ class _Isolated:
         known = estimate_grids(grids, **asked, process=0.0)
         seen = known.selection
         result.contention = self._watch.end(
-            switched=seen.switched_share, slow=seen.slow_share, apart=seen.apart_share
+            switched=seen.switched_share, slow=seen.slow_share, moved=seen.moved_share
         )
         self._busy = result.contention.reason is not None
         if self._busy:

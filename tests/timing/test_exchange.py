@@ -69,7 +69,7 @@ def test_a_block_says_how_long_its_threads_take(
         assert len(took) == 1
         if count == 2:
             assert 1e-6 < took.pop() < 1
-            assert 0 <= rows[0]["apart_fraction"] <= 1
+            assert 0 <= rows[0]["moved_fraction"] <= 1
         else:
             assert took == {None}
-    assert {"exchange_s", "apart_fraction"} <= set(arrow_schema("cells").names)
+    assert {"exchange_s", "moved_fraction"} <= set(arrow_schema("cells").names)

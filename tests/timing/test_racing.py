@@ -62,7 +62,7 @@ class Alone(Watch):
     """Sees nobody else, whoever is there."""
 
     def end(
-        self, *, switched: float, slow: float, apart: float = 0.0, now: Clocks | None = None
+        self, *, switched: float, slow: float, moved: float = 0.0, now: Clocks | None = None
     ) -> Contention:
         return super().end(switched=0.0, slow=0.0, now=self.start)
 

@@ -58,6 +58,7 @@ def print_summary(
         folders: Where their runs are, whose configuration has the learning rates.
     """
     from gradbench.report.observations import observation_summaries, rows_of
+    from gradbench.results.apart import apart_lines
     from gradbench.results.learning_rates import with_learning_rates
     from gradbench.results.load import load_readable
     from gradbench.results.schema import RUN
@@ -73,7 +74,7 @@ def print_summary(
     runs = load_readable(folders, RUN)[0]
     known = with_learning_rates(cells, runs)
     found = [*choice_lines(cells, runs), *resolution_lines(known), *situation_lines(cells)]
-    found += approximation_lines(cells)
+    found += [*approximation_lines(cells), *apart_lines(cells)]
     for line in [*found, *status_lines(cells)]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     for summed_up in observation_summaries(rows_of(observations)):
