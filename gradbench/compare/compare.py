@@ -23,6 +23,7 @@ from gradbench.compare.result import COLUMNS, Comparison
 from gradbench.compare.side import Side, read_side
 from gradbench.errors import BadRequest
 from gradbench.results.status import why_contended
+from gradbench.statistics.selection import EXCHANGE_LIMIT
 from gradbench.statistics.intervals import Interval
 from gradbench.statistics.ratios import Logarithm, combined_noise, pool, widened
 from gradbench.statistics.verdicts import check_margin, verdict
@@ -110,7 +111,9 @@ def _compared(match: Match, margin: float) -> Row:
     relative = None if _unlike_baselines(match) else _ONE if same else _ratio(match, _relative)
     noise = 0.0 if same else combined_noise(_noise(match.base), _noise(match.other))
     assert ratio is not None  # a measured cell has a time
-    drifted = ratio if same else widened(ratio, _drifts(match))
+    moved = [] if same else _moved(match)
+    drifted = ratio if same else widened(ratio, [*_drifts(match), *moved])
+    normalised, relative = (each and widened(each, moved) for each in (normalised, relative))
     if not same and _contended(match):
         normalised, relative = (each and _shifted(each, noise) for each in (normalised, relative))
         drifted = _shifted(drifted, noise)
@@ -207,6 +210,18 @@ def _drifts(match: Match) -> list[float]:
     return [first / second for first, second in controls if first and second]
 
 
+def _moved(match: Match) -> list[float]:
+    """Say by what factors a cell may differ since a machine's processors lay apart in one run.
+
+    Hand-over takes longer there, and memory gives more: the ratio may have gone either way.
+    """
+    base, other = match.base[0]["exchange_s"], match.other[0]["exchange_s"]
+    if not (_one_machine(match) and base and other):
+        return []
+    factor = max(base / other, other / base)
+    return [factor, 1 / factor] if factor > EXCHANGE_LIMIT else []
+
+
 def _one_machine(match: Match) -> bool:
     """Say whether these are single runs of one block on one machine: its controls show drift."""
     single = len(match.base) == len(match.other) == 1
@@ -266,6 +281,12 @@ def _remarks(matches: Sequence[Match]) -> list[str]:
             if all(_one_machine(m) for m in compared)
             else "How a machine differs from run to run is not in the interval of a single run: "
             "to have it there, measure several runs on each side and pool them (--several pool)."
+        )
+    moved = sum(bool(_moved(match)) for match in compared)
+    if moved:
+        remarks.append(
+            f"The machine's processors lay together in one run and apart in the other for {moved} "
+            f"of {len(compared)} cells: their intervals are widened by what hand-over differs by."
         )
     contended = sorted({f"{row['run']} ({why})" for row in used if (why := why_contended(row))})
     if contended:

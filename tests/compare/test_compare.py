@@ -89,6 +89,23 @@ def test_a_machine_that_drifted_is_no_verdict() -> None:
     assert set(found["relative_verdict"].dropna()) == {"same"}
 
 
+@pytest.mark.parametrize(("there", "verdict"), [(8.5e-6, "slower"), (16e-6, "unclear")])
+def test_a_machine_whose_processors_were_moved_is_no_verdict(there: float, verdict: str) -> None:
+    here = [{**row, "exchange_s": 8e-6} for row in rows(TIMES)]
+    slow = rows(slowed(TIMES, foreach=1.5), run="s")
+    moved = [{**row, "exchange_s": there} for row in slow]
+    found = compared(here, moved)
+    assert found["verdict"]["foreach"] == verdict
+    assert found["relative_verdict"]["foreach"] == verdict
+    remarks = [remark for remark in found.attrs["remarks"] if "processors" in remark]
+    assert len(remarks) == (verdict == "unclear")
+    back = compared(moved, here)
+    assert back["verdict"]["foreach"] == OPPOSITE[verdict]
+    # Another machine's processors lie where they lie.
+    elsewhere = [{**row, "host": "elsewhere"} for row in moved]
+    assert compared(here, elsewhere)["verdict"]["foreach"] == "slower"
+
+
 def test_drift_that_only_the_baseline_shows() -> None:
     """Dispatch slows down and memory does not; with another torch the baseline proves nothing."""
     times = slowed(TIMES, optimizer=1.3, foreach=1.3, flat=1.3)

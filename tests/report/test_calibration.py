@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from gradbench.cli.main import main
 from gradbench.report.calibration import calibration_lines
 from gradbench.report.content import Content, derive
 from gradbench.report.gather import gather
@@ -77,6 +78,20 @@ def test_a_contended_block_says_why_wherever_it_is_shown(content: Content) -> No
     assert f"contended: {why}" in table.caption
     rest = [t.caption for t in latency.draw(content) if "conv" not in t.title]
     assert not any("contended" in caption for caption in rest)
+
+
+def test_blocks_with_the_processors_apart_are_named_on_page_and_screen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_run(tmp_path, run="near", models=("mlp",), rules=("sgd",), exchange_s=8e-6)
+    write_run(tmp_path, run="far", models=("conv",), rules=("sgd",), exchange_s=15.5e-6)
+    said = "host moved its processors apart for 1 of 2 blocks: their threads took 15.5 µs"
+    [note] = [note for note in derive(gather([tmp_path])).notes if "apart" in note]
+    assert said in note
+    assert "conv · sgd" in note
+    assert main(["summary", str(tmp_path)]) == 0
+    assert said in capsys.readouterr().out
+    assert not any("apart" in note for note in derive(gather([tmp_path / "far"])).notes)
 
 
 def test_files_from_before_say_as_much_as_they_know(tmp_path: Path) -> None:
