@@ -23,9 +23,9 @@ from gradbench.compare.result import COLUMNS, Comparison
 from gradbench.compare.side import Side, read_side
 from gradbench.errors import BadRequest
 from gradbench.results.status import why_contended
-from gradbench.statistics.selection import EXCHANGE_LIMIT
 from gradbench.statistics.intervals import Interval
 from gradbench.statistics.ratios import Logarithm, combined_noise, pool, widened
+from gradbench.statistics.selection import EXCHANGE_LIMIT
 from gradbench.statistics.verdicts import check_margin, verdict
 
 COUNTS = ("launches", "peak_extra_bytes")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from gradbench.statistics.effects import PROCESS, Effects, effects
-from gradbench.statistics.intervals import Interval, noise_floor
+from gradbench.statistics.intervals import Interval, Times, noise_floor
 from gradbench.statistics.sample import Sample
 from gradbench.statistics.selection import (
     EXCHANGE,
@@ -24,6 +25,9 @@ from gradbench.statistics.verdicts import verdict
 
 COMPUTE = "compute"
 """The compute control, timed beside the cells as the bandwidth control is."""
+
+_FEWEST = 2
+"""Replicates without which there is no interval."""
 
 CERTAINTY = 0.99
 """Confidence at which a cell is certainly slower: it is asked again after every replicate."""
@@ -175,15 +179,24 @@ def estimate_grids(
     updates = {cell: times for (cell, phase), times in kept.items() if phase == "update"}
     zeros = {cell: times for (cell, phase), times in kept.items() if phase == "zero"}
     alone = {cell: updates.pop(cell) for cell in (control, COMPUTE, EXCHANGE) if cell in updates}
-    taken_apart = effects(updates, busy=busy, process=process, alike=(baseline, twin))
+    how: dict[str, Any] = {"busy": busy, "process": process, "alike": (baseline, twin)}
+    taken_apart = effects(updates, **how)
+    # A cell that was left alone before the processors moved is known from there.
+    before = _undisturbed(grids, updates) if selection.moved_share > 0 else {}
+    left = {cell: _replicates(selection.kept[cell, "update"]) for cell in before}
+    early = {c for c, times in before.items() if left[c] < _FEWEST <= _replicates(times)}
+    known_before = effects(before, **how) if early else taken_apart
+
+    def of(cell: str) -> Effects:
+        return known_before if cell in early else taken_apart
 
     def known(interval: Interval | None, *cells: str) -> Interval | None:
-        if interval is None or not selection.scarce.intersection(cells):
+        if interval is None or not selection.scarce.difference(early).intersection(cells):
             return interval
         return Interval(interval.estimate, 0.0, math.inf, interval.replicates)
 
     times: dict[Key, Interval | None] = {
-        (cell, "update"): known(taken_apart.time(cell), cell) for cell in updates
+        (cell, "update"): known(of(cell).time(cell), cell) for cell in updates
     }
     cleared = effects(zeros, busy=busy, process=process)
     times |= {(cell, "zero"): cleared.time(cell) for cell in zeros}
@@ -192,7 +205,7 @@ def estimate_grids(
         for cell, seconds in alone.items()
     }
     speedups = {
-        cell: known(taken_apart.ratio(baseline, cell), baseline, cell)
+        cell: known(of(cell).ratio(baseline, cell), baseline, cell)
         for cell in updates
         if cell != baseline
     }
@@ -202,7 +215,7 @@ def estimate_grids(
     rated = {cell: there[cell].estimate for cell in ranked if cell in there and there[cell].low > 0}
     fastest = max(rated, key=lambda cell: rated[cell], default=None)
     over = {
-        cell: known(taken_apart.ratio(cell, fastest), cell, fastest)
+        cell: known(of(cell).ratio(cell, fastest), cell, fastest)
         for cell in updates
         if fastest is not None and cell != fastest
     }
@@ -218,6 +231,17 @@ def estimate_grids(
         selection=selection,
         updates=taken_apart,
     )
+
+
+def _undisturbed(grids: Mapping[Key, Grid], cells: Collection[str]) -> dict[str, Times]:
+    """Take the updates of cells in which no thread waited, wherever the processors lay."""
+    taken = {cell: grids[cell, "update"] for cell in cells}
+    return {c: np.where(grid.switched, np.nan, grid.seconds) for c, grid in taken.items()}
+
+
+def _replicates(times: Times) -> int:
+    """Count the replicates that have a sample."""
+    return int(np.isfinite(times).any(axis=1).sum())
 
 
 def _kept(selection: Selection, sample: Sample) -> float:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
-from gradbench.statistics.estimates import estimate
+from gradbench.statistics.estimates import estimate, estimate_grids
 from gradbench.statistics.sample import Sample
+from gradbench.statistics.selection import Grid
 
 
 def sample(cell: str, round_: int, seconds: float, **times: Any) -> Sample:
@@ -31,3 +33,41 @@ def test_rounds_of_slow_memory_are_left_out() -> None:
 
 def test_a_control_that_waits_for_the_host_says_nothing_of_memory() -> None:
     assert slow_share(host_s=9e-6, device_s=9e-6) == 0
+
+
+@pytest.mark.parametrize("waited", [False, True])
+def test_a_cell_left_alone_before_the_processors_moved_is_known_from_there(waited: bool) -> None:
+    """Its two replicates are not the block's: the fastest and the baseline went on."""
+    rng = np.random.default_rng(0)
+    seconds = {"base": 4e-4, "twin": 4e-4, "fast": 1e-4, "slow": 3e-4}
+    grids = {}
+    for cell, usual in seconds.items():
+        taken = usual * np.exp(rng.normal(0, 0.01, (12, 5)))
+        taken[2:] *= 0.5
+        if cell == "slow":
+            taken[2:] = np.nan
+        switched = np.full(taken.shape, waited and cell == "slow")
+        grids[cell, "update"] = Grid(taken, switched, 1e-4)
+    exchange = np.full((12, 5), 16e-6)
+    exchange[:2] = 8e-6
+    grids["exchange", "update"] = Grid(exchange, np.zeros(exchange.shape, dtype=bool), 1e-4)
+    found = estimate_grids(
+        grids,  # type: ignore[arg-type]
+        baseline="base",
+        twin="twin",
+        control="bandwidth",
+        ranked=["base", "fast", "slow"],
+    )
+    assert found.fastest == "fast"
+    fast = found.speedups["fast"]
+    assert fast.replicates == 10
+    assert found.times["base", "update"].estimate == pytest.approx(2e-4, rel=0.02)
+    if waited:  # nothing is known of samples in which a thread waited
+        assert "slow" not in found.speedups
+        return
+    slow = found.speedups["slow"]
+    assert slow.replicates == 2
+    assert slow.low < 4 / 3 < slow.high < 1.6
+    # The time that it would have had, as times divide.
+    assert found.times["slow", "update"].estimate == pytest.approx(1.5e-4, rel=0.02)
+    assert found.over_fastest["slow"].estimate == pytest.approx(3, rel=0.02)
