@@ -212,7 +212,9 @@ def estimate_grids(
     there = {cell: ratio for cell, ratio in speedups.items() if ratio is not None}
     if baseline in updates:
         there[baseline] = Interval(1.0, 1.0, 1.0)
-    rated = {cell: there[cell].estimate for cell in ranked if cell in there and there[cell].low > 0}
+    # What was left alone was slower than the fastest of its own rounds, and is none here.
+    rateable = [cell for cell in ranked if cell in there and cell not in early]
+    rated = {cell: there[cell].estimate for cell in rateable if there[cell].low > 0}
     fastest = max(rated, key=lambda cell: rated[cell], default=None)
     over = {
         cell: known(of(cell).ratio(cell, fastest), cell, fastest)

@@ -35,15 +35,18 @@ def test_a_control_that_waits_for_the_host_says_nothing_of_memory() -> None:
     assert slow_share(host_s=9e-6, device_s=9e-6) == 0
 
 
-@pytest.mark.parametrize("waited", [False, True])
-def test_a_cell_left_alone_before_the_processors_moved_is_known_from_there(waited: bool) -> None:
+@pytest.mark.parametrize(("waited", "slow_s"), [(False, 3e-4), (False, 1.2e-4), (True, 3e-4)])
+def test_a_cell_left_alone_before_the_processors_moved_is_known_from_there(
+    waited: bool, slow_s: float
+) -> None:
     """Its two replicates are not the block's: the fastest and the baseline went on."""
     rng = np.random.default_rng(0)
-    seconds = {"base": 4e-4, "twin": 4e-4, "fast": 1e-4, "slow": 3e-4}
+    seconds = {"base": 4e-4, "twin": 4e-4, "fast": 1e-4, "slow": slow_s}
     grids = {}
     for cell, usual in seconds.items():
         taken = usual * np.exp(rng.normal(0, 0.01, (12, 5)))
-        taken[2:] *= 0.5
+        # Moved, all are faster, and the baseline by more.
+        taken[2:] *= 0.1 if cell in ("base", "twin") else 0.5
         if cell == "slow":
             taken[2:] = np.nan
         switched = np.full(taken.shape, waited and cell == "slow")
@@ -56,18 +59,16 @@ def test_a_cell_left_alone_before_the_processors_moved_is_known_from_there(waite
         baseline="base",
         twin="twin",
         control="bandwidth",
-        ranked=["base", "fast", "slow"],
+        ranked=["fast", "slow"],
     )
-    assert found.fastest == "fast"
+    assert found.fastest == "fast"  # though the other's ratio was larger, before
     fast = found.speedups["fast"]
     assert fast.replicates == 10
-    assert found.times["base", "update"].estimate == pytest.approx(2e-4, rel=0.02)
+    assert fast.estimate == pytest.approx(0.8, rel=0.02)
     if waited:  # nothing is known of samples in which a thread waited
         assert "slow" not in found.speedups
         return
     slow = found.speedups["slow"]
     assert slow.replicates == 2
-    assert slow.low < 4 / 3 < slow.high < 1.6
-    # The time that it would have had, as times divide.
-    assert found.times["slow", "update"].estimate == pytest.approx(1.5e-4, rel=0.02)
-    assert found.over_fastest["slow"].estimate == pytest.approx(3, rel=0.02)
+    assert slow.low < 4e-4 / slow_s < slow.high < 1.2 * slow.estimate
+    assert found.over_fastest["slow"].estimate == pytest.approx(slow_s / 1e-4, rel=0.02)
