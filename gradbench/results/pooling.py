@@ -109,7 +109,8 @@ def pool_runs(cells: pd.DataFrame) -> PooledRuns:
         names.append(_names(rows, leading))
     columns = list(cells.columns)
     whole = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    return PooledRuns(whole[columns], pd.concat(names, ignore_index=True))
+    # In one piece again: cast column by column, it warns whoever adds one.
+    return PooledRuns(whole[columns].copy(), pd.concat(names, ignore_index=True))
 
 
 def _names(rows: pd.DataFrame, leading: pd.DataFrame) -> pd.DataFrame:
@@ -130,7 +131,9 @@ def _question(rows: pd.DataFrame, block: Row) -> pd.DataFrame:
     _mend(list(pooled.values()), one_fastest=_has_one_fastest(by_cell))
     frame = pd.DataFrame([{**row, **block} for row in pooled.values()], columns=rows.columns)
     kinds = {name: kind for name, kind in rows.dtypes.items() if kind.kind in "fib"}
-    return frame.astype({name: kind for name, kind in kinds.items() if frame[name].notna().all()})
+    # None is no number to pandas, and what is unknown of a float is NaN; other kinds have no such.
+    numbers = {n: kind for n, kind in kinds.items() if kind.kind == "f" or frame[n].notna().all()}
+    return frame.astype(numbers)
 
 
 def _cell(rows: Sequence[Row]) -> Row:

@@ -138,7 +138,9 @@ def _between(middles: Values, variances: Values) -> float:
     weights = 1 / variances
     mean = (weights @ middles) / weights.sum()
     scatter = weights @ (middles - mean) ** 2
-    scale = weights.sum() - (weights**2).sum() / weights.sum()
+    # Σw − Σw²/Σw, by what is beside each weight: an exact figure's weight leaves nothing of it.
+    beside = [np.delete(weights, index).sum() for index in range(len(weights))]
+    scale = (weights @ beside) / weights.sum()
     count = len(middles)
     return max(count / float(weights.sum()), float((scatter - (count - 1)) / scale))
 

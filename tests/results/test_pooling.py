@@ -1,5 +1,6 @@
 """Several runs of one question: which they are, and what is said of their cells."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -200,3 +201,18 @@ def test_blocks_are_in_one_order() -> None:
     for order in (runs, runs[::-1]):
         found = [block.iloc[0] for block in blocks_in_order(_together(*order))]
         assert [(row["options"], row["threads"]) for row in found] == expected
+
+
+def test_what_is_unknown_of_a_figure_is_no_object() -> None:
+    """Of two whole runs every block is pooled, and no column of one run's is left to be numbers."""
+    unknown = dict.fromkeys(("update_s", "update_s_low", "update_s_high", "step_s"), math.nan)
+    runs = []
+    for run in ("a", "b"):
+        skipped = _run(run, {}, model="other", block=f"{run}-other", status="skipped")
+        runs += [_run(run, {"flat": 2.0}), skipped.assign(**unknown)]
+    cells = pool_runs(_together(*runs)).cells
+    for name in unknown:
+        assert cells[name].dtype == float
+    assert cells.loc[cells["model"] == "other", "update_s"].isna().all()
+    flat = cells[cells["strategy"] == "flat"]
+    assert list(flat["update_s"]) == pytest.approx([0.5e-3])

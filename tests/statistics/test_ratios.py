@@ -208,3 +208,11 @@ def test_noise_of_two_sides_is_more_than_of_one(base: float, other: float) -> No
 def test_verdicts(low: float, high: float, noise: float | None, expected: str) -> None:
     interval = Interval(math.sqrt(low * high), low, high)
     assert verdict(interval, margin=0.05, noise=noise) == expected
+
+
+def test_an_exact_figure_and_one_that_is_not_have_a_spread_between_them() -> None:
+    """A cell is the fastest in one run, exactly, and nearly as fast in another."""
+    exact, other = Logarithm(0.0, ((0.0, 1.0),)), Logarithm(0.02, ((1e-5, 5.0),))
+    pooled = pool([exact, other])
+    assert 0.0 < pooled.middle < 0.02
+    assert 1e-5 < pooled.variance < 1e-3
