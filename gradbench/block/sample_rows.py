@@ -32,20 +32,18 @@ def sample_rows(block: Block, measured: Measured) -> list[Row]:
         measured: What was seen.
 
     Returns:
-        Rows of ``samples``: of updates, those of cells that have figures, and of all controls.
+        Rows of ``samples``: of updates, those of cells that have figures.
     """
     rows = []
     ok = {outcome.cell.name for outcome in measured.outcomes if outcome.status == "ok"}
-    right = right_cells(measured)
     isolated, training = measured.isolated, measured.training
     if isolated is not None and isolated.estimates is not None:
-        controls = {s.cell for s in isolated.samples} - {o.cell.name for o in measured.outcomes}
-        ok, right = ok | controls, right | controls
         disturbed = isolated.estimates.disturbed_samples
         pairs = zip(isolated.samples, disturbed, strict=True)
         rows += _samples(block, ((s, d) for s, d in pairs if s.cell in ok or s.phase == "zero"))
     if training is not None:
         rows += _samples(block, ((s, s.switched) for s in training.samples))
+    right = right_cells(measured)
     return [row for row in rows if row["cell"] in right]
 
 

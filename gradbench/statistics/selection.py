@@ -132,7 +132,8 @@ def _moved(exchange: Times) -> tuple[NDArray[np.bool_], float]:
 
     A virtual machine's two lie together or apart, for seconds or minutes. Neither is a disturbance,
     but they are two machines: where threads hand data over, updates take longer apart, and where
-    memory decides, together. Where the control varies by so much anyway, it tells nothing.
+    memory decides, together. Where the control varies by so much anyway, it tells nothing; where
+    fewer than two replicates would be left, there would be no interval, and none is left out.
     """
     known = exchange[np.isfinite(exchange)]
     if known.size == 0:
@@ -140,7 +141,8 @@ def _moved(exchange: Times) -> tuple[NDArray[np.bool_], float]:
     usual = float(np.quantile(known, 0.5, method="lower"))  # of a round, not between two places
     moved = (exchange > EXCHANGE_LIMIT * usual) | (exchange < usual / EXCHANGE_LIMIT)
     share = float(moved.sum() / known.size)
-    return (moved if share <= 0.5 else np.zeros_like(moved)), share
+    left = int((np.isfinite(exchange) & ~moved).any(axis=1).sum())
+    return (moved if share <= 0.5 and left >= 2 else np.zeros_like(moved)), share
 
 
 def _slow(control: Times, grids: Mapping[Key, Grid]) -> tuple[NDArray[np.bool_], float]:

@@ -160,7 +160,8 @@ def test_pyperf_forks_while_time_is_left(stretch: float) -> None:
 def test_gradbench_takes_its_set_up_off_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, budgets, known = Clock(), [], []
 
-    def measure(block: Any, progress: object, examined: dict[str, Any]) -> Measured:
+    def measure(block: Any, progress: object, examined: dict[str, Any], *, count: bool) -> Measured:
+        assert not count
         budget_s = block.options["measurement"]["budget_s"]
         budgets.append(budget_s)
         known.append(set(examined))

@@ -79,3 +79,11 @@ def test_an_exchange_that_varies_anyway_says_nothing() -> None:
     found = select(grids, baseline="a", control="bandwidth")  # type: ignore[arg-type]
     assert found.moved_share > 0.5
     assert not found.slow.any()
+
+
+def test_of_two_replicates_none_is_left_out() -> None:
+    exchange = np.array([[TOGETHER, TOGETHER], [APART, APART]])
+    grids = {("a", "update"): grid(np.ones((2, 2))), ("exchange", "update"): grid(exchange)}
+    found = select(grids, baseline="a", control="bandwidth")  # type: ignore[arg-type]
+    assert found.moved_share == 0.5
+    assert not found.slow.any()
