@@ -104,6 +104,7 @@ class _Figures:
             "contended": estimates.contended,
             "stopped_by": "slower" if cell.name in isolated.slower else isolated.stopped_by,
             **_contention(isolated.contention),
+            "moved_fraction": estimates.selection.moved_share,
             "exchange_s": self._exchange_s(),
         }
         zero = self._zero_cells.get(cell.zeroing)
@@ -276,7 +277,6 @@ def _contention(seen: Contention | None) -> Row:
         "waiting_fraction": seen.waiting,
         "switches_per_s": seen.switches_per_s,
         "slow_fraction": seen.slow,
-        "moved_fraction": seen.moved,
         "gpu_clock_low_hz": min(clocks, default=None),
         "gpu_clock_high_hz": max(clocks, default=None),
     }

@@ -94,7 +94,6 @@ class Contention:
         switched: Share of samples in which the process was switched out more than an idle
             machine does.
         slow: Share of rounds whose bandwidth control was slow.
-        moved: Share of rounds in which its processors lay otherwise than in most.
         gpu: What NVML said after each replicate; empty without a GPU.
     """
 
@@ -105,7 +104,6 @@ class Contention:
     switches_per_s: float
     switched: float
     slow: float
-    moved: float = 0.0
     gpu: tuple[GpuReading, ...] = ()
 
     @property
@@ -166,15 +164,12 @@ class Watch:
         if self.gpu is not None:
             self.readings.append(self.gpu.read())
 
-    def end(
-        self, *, switched: float, slow: float, moved: float = 0.0, now: Clocks | None = None
-    ) -> Contention:
+    def end(self, *, switched: float, slow: float, now: Clocks | None = None) -> Contention:
         """Say what the machine was shared with since the start.
 
         Args:
             switched: Share of samples in which the process was switched out.
             slow: Share of rounds whose bandwidth control was slow.
-            moved: Share of rounds in which the processors lay otherwise than in most.
             now: Counters of the end; None reads them.
 
         Returns:
@@ -198,7 +193,6 @@ class Watch:
             (end.switches - begun.switches) / wall_s,
             switched,
             slow,
-            moved,
             tuple(self.readings),
         )
 

@@ -60,7 +60,7 @@ MACHINE = (
         "",
         "Share of rounds in which the processors lay otherwise than in most, together or apart: "
         "their exchange control took more than 1.4 times the usual, or less by as much. They are "
-        "left out.",
+        "left out where they are at most half of them and two replicates are left.",
         added=True,
     ),
     Column(

@@ -18,8 +18,8 @@ class ExchangeControl:
     What a thread writes in one window is its neighbour's in the other, as the parameters that one
     strategy updates tensor by tensor are another one's to update in one piece. On a virtual machine
     the processors may be moved meanwhile, from one cache that both share to two that share none:
-    there every hand-over takes several times as long, whatever memory gives, and which strategy is
-    the fastest may change with it.
+    there every hand-over takes longer, though memory gives more, and which strategy is the fastest
+    may change with it.
 
     Args:
         threads: That share an operator's work.

@@ -267,9 +267,7 @@ class _Isolated:
         asked = {**self._roles, "waits_for_host": control_waits_for_host(self._controls)}
         known = estimate_grids(grids, **asked, process=0.0)
         seen = known.selection
-        result.contention = self._watch.end(
-            switched=seen.switched_share, slow=seen.slow_share, moved=seen.moved_share
-        )
+        result.contention = self._watch.end(switched=seen.switched_share, slow=seen.slow_share)
         self._busy = result.contention.reason is not None
         if self._busy:
             known = estimate_grids(grids, **asked, process=0.0, busy=True)

@@ -61,9 +61,7 @@ class OnItsClock(Compilation):
 class Alone(Watch):
     """Sees nobody else, whoever is there."""
 
-    def end(
-        self, *, switched: float, slow: float, moved: float = 0.0, now: Clocks | None = None
-    ) -> Contention:
+    def end(self, *, switched: float, slow: float, now: Clocks | None = None) -> Contention:
         return super().end(switched=0.0, slow=0.0, now=self.start)
 
 
