@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +12,15 @@ from gradbench.results.schema import CELL, TABLES
 from gradbench.results.status import TIMED, why_contended
 from gradbench.statistics.intervals import Interval, noise_floor
 from gradbench.statistics.ratios import Logarithm, pool
+from gradbench.statistics.selection import EXCHANGE_LIMIT
 from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
+Name = tuple[str, ...]
+"""The values of ``BLOCK``."""
 
 STATUSES = ("wrong", "approximate", "ok", "failed", "skipped")
 """What a cell is that was measured several times: the first of these that any run says."""
@@ -81,8 +84,10 @@ def pool_runs(cells: pd.DataFrame) -> PooledRuns:
 
     A cell that several runs measured has their pooled figures
     (:func:`gradbench.statistics.ratios.pool`); those of a busy machine count only where no run
-    was quiet. It is wrong if it was in any run. What refers to the whole block is formed anew: the
-    noise floor from the pooled twin, and the time over that of the fastest cell.
+    was quiet, and those for which the processors lay otherwise than in most runs only where no
+    other run has the cell: they are of another machine, so to say. It is wrong if it was in any
+    run. What refers to the whole block is formed anew: the noise floor from the pooled twin, and
+    the time over that of the fastest cell.
 
     Args:
         cells: Rows of ``cells``.
@@ -127,7 +132,8 @@ def _question(rows: pd.DataFrame, block: Row) -> pd.DataFrame:
     anything: Any = rows.sort_values("recorded_at", kind="stable").astype(object)
     for row in anything.where(rows.notna(), None).to_dict("records"):
         by_cell.setdefault(str(row["cell"]), []).append(row)
-    pooled = {name: _cell(found) for name, found in by_cell.items()}
+    elsewhere = _elsewhere(by_cell)
+    pooled = {name: _cell(found, elsewhere) for name, found in by_cell.items()}
     _mend(list(pooled.values()), one_fastest=_has_one_fastest(by_cell))
     frame = pd.DataFrame([{**row, **block} for row in pooled.values()], columns=rows.columns)
     kinds = {name: kind for name, kind in rows.dtypes.items() if kind.kind in "fib"}
@@ -136,13 +142,33 @@ def _question(rows: pd.DataFrame, block: Row) -> pd.DataFrame:
     return frame.astype(numbers)
 
 
-def _cell(rows: Sequence[Row]) -> Row:
+def _elsewhere(by_cell: dict[str, list[Row]]) -> set[Name]:
+    """Find the blocks for which the processors lay otherwise than for most; of as many, the last.
+
+    Together, threads hand over what they wrote within ``EXCHANGE_LIMIT`` times the least.
+    """
+    every = (row for rows in by_cell.values() for row in rows)
+    rows = sorted(every, key=lambda row: str(row["recorded_at"]))
+    seconds = {_name(row): row["exchange_s"] for row in rows if known(row.get("exchange_s"))}
+    least_s = min(seconds.values(), default=0.0)
+    apart = {name: each_s > EXCHANGE_LIMIT * least_s for name, each_s in seconds.items()}
+    lay = list(apart.values())
+    usual = max(reversed(lay), key=lay.count, default=False)
+    return {name for name, each in apart.items() if each != usual}
+
+
+def _name(row: Row) -> Name:
+    return tuple(str(row[part]) for part in BLOCK)
+
+
+def _cell(rows: Sequence[Row], elsewhere: Container[Name]) -> Row:
     """Pool the measurements of a cell, the last one's words and counts with the figures of all."""
     status = min((str(row["status"]) for row in rows), key=STATUSES.index)
     used = [row for row in rows if row["status"] == status]
     if status in TIMED:
         timed = [row for row in used if known(row["update_s"])] or used
         used = [row for row in timed if not why_contended(row)] or timed
+        used = [row for row in used if _name(row) not in elsewhere] or used
     names = ", ".join(dict.fromkeys(str(row["run"]) for row in used))
     row = {**used[-1], "runs": len(used), "run_names": names}
     if len(used) == 1:

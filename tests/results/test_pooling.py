@@ -159,6 +159,48 @@ def test_a_busy_run_counts_only_where_no_run_was_quiet(seen: dict[str, Any]) -> 
     assert why_contended(cells["data/set_to_none"])
 
 
+TOGETHER, APART = 8e-6, 16e-6
+
+
+@pytest.mark.parametrize(
+    ("exchange_s", "runs"),
+    [
+        ((TOGETHER, TOGETHER), "a, b"),
+        ((TOGETHER, 1.3 * TOGETHER), "a, b"),  # it varies by a tenth anyway
+        ((TOGETHER, APART), "b"),  # of as many, the last
+        ((APART, TOGETHER), "b"),
+        ((TOGETHER, APART, TOGETHER), "a, c"),
+        ((APART, TOGETHER, APART), "a, c"),
+        ((TOGETHER, None, APART, APART), "b, c, d"),  # one thread, an older file: as it was
+        ((None, None), "a, b"),
+    ],
+)
+def test_runs_for_which_the_processors_lay_otherwise_are_not_pooled(
+    exchange_s: tuple[float | None, ...], runs: str
+) -> None:
+    measured = [
+        _run(name, {"flat": 8.0}, day=1 + index, exchange_s=each_s)
+        for index, (name, each_s) in enumerate(zip("abcd", exchange_s, strict=False))
+    ]
+    flat = _cells(*reversed(measured))["flat/set_to_none"]
+    assert flat["run_names"] == runs
+
+
+def test_what_only_another_run_has_is_taken_wherever_its_processors_lay() -> None:
+    apart = _run("a", {"flat": 8.0, "data": 2.0}, exchange_s=APART)
+    together = _run("b", {"flat": 4.0}, day=2, exchange_s=TOGETHER)
+    cells = _cells(apart, together)
+    assert cells["flat/set_to_none"]["speedup"] == 4.0
+    assert cells["data/set_to_none"]["run_names"] == "a"
+
+
+def test_what_was_wrong_elsewhere_is_wrong() -> None:
+    wrong = {"status": "wrong"}
+    apart = _run("a", {"flat": 8.0}, exchange_s=APART, **wrong)
+    cells = _cells(apart, _run("b", {"flat": 8.0}, day=2, exchange_s=TOGETHER))
+    assert cells["flat/set_to_none"]["status"] == "wrong"
+
+
 def test_times_over_the_fastest_refer_to_the_fastest_of_all_runs() -> None:
     def measured(run: str, day: int, best: str, speedups: dict[str, float]) -> pd.DataFrame:
         cells = _run(run, speedups, day)
