@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
+
+from gradbench.statistics.selection import EXCHANGE_LIMIT
 
 CONFIDENCE = 0.95
 """Share of gradbench's intervals that hold the truth, as it states."""
 
 CHANCE = 0.05
 """So many intervals miss by chance alone with at least this probability, or there are too many."""
+
+PLACES = ("unknown", "together", "apart")
+"""Where a machine's processors lie; unknown where there is no exchange control."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +33,15 @@ class Reading:
             binding, too.
         low: Lower end of the ratio's 95 % interval; None from an instrument that states none.
         high: Upper end.
+        exchange_s: Time of the exchange control before the repeat and after it, in seconds; None
+            where there is none.
     """
 
     ratio: float
     wall_s: float
     low: float | None = None
     high: float | None = None
+    exchange_s: tuple[float, float] | None = None
 
     def holds(self, truth: float) -> bool:
         """Say whether its interval holds a ratio; not where it has none."""
@@ -48,9 +57,46 @@ def logarithms(readings: Sequence[Reading]) -> NDArray[np.float64]:
     return np.log([reading.ratio for reading in readings])
 
 
-def spread(readings: Sequence[Reading]) -> float:
-    """Take the standard deviation of the log ratio over repeats, two at least."""
-    return float(np.std(logarithms(readings), ddof=1))
+def least_exchange_s(every: Iterable[Said]) -> float:
+    """Find the least time of the exchange control in all readings, in seconds; 0 if none has it."""
+    readings = (each for said in every for told in said.values() for each in told)
+    return min((min(r.exchange_s) for r in readings if r.exchange_s is not None), default=0.0)
+
+
+def by_place(readings: Sequence[Reading], least_s: float) -> dict[str, list[Reading]]:
+    """Part readings by where the processors lay, which changes the ratio itself.
+
+    Args:
+        readings: Of an instrument.
+        least_s: Time of the exchange control where they lie together, in seconds.
+
+    Returns:
+        By "together", "apart" or, where there is no control, "unknown": the readings. Those before
+        and after which the processors lay differently are in none.
+    """
+    parted: dict[str, list[Reading]] = {}
+    for reading in readings:
+        apart = {seconds > EXCHANGE_LIMIT * least_s for seconds in reading.exchange_s or ()}
+        if len(apart) < 2:
+            place = PLACES[1 + apart.pop()] if apart else PLACES[0]
+            parted.setdefault(place, []).append(reading)
+    return dict(sorted(parted.items(), reverse=True))
+
+
+def spread(parted: Iterable[Sequence[Reading]]) -> float:
+    """Take the standard deviation of the log ratio over the repeats of a place.
+
+    Args:
+        parted: The readings of each place.
+
+    Returns:
+        The root of the sum of squares within places, over repeats less places; NaN where none has
+        two repeats.
+    """
+    values = [logarithms(readings) for readings in parted if len(readings)]
+    squares = sum(float(((each - each.mean()) ** 2).sum()) for each in values)
+    freedom = sum(each.size - 1 for each in values)
+    return math.sqrt(squares / freedom) if freedom else math.nan
 
 
 def middle(readings: Sequence[Reading]) -> float:
@@ -73,18 +119,28 @@ def enough_hold(held: int, repeats: int) -> bool:
 
 
 def written(said: Said) -> str:
-    """Write readings as the column ``repeats`` has them: [ratio, seconds] or with the interval."""
-    return json.dumps(
-        {
-            name: [
-                [r.ratio, r.wall_s, *(end for end in (r.low, r.high) if end is not None)]
-                for r in readings
-            ]
-            for name, readings in said.items()
-        }
-    )
+    """Write readings as the column ``repeats`` has them: lists of their fields, as far as known."""
+    return json.dumps({name: [_fields(r) for r in readings] for name, readings in said.items()})
+
+
+def _fields(reading: Reading) -> list[object]:
+    fields = list(astuple(reading))
+    while fields[-1] is None:
+        fields.pop()
+    return fields
 
 
 def read(repeats: str) -> dict[str, list[Reading]]:
     """Read what :func:`written` wrote."""
-    return {name: [Reading(*each) for each in told] for name, told in json.loads(repeats).items()}
+    return {name: [_reading(*each) for each in told] for name, told in json.loads(repeats).items()}
+
+
+def _reading(
+    ratio: float,
+    wall_s: float,
+    low: float | None = None,
+    high: float | None = None,
+    exchange_s: Sequence[float] | None = None,
+) -> Reading:
+    before_after = None if exchange_s is None else (exchange_s[0], exchange_s[1])
+    return Reading(ratio, wall_s, low, high, before_after)

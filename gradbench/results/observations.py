@@ -132,8 +132,9 @@ _INSTRUMENTS = (
         "repeats",
         TEXT,
         "",
-        "JSON: by instrument, for each repeat, the ratio that it said, the seconds it took, and of "
-        "gradbench the ends of the ratio's 95 % interval.",
+        "JSON: by instrument, for each repeat, the ratio that it said, the seconds it took, of "
+        "gradbench the ends of the ratio's 95 % interval, and what the exchange control took "
+        "before and after, in seconds.",
         added=True,
     ),
 )

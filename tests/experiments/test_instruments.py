@@ -137,12 +137,55 @@ def test_verdicts_follow_the_spreads(
     said = {
         name: [Reading(np.exp(-s), 1.0), Reading(np.exp(s), 1.0)] for name, s in spreads.items()
     }
-    assert EXPERIMENT.judge_spread(load, "a / b", said, "").verdict.value == verdict
+    assert EXPERIMENT.judge_spread(load, "a / b", said, 0.0, "").verdict.value == verdict
+
+
+@pytest.mark.parametrize(
+    ("exchange_s", "verdict"),
+    [
+        ((8e-6, 16e-6), "confirmed"),  # two ratios of two places, each without any spread
+        ((8e-6, 8e-6), "refuted"),
+    ],
+)
+def test_spread_is_judged_within_places_of_the_processors(
+    exchange_s: tuple[float, float], verdict: str
+) -> None:
+    def said(step: float) -> list[Reading]:
+        lay = ((each_s, each_s) for each_s in exchange_s for _ in range(2))
+        ratios = (2.4, 2.4 + step, 2.2, 2.2 + step)
+        return [
+            Reading(ratio, 1.0, exchange_s=each) for ratio, each in zip(ratios, lay, strict=True)
+        ]
+
+    others = {name: said(0.01) for name in EXPERIMENT.INSTRUMENTS if name != OWN}
+    # What was moved meanwhile is left out.
+    moved = Reading(9.0, 1.0, exchange_s=(8e-6, 16e-6))
+    seen = {OWN: [*said(0.001), *([moved] if verdict == "confirmed" else [])], **others}
+    if verdict == "refuted":  # gradbench's median jumps with a place, where others mix them
+        seen |= {name: said(0.01)[:2] * 2 for name in others}
+    assert EXPERIMENT.judge_spread(0, "a / b", seen, 8e-6, "").verdict.value == verdict
+
+
+def test_intervals_are_held_against_what_is_right_in_their_place() -> None:
+    together, apart = (8e-6, 8e-6), (16e-6, 16e-6)
+    own = [
+        Reading(2.4, 1.0, 2.39, 2.41, together),
+        Reading(2.2, 1.0, 2.19, 2.21, apart),
+        Reading(9.0, 1.0, 8.99, 9.01, (8e-6, 16e-6)),
+    ]
+    truths = {"together": 2.4, "apart": 2.2}
+    seen = EXPERIMENT.judge_intervals(2, "a / b", {OWN: own}, truths, 8e-6, 0, "")
+    assert (seen.verdict.value, seen.outcome) == ("confirmed", "2 of 2 hold it")
+    elsewhere = EXPERIMENT.judge_intervals(
+        2, "a / b", {OWN: own[1:]}, {"together": 2.4}, 8e-6, 0, ""
+    )
+    assert elsewhere.verdict.value == "skipped"
+    assert "lay nowhere as they did quiet" in elsewhere.outcome
 
 
 def test_without_timer_nothing_is_claimed_of_the_spread() -> None:
     said = {OWN: [Reading(1.0, 1.0), Reading(1.1, 1.0)]}
-    assert EXPERIMENT.judge_spread(0, "a / b", said, "").verdict.value == "skipped"
+    assert EXPERIMENT.judge_spread(0, "a / b", said, 0.0, "").verdict.value == "skipped"
 
 
 @pytest.mark.parametrize(
@@ -157,14 +200,14 @@ def test_an_interval_has_to_hold_what_is_right(
     interval: tuple[float, float], verdict: str, outcome: str
 ) -> None:
     said = {OWN: [Reading(1.0, 1.0, *interval)] * 4, "pyperf": [Reading(1.0, 1.0)] * 4}
-    seen = EXPERIMENT.judge_intervals(3, "a / b", said, 2.0, 0, "")
+    seen = EXPERIMENT.judge_intervals(3, "a / b", said, {"unknown": 2.0}, 0.0, 0, "")
     assert (seen.verdict.value, seen.outcome) == (verdict, outcome)
     assert json.loads(seen.repeats)["gradbench"] == [[1.0, 1.0, *interval]] * 4
 
 
 def test_without_gradbench_there_are_readings_and_no_verdict() -> None:
     said = {"pyperf": [Reading(1.0, 1.0)] * 2}
-    seen = EXPERIMENT.judge_intervals(3, "a / b", said, None, 0, "")
+    seen = EXPERIMENT.judge_intervals(3, "a / b", said, {}, 0.0, 0, "")
     assert seen.verdict.value == "skipped"
     assert json.loads(seen.repeats) == {"pyperf": [[1.0, 1.0]] * 2}
 
@@ -183,6 +226,9 @@ def test_every_load_has_every_repeat_of_every_instrument() -> None:
     said = EXPERIMENT.measure(block, under, 3, 0.1, lambda hogs: nullcontext(beside.append(hogs)))
     assert beside == [0, 3] * 3
     assert set(said) == {(load, arm) for load in (0, 3) for arm in ("candidate", "twin")}
+    every = [each for named in said.values() for told in named.values() for each in told]
+    several = torch.get_num_threads() > 1
+    assert all((reading.exchange_s is not None) is several for reading in every)
     ratios = {name: [each.ratio for each in told] for name, told in said[3, "candidate"].items()}
     assert ratios == {"a": [5.0] * 3, "b": [0.5] * 3}
 

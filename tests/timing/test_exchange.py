@@ -1,5 +1,7 @@
 """The exchange control: what one thread has written, another one reads."""
 
+import itertools
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ from gradbench.block.rows import cell_rows
 from gradbench.block.run import measure_block
 from gradbench.request.block import Block
 from gradbench.results.schema import arrow_schema
-from gradbench.timing.exchange import ExchangeControl
+from gradbench.timing.exchange import ExchangeControl, exchange_clock
 from tests.conftest import TINY, make
 
 CPU = torch.device("cpu")
@@ -29,6 +31,23 @@ def test_threads_of_a_cpu_exchange(threads: Callable[[int], None]) -> None:
     assert ExchangeControl.matching(torch.device("cuda")) is None
     threads(1)
     assert ExchangeControl.matching(CPU) is None
+
+
+def test_a_call_that_waits_tells_the_clock_nothing(
+    threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits = itertools.cycle([0.003, 0.003, 0.0])
+
+    def allocate(*_: object) -> Callable[[], object]:
+        return lambda: time.sleep(next(waits))
+
+    monkeypatch.setattr(ExchangeControl, "allocate", allocate)
+    threads(2)
+    seconds = exchange_clock(CPU)()
+    assert seconds is not None
+    assert 0 < seconds < 0.003
+    threads(1)
+    assert exchange_clock(CPU)() is None
 
 
 @pytest.mark.parametrize("count", [2, 3, 8])

@@ -12,11 +12,16 @@ from tools.instruments_page import instruments_page
 ROOT = Path(__file__).parents[2]
 
 
-def row(case: str, **ratios: list[float]) -> dict[str, Any]:
+def row(case: str, lay: tuple[float, ...] = (), **ratios: list[float]) -> dict[str, Any]:
     said = {
         name: [
-            Reading(ratio, 2.0, *((ratio / 2, ratio * 2) if name == "gradbench" else ()))
-            for ratio in told
+            Reading(
+                ratio,
+                2.0,
+                *((ratio / 2, ratio * 2) if name == "gradbench" else (None, None)),
+                exchange_s=(lay[index], lay[index]) if lay else None,
+            )
+            for index, ratio in enumerate(told)
         ]
         for name, told in ratios.items()
     }
@@ -45,16 +50,33 @@ def test_spread_and_bias_are_those_of_the_ratios() -> None:
         ]
     )
     # The truth is 2: the median of the medians 2, 2 and 2.2, on the quiet machine.
-    assert cells(page, "quiet", "a / b", "Timer")[3:] == [
+    quiet = ("quiet", "a / b", "unknown")
+    assert cells(page, *quiet, "Timer")[4:] == [
         *("3", "2.000", "69 %", "69 %", "0 %", "–", "2.0 s")
     ]
-    assert cells(page, "quiet", "a / b", "gradbench")[8] == "2 of 3"
-    assert cells(page, "quiet", "a / b", "pyperf")[7] == "9.5 %"
-    assert cells(page, "quiet", "a / a, again", "Timer")[7] == "9.5 %"
-    assert cells(page, "1 busy process", "a / b", "gradbench")[7] == "41 %"
-    assert page.index("| a / b | gradbench") < page.index("| a / b | Timer")  # the least scattered
+    assert cells(page, *quiet, "gradbench")[9] == "3 of 3"
+    assert cells(page, *quiet, "pyperf")[8] == "9.5 %"
+    assert cells(page, "quiet", "a / a, again", "unknown", "Timer")[8] == "9.5 %"
+    assert cells(page, "1 busy process", "a / b", "unknown", "gradbench")[8] == "41 %"
+    assert page.index("| unknown | gradbench") < page.index("| unknown | Timer")  # least scattered
     assert "mlp · sgd, 2 s" in page
     assert "- quiet: spread of a / b: all hold. 2 of 3 hold it: refuted." in page
+
+
+def test_each_place_of_the_processors_has_its_truth() -> None:
+    together, apart = 8e-6, 16e-6
+    said = {"gradbench": [2.4, 2.4, 2.2, 2.2], "Timer": [2.4, 2.4, 1.1, 1.1]}
+    page = instruments_page(
+        [
+            row("quiet: interval of a / b", lay=(together, together, apart, apart), **said),
+            row("1 busy process: interval of a / b", lay=(apart, together), gradbench=[9.0, 2.2]),
+        ]
+    )
+    assert cells(page, "quiet", "a / b", "together", "Timer")[4:7] == ["2", "2.400", "0 %"]
+    assert cells(page, "quiet", "a / b", "apart", "gradbench")[5:7] == ["2.200", "0 %"]
+    busy = cells(page, "1 busy process", "a / b", "apart", "gradbench")
+    assert (busy[4], busy[9]) == ("1", "0 of 1")
+    assert cells(page, "1 busy process", "a / b", "together", "gradbench")[9] == "1 of 1"
 
 
 @pytest.mark.parametrize("stored", [True, False])
