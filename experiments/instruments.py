@@ -213,14 +213,14 @@ def measure(
     exchange_s = exchange_clock(instantiate_axes(block).device.torch_device)
     for repeat in range(repeats):
         for load, named in instruments.items():
-            with beside(load):
-                for name in order.permutation(list(named)):
-                    before_s = exchange_s()
+            for name in order.permutation(list(named)):
+                before_s = exchange_s()  # not beside others: there it tells of them
+                with beside(load):
                     answer = named[name](replace(block, seed=block.seed + repeat), seconds)
-                    after_s = exchange_s()
-                    lay = None if before_s is None or after_s is None else (before_s, after_s)
-                    for arm in ARMS[1:]:
-                        said[load, arm][name].append(replace(answer[arm], exchange_s=lay))
+                after_s = exchange_s()
+                lay = None if before_s is None or after_s is None else (before_s, after_s)
+                for arm in ARMS[1:]:
+                    said[load, arm][name].append(replace(answer[arm], exchange_s=lay))
     return {key: dict(by_name) for key, by_name in said.items()}
 
 

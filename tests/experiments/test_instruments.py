@@ -224,7 +224,7 @@ def test_every_load_has_every_repeat_of_every_instrument() -> None:
     beside: list[int] = []
     under = {load: {"a": says(2.0 + load), "b": says(0.5)} for load in (0, 3)}
     said = EXPERIMENT.measure(block, under, 3, 0.1, lambda hogs: nullcontext(beside.append(hogs)))
-    assert beside == [0, 3] * 3
+    assert beside == [0, 0, 3, 3] * 3  # each of the two by itself
     assert set(said) == {(load, arm) for load in (0, 3) for arm in ("candidate", "twin")}
     every = [each for named in said.values() for told in named.values() for each in told]
     several = torch.get_num_threads() > 1

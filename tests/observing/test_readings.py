@@ -32,6 +32,14 @@ def test_what_lies_between_two_places_is_no_spread() -> None:
     assert math.isnan(spread([]))
 
 
+def test_one_lucky_turn_parts_no_readings() -> None:
+    readings = [Reading(1.0, 1.0, exchange_s=(8e-6, 8.4e-6))] * 20
+    lucky = Reading(1.0, 1.0, exchange_s=(5e-6, 8e-6))
+    least_s = least_exchange_s([{"a": [lucky], "b": readings}])
+    assert least_s == 8e-6
+    assert by_place([lucky, *readings], least_s) == {"together": [lucky, *readings]}
+
+
 def test_readings_are_of_the_place_in_which_the_processors_stayed() -> None:
     def reading(before_s: float, after_s: float) -> Reading:
         return Reading(1.0, 1.0, exchange_s=(before_s, after_s))
