@@ -72,3 +72,29 @@ def test_a_cell_left_alone_before_the_processors_moved_is_known_from_there(
     assert slow.replicates == 2
     assert slow.low < 4e-4 / slow_s < slow.high < 1.2 * slow.estimate
     assert found.over_fastest["slow"].estimate == pytest.approx(slow_s / 1e-4, rel=0.02)
+
+
+def test_of_identical_cells_hardly_one_is_certainly_slower_after_any_replicate() -> None:
+    order = np.random.default_rng(0)
+    cells = [f"cell {index}" for index in range(12)]
+    blocks, replicates = 60, 6
+    rejected = 0
+    for _ in range(blocks):
+        times = {cell: np.exp(order.normal(0, 0.5, (replicates, 1))) for cell in cells}
+        slower: set[str] = set()
+        for taken in range(2, replicates + 1):
+            grids: dict[Any, Grid] = {
+                (cell, "update"): Grid(seconds[:taken], np.zeros((taken, 1), bool), 0.01)
+                for cell, seconds in times.items()
+            }
+            found = estimate_grids(
+                grids,
+                baseline=cells[0],
+                twin=cells[1],
+                control="bandwidth",
+                ranked=[cells[0], *cells[2:]],
+                process=0.0,
+            )
+            slower |= found.certainly_slower(0.05)
+        rejected += len(slower.difference(cells[:2]))
+    assert rejected <= 0.02 * blocks * len(cells[2:])  # 7 % at a confidence of 99 %
