@@ -14,6 +14,7 @@ from gradbench.report.calibration import found_text, load_of, percent, share_of
 from gradbench.report.markdown import markdown_table
 from gradbench.request.schema import experiments_folder
 from gradbench.results.load import load_readable
+from gradbench.statistics.verdicts import known
 from gradbench.terminal.console import load_or_exit
 
 if TYPE_CHECKING:
@@ -62,12 +63,11 @@ def coverage_page(rows: pd.DataFrame, planted: pd.DataFrame) -> str:
 
 def _section(rows: pd.DataFrame, planted: pd.DataFrame) -> Iterator[str]:
     first = rows.iloc[0]
-    threads = first["threads"]
     yield f"## {first['model']} · {first['rule']} · {first['device']}"
     yield (
         f"{first['host']}, {first['device_name'] or first['device']}, torch "
         f"{first['torch_version']}, {first['dtype']}"
-        + (f", {threads:.0f} threads" if threads == threads and threads is not None else "")
+        + _threads(first["threads"])
         + f", {first['recorded_at'][:10]}. Each re-run is a fresh process that samples for "
         f"{first['seconds']:g} s."
     )
@@ -99,6 +99,13 @@ def _section(rows: pd.DataFrame, planted: pd.DataFrame) -> Iterator[str]:
         ]
         yield markdown_table(["strategy", "tensors updated twice", "slower by"], lines)
         yield _PLANTED
+
+
+def _threads(count: float | None) -> str:
+    """Say how many threads there were, where that was chosen."""
+    if not known(count):
+        return ""
+    return f", {count:.0f} thread{'' if count == 1 else 's'}"
 
 
 def main(

@@ -3,6 +3,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.experiments.test_coverage import ROW
 from tools.coverage_page import coverage_page
@@ -39,6 +40,13 @@ def test_a_quiet_machine_that_was_not_is_not_called_one() -> None:
     page = coverage_page(frame(contended=0.9, coverage=0.5), planted())
     assert "| quiet, but others kept it busy | 10 |" in page
     assert "kept it busy: intervals hold the median of the re-runs: 50 %" in page
+
+
+@pytest.mark.parametrize(
+    ("threads", "named"), [(1.0, ", 1 thread, "), (2.0, ", 2 threads, "), (None, ", float32, 2026")]
+)
+def test_chosen_threads_are_named(threads: float | None, named: str) -> None:
+    assert named in coverage_page(frame(threads=threads), planted())
 
 
 def test_nothing_to_write_is_refused_in_one_line(tmp_path: Path) -> None:
