@@ -36,9 +36,10 @@ allocations of their own, and each for the same seconds of wall time.
 """
 _FOOT = """\
 **Processors** says where they lay before and after a repeat, by the exchange control: together, or
-apart, where it takes more than 1.4 times the least; unknown, where there is no such control. On a
-virtual machine they are moved, and the ratio itself changes. Repeats during which they were moved
-are left out, of all instruments alike, and what is judged is the spread within a place.
+apart, where it takes more than 1.4 times what its fastest twentieth part does; unknown, where there
+is no such control. On a virtual machine they are moved, and the ratio itself changes. Repeats in
+which they were moved are left out, of all instruments alike, and what is judged is the spread
+within a place.
 
 **Spread** is the standard deviation of the log ratio over repeats, **IQR** its interquartile range.
 **Bias** is the mean log ratio less the truth: 1 for a call against itself; for another pair the
