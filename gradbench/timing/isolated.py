@@ -32,6 +32,7 @@ from gradbench.timing.binding import Bound, Control
 from gradbench.timing.compilation import SETTLING_CALLS, Compilation
 from gradbench.timing.contender import Contender
 from gradbench.timing.isolation import FIRST_LOOK, IsolatedResult, Isolation
+from gradbench.timing.processors import Processors
 from gradbench.timing.sampling import Rounds, empty_calls, quiet_interpreter
 from gradbench.verify.tensors import Tensors
 
@@ -85,10 +86,11 @@ def measure_isolated(
         Samples and estimates; a cell that raised is lost, and the replicate begun anew without it.
     """
     isolated = _Isolated(device, settings, contenders, order, compilation or Compilation())
-    arena = Arena(order)
+    arena, processors = Arena(order), Processors(device.torch_device, order)
     with quiet_interpreter():
         while isolated.contenders:
             arena.begin()
+            processors.begin()
             bound = Bound(device, rule, allocate(arena.empty), controls, isolated.compilation)
             done = isolated.replicate(bound, progress)
             bound.release(isolated.result.losses)

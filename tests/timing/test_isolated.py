@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from gradbench.devices.cpu import Cpu
 from gradbench.request.block import Block
 from gradbench.strategies.base import Strategy
 from gradbench.timing.binding import bind_with_gradients
+from gradbench.timing.processors import Processors
 from tests.conftest import TINY, allocate, make
 
 
@@ -28,6 +30,30 @@ def test_rounds_and_replicates_are_taken_though_the_budget_is_spent(
     # On the CPU the host's clock is the device's.
     clocked = {sample.device_s is not None for sample in isolated.samples}
     assert clocked == {device.type != "cpu"}
+
+
+def test_every_replicate_begins_on_the_next_processor(
+    plan: Callable[..., Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: list[str] = []
+    time = Cpu.time
+
+    def timed(self: Cpu, *arguments: Any) -> Any:
+        log.append("time")
+        return time(self, *arguments)
+
+    def begun(_: Processors) -> None:
+        log.append("begin")
+
+    monkeypatch.setattr(Cpu, "time", timed)
+    monkeypatch.setattr(Processors, "begin", begun)
+    least = ("measurement.budget_s=0", "measurement.min_replicates=3")
+    steps = ("measurement.training_share=0", "measurement.training_steps=0")
+    block = plan(*TINY, *least, *steps, "strategy=[no_grad]", "zeroing=[set_to_none]")
+    measure_block(block, lambda *_: None)
+    begins = [index for index, each in enumerate(log) if each == "begin"]
+    assert len(begins) == 3
+    assert all("time" in log[start:end] for start, end in pairwise([*begins, len(log)]))
 
 
 def test_nothing_is_timed_after_counting(
