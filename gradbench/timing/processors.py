@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-_ASLEEP_S = 0.005
-"""Threads that share an operator's work spin for about a millisecond before they sleep. One that
-still spins where the timing thread comes to would have it moved back."""
+_HELD_S = 0.010
+"""The thread is held where it was moved to until those that share an operator's work, and spin for
+some milliseconds after it, have made room; let go at once, it would be moved back."""
 
 _NODES = Path("/sys/devices/system/node")
 
@@ -24,8 +24,8 @@ class Processors:
     The scheduler leaves a busy thread where it is, for a whole run and longer, and processors are
     not alike: a virtual machine's share their cores with neighbours. Of two of which one was slow
     ``torch.optim.SGD`` took 2.6 times as long as ``torch._foreach_add_`` there, and 1.9 times on
-    the other one. So a replicate varies that, as it varies where tensors lie. The thread is moved,
-    not held: the scheduler may move it again.
+    the other one. So a replicate varies that, as it varies where tensors lie. The thread is let go
+    before anything is timed: the scheduler may move it again.
 
     Args:
         device: Where the work is done; on a GPU nothing is moved.
@@ -41,13 +41,16 @@ class Processors:
         """Move the calling thread to the next processor, in turn; nothing where there is one."""
         if len(self._turns) < 2:
             return
-        time.sleep(_ASLEEP_S)
         allowed = os.sched_getaffinity(0)
         there = self._turns[self._turn % len(self._turns)]
         self._turn += 1
-        if there in allowed:
-            with suppress(OSError):  # a sandbox may forbid it
-                os.sched_setaffinity(0, {there})
+        if there not in allowed:
+            return
+        with suppress(OSError):  # a sandbox may forbid it
+            os.sched_setaffinity(0, {there})
+            try:
+                time.sleep(_HELD_S)
+            finally:
                 os.sched_setaffinity(0, allowed)
 
 

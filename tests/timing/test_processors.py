@@ -19,7 +19,7 @@ class Scheduler:
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(self.allowed), raising=False)
         monkeypatch.setattr(os, "sched_setaffinity", lambda _, to: self.move(to), raising=False)
         monkeypatch.setattr(processors, "_NODES", Path("/nowhere"))
-        monkeypatch.setattr(processors, "_ASLEEP_S", 0.0)
+        monkeypatch.setattr(processors, "_HELD_S", 0.0)
 
     def move(self, to: set[int]) -> None:
         self.set.append(set(to))
