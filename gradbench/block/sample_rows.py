@@ -63,6 +63,7 @@ def _samples(block: Block, samples: Iterable[tuple[Sample, bool]]) -> list[Row]:
             "host_s": sample.host_s,
             "device_s": sample.device_s,
             "empty_call_s": sample.empty_call_s,
+            "processor": sample.processor,
             "disturbed": disturbed,
         }
         for sample, disturbed in samples

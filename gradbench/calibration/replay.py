@@ -31,6 +31,7 @@ class Rerun:
         switched: Whether the process was switched out, same keys and shapes.
         busy: Whether the machine was busy.
         sample_s: Median duration of a sample by cell, in seconds.
+        processors: On which each replicate began; None or no more where it is unknown.
     """
 
     baseline: str
@@ -38,6 +39,7 @@ class Rerun:
     switched: dict[str, NDArray[np.bool_]]
     busy: bool = False
     sample_s: dict[str, float] = field(default_factory=dict)
+    processors: tuple[int | None, ...] = ()
 
     @property
     def replicates(self) -> int:
@@ -65,6 +67,7 @@ class Rerun:
             {cell: switched[:replicates] for cell, switched in self.switched.items()},
             self.busy,
             self.sample_s,
+            self.processors[:replicates],
         )
 
     def intervals(self, process: float = PROCESS) -> dict[str, Interval]:
@@ -83,6 +86,7 @@ class Rerun:
             control=CONTROL,
             busy=self.busy,
             process=process,
+            processors=self.processors,
         )
         return {cell: found.speedups[cell] for cell in self.cells if cell in found.speedups}
 
@@ -131,4 +135,18 @@ def reruns_of(samples: pd.DataFrame, baseline: str) -> Iterator[tuple[int, int, 
             sample_s[str(cell)] = float((mine["seconds"] * mine["calls"]).median())
         # By what the engine saw, not by what was beside it: that is what it goes by.
         busy = "contention" in rows and isinstance(rows["contention"].iloc[0], str)
-        yield int(str(hogs)), int(str(rerun)), Rerun(baseline, times, switched, busy, sample_s)
+        began = _processors(rows, shape[0])
+        yield (
+            int(str(hogs)),
+            int(str(rerun)),
+            Rerun(baseline, times, switched, busy, sample_s, began),
+        )
+
+
+def _processors(rows: pd.DataFrame, replicates: int) -> tuple[int | None, ...]:
+    """Find on which processor each replicate began; nothing in files that do not say."""
+    if "processor" not in rows:
+        return ()
+    known = rows.dropna(subset=["processor"]).drop_duplicates("replicate")
+    found = dict(zip(known["replicate"], known["processor"].astype(int), strict=True))
+    return tuple(found.get(replicate) for replicate in range(replicates))

@@ -95,6 +95,7 @@ class RerunTask(_Calibrating):
                 "calls": sample.calls,
                 "seconds": sample.seconds,
                 "switched": sample.switched,
+                "processor": sample.processor,
                 "contention": contention,
             }
             for sample in samples

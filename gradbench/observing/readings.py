@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binomtest
 
-from gradbench.statistics.selection import EXCHANGE_LIMIT
+from gradbench.statistics.selection import lies_apart
 
 CONFIDENCE = 0.95
 """Share of gradbench's intervals that hold the truth, as it states."""
@@ -80,7 +80,7 @@ def by_place(readings: Sequence[Reading], least_s: float) -> dict[str, list[Read
     """
     parted: dict[str, list[Reading]] = {}
     for reading in readings:
-        apart = {seconds > EXCHANGE_LIMIT * least_s for seconds in reading.exchange_s or ()}
+        apart = {lies_apart(seconds, least_s) for seconds in reading.exchange_s or ()}
         if len(apart) < 2:
             place = PLACES[1 + apart.pop()] if apart else PLACES[0]
             parted.setdefault(place, []).append(reading)

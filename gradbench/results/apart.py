@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gradbench.statistics.selection import EXCHANGE_LIMIT
+from gradbench.statistics.selection import lies_apart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +32,7 @@ def apart_lines(cells: pd.DataFrame) -> list[str]:
     lines = []
     for (host, *_), seen in blocks.groupby(_MACHINE, dropna=False, sort=True):
         least = seen["exchange_s"].min()
-        apart = seen[seen["exchange_s"] > EXCHANGE_LIMIT * least]
+        apart = seen[[lies_apart(each_s, least) for each_s in seen["exchange_s"]]]
         if apart.empty:
             continue
         names = list(dict.fromkeys(apart["model"] + " · " + apart["rule"]))

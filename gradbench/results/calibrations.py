@@ -88,6 +88,13 @@ CALIBRATION_SAMPLES = (
     Column("seconds", REAL, "s", "Wall time of an update, until the work was done."),
     Column("switched", FLAG, "", "The process was switched out meanwhile."),
     Column(
+        "processor",
+        INT,
+        "",
+        "Number of the CPU's processor on which the replicate began; null if unknown.",
+        added=True,
+    ),
+    Column(
         "contention",
         TEXT,
         "",

@@ -123,7 +123,7 @@ CELLS = (
         added=True,
     ),
     Column("rounds", INT, "", "Rounds measured, over all replicates."),
-    Column("replicates", INT, "", "Replicates measured, each on fresh allocations."),
+    Column("replicates", INT, "", "Replicates measured, each with its tensors elsewhere."),
     Column("disturbed", INT, "", "Update samples marked disturbed, left out of the figures."),
     *MACHINE,
     Column("converged", FLAG, "", "The speedup's interval is within the precision asked for."),

@@ -12,7 +12,7 @@ from gradbench.results.schema import CELL, TABLES
 from gradbench.results.status import TIMED, why_contended
 from gradbench.statistics.intervals import Interval, noise_floor
 from gradbench.statistics.ratios import Logarithm, pool
-from gradbench.statistics.selection import EXCHANGE_LIMIT
+from gradbench.statistics.selection import lies_apart
 from gradbench.statistics.verdicts import known
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _elsewhere(by_cell: dict[str, list[Row]]) -> set[Name]:
     rows = sorted(every, key=lambda row: str(row["recorded_at"]))
     seconds = {_name(row): row["exchange_s"] for row in rows if known(row.get("exchange_s"))}
     least_s = min(seconds.values(), default=0.0)
-    apart = {name: each_s > EXCHANGE_LIMIT * least_s for name, each_s in seconds.items()}
+    apart = {name: lies_apart(each_s, least_s) for name, each_s in seconds.items()}
     lay = list(apart.values())
     usual = max(reversed(lay), key=lay.count, default=False)
     return {name for name, each in apart.items() if each != usual}

@@ -59,6 +59,13 @@ _SAMPLES = (
         "per call; taken off `seconds`. Null in files that took nothing off.",
         added=True,
     ),
+    Column(
+        "processor",
+        INT,
+        "",
+        "Number of the CPU's processor on which the replicate began; null if unknown.",
+        added=True,
+    ),
     Column("disturbed", FLAG, "", "Switched out meanwhile, or in a round of little bandwidth."),
     HOST,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -21,6 +21,7 @@ from gradbench.statistics.moderation import moderate
 from gradbench.statistics.ratios import Logarithm
 
 Reals = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 _SWEEPS = 10
 _SETTLED = 1e-6
@@ -64,6 +65,9 @@ class Effects:
     three of one. They say it of the replicates that an estimate is made from: the first ones of a
     process vary most, and a cell that was left alone after them is known no better than they let.
 
+    Where at least two replicates began on each processor, an estimate is the mean of the
+    processors', and noise is what varies on one: that they differ is no noise, since all took part.
+
     Args:
         replicates: ln seconds of each cell in each replicate, less what its rounds share; NaN
             where there is none.
@@ -72,6 +76,7 @@ class Effects:
         shared_factor: The same for what the replicates share.
         process: Standard deviation of a ratio from process to process.
         alike: Cells of identical code, whose ratio has none of it.
+        processors: On which each replicate began, -1 where it is unknown.
     """
 
     replicates: Mapping[str, Reals]
@@ -80,13 +85,15 @@ class Effects:
     shared_factor: float = 1.0
     process: float = 0.0
     alike: Collection[str] = ()
+    processors: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     _noises: dict[bytes, Noise] = field(default_factory=dict, repr=False, compare=False)
 
     def ratio(self, numerator: str, denominator: str, confidence: float = 0.95) -> Interval | None:
         """Estimate the ratio of two cells' times.
 
         The centre over replicates of yᵢ − yⱼ, with the variance (s̃ᵢ² + s̃ⱼ²)/R + σ², where σ is what
-        processes differ by.
+        processes differ by. With Rₖ replicates on processor k of K, the mean of the K centres, and
+        Σ Rₖ⁻¹/K² instead of R⁻¹.
 
         Args:
             numerator: A cell.
@@ -108,7 +115,7 @@ class Effects:
         parts = [_joined([self._part(cell, noise, there) for cell in pair], noise.total)]
         if not set(pair) <= set(self.alike):
             parts.append((self.process**2, _KNOWN))
-        return _interval(differences[there], parts, confidence)
+        return _interval(self._middle(differences, there), there, parts, confidence)
 
     def time(self, cell: str) -> Interval | None:
         """Estimate a cell's time: its own, and what replicates share, which is part of its noise.
@@ -128,13 +135,16 @@ class Effects:
         there = np.isfinite(own)
         if not there.any():
             return None
-        shared = self.shared[np.isfinite(self.shared)]
-        variance = _variance(shared) * self.shared_factor**2 / shared.size
+        known = np.isfinite(self.shared)
+        groups = _by_processor(known, self.processors)
+        variance = _variance(_rest(self.shared, groups)) * self.shared_factor**2 * _share(groups)
         own_part = self._part(cell, self.noise(there), there)
-        parts = [own_part, (variance, max(shared.size - 1.0, 1.0)), (self.process**2 / 2, _KNOWN)]
-        return _interval(own[there] + centre(shared), parts, 0.95)
+        freedom = max(float(known.sum()) - len(groups), 1.0)
+        parts = [own_part, (variance, freedom), (self.process**2 / 2, _KNOWN)]
+        middle = self._middle(own, there) + self._middle(self.shared, known)
+        return _interval(middle, there, parts, 0.95)
 
-    def noise(self, there: NDArray[np.bool_]) -> Noise:
+    def noise(self, there: Flags) -> Noise:
         """Estimate what the cells vary by in some replicates.
 
         Args:
@@ -146,7 +156,7 @@ class Effects:
         key = there.tobytes()
         if key not in self._noises:
             rows = np.stack(list(self.replicates.values()))
-            own, degrees = _own(rows[:, there])
+            own, degrees = _own(rows[:, there], self.processors[there])
             variances, freedoms = moderate(own, degrees)
             self._noises[key] = Noise(
                 dict(zip(self.replicates, variances.tolist(), strict=True)),
@@ -155,10 +165,15 @@ class Effects:
             )
         return self._noises[key]
 
-    def _part(self, cell: str, noise: Noise, there: NDArray[np.bool_]) -> tuple[float, float]:
+    def _part(self, cell: str, noise: Noise, there: Flags) -> tuple[float, float]:
         """Give the variance of a mean of some of a cell's replicates, and its freedom."""
-        variance = noise.variances[cell] * self.factor**2 / int(there.sum())
-        return variance, noise.freedoms[cell]
+        share = _share(_by_processor(there, self.processors))
+        return noise.variances[cell] * self.factor**2 * share, noise.freedoms[cell]
+
+    def _middle(self, logarithms: Reals, there: Flags) -> float:
+        """Take the centre of replicates, or the mean of the processors'."""
+        groups = _by_processor(there, self.processors)
+        return float(np.mean([centre(logarithms[group]) for group in groups]))
 
 
 def effects(
@@ -167,6 +182,7 @@ def effects(
     busy: bool = False,
     process: float = 0.0,
     alike: Collection[str] = (),
+    processors: Sequence[int | None] = (),
 ) -> Effects:
     """Take the times of a block apart, by a polish over its cells and rounds.
 
@@ -179,6 +195,7 @@ def effects(
         busy: The machine was busy: intervals allow for replicates that correlate.
         process: Standard deviation of a ratio from process to process.
         alike: Cells of identical code.
+        processors: On which each replicate began, None where it is unknown; none if empty.
 
     Returns:
         The effects.
@@ -191,10 +208,22 @@ def effects(
     logarithms = np.log(np.stack([times[name] for name in names]))
     rounds = _rounds(logarithms)
     rows, shared = _median(logarithms - rounds), _median(rounds)
-    found = Effects(dict(zip(names, rows, strict=True)), shared, process=process, alike=alike)
+    began = np.array([-1 if each is None else each for each in processors or [None] * shared.size])
+    found = Effects(
+        dict(zip(names, rows, strict=True)),
+        shared,
+        process=process,
+        alike=alike,
+        processors=began.astype(np.int64),
+    )
     if not busy:
         return found
-    return replace(found, factor=widening(rows), shared_factor=widening(shared[None, :]))
+
+    def factor(*several: Reals) -> float:
+        parted = [_by_processor(np.isfinite(row), found.processors) for row in several]
+        return widening(np.stack([_rest(*each) for each in zip(several, parted, strict=True)]))
+
+    return replace(found, factor=factor(*rows), shared_factor=factor(shared))
 
 
 def _rounds(logarithms: Reals) -> Reals:
@@ -254,7 +283,32 @@ def _trimmed(values: Reals) -> Reals:
     return np.where(number > 0, total / np.maximum(number, 1), math.nan)
 
 
-def _own(rows: Reals) -> tuple[Reals, Reals]:
+def _by_processor(there: Flags, processors: NDArray[np.int64]) -> list[Flags]:
+    """Part replicates by the processor they began on, if there are two on each; or else do not."""
+    groups = [there & (processors == each) for each in np.unique(processors[there])]
+    return groups if groups and all(group.sum() > 1 for group in groups) else [there]
+
+
+def _share(groups: Sequence[Flags]) -> float:
+    """Give what is left of a replicate's variance in the mean of the groups' means."""
+    return float(sum(1 / group.sum() for group in groups)) / len(groups) ** 2
+
+
+def _rest(values: Reals, groups: Sequence[Flags]) -> Reals:
+    """Take each group's median away, NaN where there is none.
+
+    What is left is scaled: n values about K medians vary by their squares over n − K, not n − 1.
+    """
+    rest = np.full(values.shape, math.nan)
+    count = sum(int(group.sum()) for group in groups)
+    for group in groups:
+        size = int(group.sum())
+        scale = math.sqrt((count - 1) / count * size / (size - 1)) if size > 1 else 1.0
+        rest[group] = (values[group] - np.median(values[group])) * scale if size else math.nan
+    return rest
+
+
+def _own(rows: Reals, processors: NDArray[np.int64]) -> tuple[Reals, Reals]:
     """Estimate each cell's variance by itself, and its degrees of freedom.
 
     What the n cells of a replicate share is estimated from them, and takes 1/n of their noise with
@@ -266,9 +320,9 @@ def _own(rows: Reals) -> tuple[Reals, Reals]:
     rows = rows - np.nanmean(rows, axis=0)
     variances, degrees = [], []
     for row, mask in zip(rows, there & (left > 0), strict=True):
-        kept = row[mask] - np.median(row[mask]) if mask.any() else row[mask]
-        variances.append(_variance(kept / np.sqrt(left[mask])))
-        degrees.append(max(kept.size - 1, 0) * float(left[mask].mean()) if kept.size else 0.0)
+        groups, count = _by_processor(mask, processors), int(mask.sum())
+        variances.append(_variance((_rest(row, groups) / np.sqrt(left))[mask]))
+        degrees.append(max(count - len(groups), 0) * float(left[mask].mean()) if count else 0.0)
     return np.array(variances), np.array(degrees)
 
 
@@ -295,10 +349,11 @@ def _joined(parts: list[tuple[float, float]], total: float) -> tuple[float, floa
     return variance, min(1 / shares, total)
 
 
-def _interval(logarithms: Reals, parts: list[tuple[float, float]], confidence: float) -> Interval:
+def _interval(
+    middle: float, there: Flags, parts: list[tuple[float, float]], confidence: float
+) -> Interval:
     """Give the centre of replicates with an interval of their variance."""
-    middle = centre(logarithms)
-    if logarithms.size < 2:
-        return Interval(math.exp(middle), 0.0, math.inf, logarithms.size)
-    found = Logarithm(middle, tuple(parts)).interval(confidence)
-    return replace(found, replicates=logarithms.size)
+    replicates = int(there.sum())
+    if replicates < 2:
+        return Interval(math.exp(middle), 0.0, math.inf, replicates)
+    return replace(Logarithm(middle, tuple(parts)).interval(confidence), replicates=replicates)

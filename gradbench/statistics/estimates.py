@@ -120,6 +120,7 @@ def estimate(
         The figures.
     """
     waits = control_waits_for_host([s for s in samples if s.cell == control])
+    began = {s.replicate: s.processor for s in samples}
     found = estimate_grids(
         grids_of(samples),
         baseline=baseline,
@@ -128,6 +129,7 @@ def estimate(
         ranked=ranked,
         busy=busy,
         waits_for_host=waits,
+        processors=_in_order(began),
     )
     slow = found.selection.slow
     disturbed = [s.switched or bool(slow[s.replicate, s.round]) for s in samples]
@@ -155,6 +157,7 @@ def estimate_grids(
     busy: bool = False,
     waits_for_host: bool = False,
     process: float = PROCESS,
+    processors: Sequence[int | None] = (),
 ) -> Estimates:
     """Turn a block's samples into figures, laid out as replicates × rounds.
 
@@ -170,6 +173,7 @@ def estimate_grids(
         waits_for_host: The control says nothing of memory.
         process: Standard deviation of a ratio from process to process; 0 where it is asked what
             more samples would tell.
+        processors: On which each replicate began; unknown if empty.
 
     Returns:
         The figures, without what single samples say.
@@ -182,13 +186,13 @@ def estimate_grids(
     updates = {cell: times for (cell, phase), times in kept.items() if phase == "update"}
     zeros = {cell: times for (cell, phase), times in kept.items() if phase == "zero"}
     alone = {cell: updates.pop(cell) for cell in (control, COMPUTE, EXCHANGE) if cell in updates}
-    how: dict[str, Any] = {"busy": busy, "process": process, "alike": (baseline, twin)}
-    taken_apart = effects(updates, **how)
+    how: dict[str, Any] = {"busy": busy, "process": process, "processors": processors}
+    taken_apart = effects(updates, **how, alike=(baseline, twin))
     # A cell that was left alone before the processors moved is known from there.
     before = _undisturbed(grids, updates) if selection.moved_share > 0 else {}
     left = {cell: _replicates(selection.kept[cell, "update"]) for cell in before}
     early = {c for c, times in before.items() if left[c] < _FEWEST <= _replicates(times)}
-    known_before = effects(before, **how) if early else taken_apart
+    known_before = effects(before, **how, alike=(baseline, twin)) if early else taken_apart
 
     def of(cell: str) -> Effects:
         return known_before if cell in early else taken_apart
@@ -201,10 +205,10 @@ def estimate_grids(
     times: dict[Key, Interval | None] = {
         (cell, "update"): known(of(cell).time(cell), cell) for cell in updates
     }
-    cleared = effects(zeros, busy=busy, process=process)
+    cleared = effects(zeros, **how)
     times |= {(cell, "zero"): cleared.time(cell) for cell in zeros}
     times |= {
-        (cell, "update"): effects({cell: seconds}, busy=busy).time(cell)
+        (cell, "update"): effects({cell: seconds}, busy=busy, processors=processors).time(cell)
         for cell, seconds in alone.items()
     }
     speedups = {
@@ -236,6 +240,12 @@ def estimate_grids(
         selection=selection,
         updates=taken_apart,
     )
+
+
+def _in_order(began: Mapping[int, int | None]) -> list[int | None]:
+    """List on which processor each replicate began, from the first one on."""
+    every = range(min(began, default=0), max(began, default=-1) + 1)
+    return [began.get(replicate) for replicate in every]
 
 
 def _undisturbed(grids: Mapping[Key, Grid], cells: Collection[str]) -> dict[str, Times]:

@@ -26,6 +26,7 @@ class Sample:
         switched: Whether the process was switched out more than an idle machine does, stood still,
             or had its clock set back.
         empty_call_s: What was taken off ``seconds`` for the clock's own calls, in seconds.
+        processor: Number of the CPU's processor on which the replicate began; None if unknown.
     """
 
     cell: str
@@ -39,3 +40,4 @@ class Sample:
     device_s: float | None
     switched: bool
     empty_call_s: float = 0.0
+    processor: int | None = None

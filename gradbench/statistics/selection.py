@@ -35,6 +35,16 @@ HOST_BOUND = 0.5
 """A GPU's control whose calls return no sooner than this share of its time waits for the host."""
 
 
+def lies_apart(exchange_s: float, least_s: float) -> bool:
+    """Say whether processors lay apart, by the exchange control.
+
+    Args:
+        exchange_s: Its time, in seconds.
+        least_s: Its time on the same machine where they lie together.
+    """
+    return exchange_s > EXCHANGE_LIMIT * least_s
+
+
 @dataclass(frozen=True)
 class Grid:
     """The samples of one cell and phase, replicates × rounds.

@@ -90,9 +90,9 @@ def measure_isolated(
     with quiet_interpreter():
         while isolated.contenders:
             arena.begin()
-            processors.begin()
+            processor = processors.begin()
             bound = Bound(device, rule, allocate(arena.empty), controls, isolated.compilation)
-            done = isolated.replicate(bound, progress)
+            done = isolated.replicate(bound, processor, progress)
             bound.release(isolated.result.losses)
             del bound  # before the next replicate's tensors are made, not after
             if done:
@@ -118,6 +118,7 @@ class _Isolated:
         self._groupings: dict[tuple[str, Phase], Grouping] = {}
         self._settled: Counter[Key] = Counter()
         self._grids: list[dict[Key, Grid]] = []
+        self._processors: list[int | None] = []
         self._controls: list[Sample] = []
         self._watch = Watch(device.torch_device)
         self._busy = False
@@ -138,7 +139,9 @@ class _Isolated:
     def _spent_s(self) -> float:
         return self.compilation.clock() - self._start
 
-    def replicate(self, bound: Bound, progress: Callable[[float], None]) -> bool:
+    def replicate(
+        self, bound: Bound, processor: int | None, progress: Callable[[float], None]
+    ) -> bool:
         """Take the rounds of one replicate; say whether no other one is needed."""
         result, settings = self.result, self._settings
         taking = [c for c in self.contenders if c.cell.name not in result.slower]
@@ -146,7 +149,7 @@ class _Isolated:
             # In another order each time: what is bound first finds other memory than what is last.
             turns = self._order.permutation(len(taking))
             bound.bind([taking[index] for index in turns], self._zeroings())
-            rounds = self._rounds(bound.arms, uncached=bound.bytes >= _UNCACHED_BYTES)
+            rounds = self._rounds(bound.arms, processor, uncached=bound.bytes >= _UNCACHED_BYTES)
             slot_end = self._slot_end()
             samples: list[Sample] = []
             round_ = 0
@@ -164,6 +167,7 @@ class _Isolated:
         result.rounds += round_
         result.replicates += 1
         result.sampling_s += rounds.sampling_s
+        self._processors.append(processor)
         self._grids.append(grids_of([s for s in samples if not self._failed(s)]))
         self._controls += [s for s in samples if s.cell == "bandwidth"]
         return self._judge(taking, late=round_ <= settings.min_rounds)
@@ -181,7 +185,7 @@ class _Isolated:
         if self.contenders:
             result.estimates = estimate(result.samples, **self._roles, busy=self._busy)
 
-    def _rounds(self, arms: Sequence[Arm], *, uncached: bool) -> Rounds:
+    def _rounds(self, arms: Sequence[Arm], processor: int | None, *, uncached: bool) -> Rounds:
         """Prepare to sample a replicate's arms; how, is found out of those that are new."""
         settings, new = self._settings, False
         first = []
@@ -212,7 +216,14 @@ class _Isolated:
         chosen = [self._groupings[arm.cell, arm.phase] for arm in arms]
         empty = empty_calls(self._device, arms, chosen)
         return Rounds(
-            self._device, arms, chosen, self._order, first, empty, compilation=self.compilation
+            self._device,
+            arms,
+            chosen,
+            self._order,
+            first,
+            empty,
+            compilation=self.compilation,
+            processor=processor,
         )
 
     def _settle(self, rounds: Rounds, samples: Sequence[Sample]) -> None:
@@ -266,7 +277,11 @@ class _Isolated:
         """Look at the samples so far, leave slower cells alone, and say whether to stop."""
         result, settings = self.result, self._settings
         grids = stacked(self._grids)
-        asked = {**self._roles, "waits_for_host": control_waits_for_host(self._controls)}
+        asked = {
+            **self._roles,
+            "waits_for_host": control_waits_for_host(self._controls),
+            "processors": self._processors,
+        }
         known = estimate_grids(grids, **asked, process=0.0)
         seen = known.selection
         result.contention = self._watch.end(switched=seen.switched_share, slow=seen.slow_share)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -34,24 +33,31 @@ class Processors:
 
     def __init__(self, device: torch.device, order: np.random.Generator) -> None:
         may = _near(_allowed()) if device.type == "cpu" else []
-        self._turns = [may[index] for index in order.permutation(len(may))]
+        self._turns: list[int] = [may[index] for index in order.permutation(len(may)).tolist()]
         self._turn = 0
 
-    def begin(self) -> None:
-        """Move the calling thread to the next processor, in turn; nothing where there is one."""
+    def begin(self) -> int | None:
+        """Move the calling thread to the next processor, in turn.
+
+        Returns:
+            Its number; None where there is only one, or it cannot be moved.
+        """
         if len(self._turns) < 2:
-            return
+            return None
         allowed = os.sched_getaffinity(0)
         there = self._turns[self._turn % len(self._turns)]
         self._turn += 1
         if there not in allowed:
-            return
-        with suppress(OSError):  # a sandbox may forbid it
+            return None
+        try:
             os.sched_setaffinity(0, {there})
-            try:
-                time.sleep(_HELD_S)
-            finally:
-                os.sched_setaffinity(0, allowed)
+        except OSError:  # a sandbox may forbid it
+            return None
+        try:
+            time.sleep(_HELD_S)
+        finally:
+            os.sched_setaffinity(0, allowed)
+        return there
 
 
 def _allowed() -> list[int]:

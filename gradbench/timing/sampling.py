@@ -26,6 +26,7 @@ def sample_of(
     phase: Phase,
     calls: int,
     empty: EmptyCall = FREE,
+    processor: int | None = None,
 ) -> Sample:
     """Take the clock's own time off a group's timing, and divide the rest by its calls."""
     net = empty.taken_off(timing, calls)
@@ -41,6 +42,7 @@ def sample_of(
         device_s=None if net.device_s is None else net.device_s / calls,
         switched=timing.interrupted,
         empty_call_s=(timing.wall_s - net.wall_s) / calls,
+        processor=processor,
     )
 
 
@@ -99,6 +101,7 @@ class Rounds:
         empty: What is taken off each arm's samples for the clock's own calls; none if empty.
         sampling_s: Seconds spent inside timed and untimed calls so far.
         compilation: Told whose call it was that compiled; updates that it has failed are left out.
+        processor: Where the replicate began; None if unknown.
         first_s: Seconds of those calls, by index.
     """
 
@@ -110,6 +113,7 @@ class Rounds:
     empty: Sequence[EmptyCall] = ()
     sampling_s: float = 0.0
     compilation: Compilation = field(default_factory=Compilation)
+    processor: int | None = None
     first_s: dict[int, float] = field(default_factory=dict)
 
     def take(self, replicate: int, round_: int) -> list[Sample]:
@@ -154,6 +158,7 @@ class Rounds:
                     phase=arm.phase,
                     calls=calls,
                     empty=self.empty[index] if self.empty else FREE,
+                    processor=self.processor,
                 )
             )
         return samples
