@@ -18,10 +18,15 @@ from gradbench.statistics.intervals import (
     widening,
 )
 from gradbench.statistics.moderation import moderate
+from gradbench.statistics.processors import (
+    Flags,
+    Reals,
+    by_processor,
+    numbered,
+    residuals,
+    variance_share,
+)
 from gradbench.statistics.ratios import Logarithm
-
-Reals = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 _SWEEPS = 10
 _SETTLED = 1e-6
@@ -136,8 +141,12 @@ class Effects:
         if not there.any():
             return None
         known = np.isfinite(self.shared)
-        groups = _by_processor(known, self.processors)
-        variance = _variance(_rest(self.shared, groups)) * self.shared_factor**2 * _share(groups)
+        groups = by_processor(known, self.processors)
+        variance = (
+            _variance(residuals(self.shared, groups))
+            * self.shared_factor**2
+            * variance_share(groups)
+        )
         own_part = self._part(cell, self.noise(there), there)
         freedom = max(float(known.sum()) - len(groups), 1.0)
         parts = [own_part, (variance, freedom), (self.process**2 / 2, _KNOWN)]
@@ -167,12 +176,12 @@ class Effects:
 
     def _part(self, cell: str, noise: Noise, there: Flags) -> tuple[float, float]:
         """Give the variance of a mean of some of a cell's replicates, and its freedom."""
-        share = _share(_by_processor(there, self.processors))
-        return noise.variances[cell] * self.factor**2 * share, noise.freedoms[cell]
+        left = variance_share(by_processor(there, self.processors))
+        return noise.variances[cell] * self.factor**2 * left, noise.freedoms[cell]
 
     def _middle(self, logarithms: Reals, there: Flags) -> float:
         """Take the centre of replicates, or the mean of the processors'."""
-        groups = _by_processor(there, self.processors)
+        groups = by_processor(there, self.processors)
         return float(np.mean([centre(logarithms[group]) for group in groups]))
 
 
@@ -208,20 +217,19 @@ def effects(
     logarithms = np.log(np.stack([times[name] for name in names]))
     rounds = _rounds(logarithms)
     rows, shared = _median(logarithms - rounds), _median(rounds)
-    began = np.array([-1 if each is None else each for each in processors or [None] * shared.size])
     found = Effects(
         dict(zip(names, rows, strict=True)),
         shared,
         process=process,
         alike=alike,
-        processors=began.astype(np.int64),
+        processors=numbered(processors, shared.size),
     )
     if not busy:
         return found
 
     def factor(*several: Reals) -> float:
-        parted = [_by_processor(np.isfinite(row), found.processors) for row in several]
-        return widening(np.stack([_rest(*each) for each in zip(several, parted, strict=True)]))
+        parted = [by_processor(np.isfinite(row), found.processors) for row in several]
+        return widening(np.stack([residuals(*each) for each in zip(several, parted, strict=True)]))
 
     return replace(found, factor=factor(*rows), shared_factor=factor(shared))
 
@@ -283,31 +291,6 @@ def _trimmed(values: Reals) -> Reals:
     return np.where(number > 0, total / np.maximum(number, 1), math.nan)
 
 
-def _by_processor(there: Flags, processors: NDArray[np.int64]) -> list[Flags]:
-    """Part replicates by the processor they began on, if there are two on each; or else do not."""
-    groups = [there & (processors == each) for each in np.unique(processors[there])]
-    return groups if groups and all(group.sum() > 1 for group in groups) else [there]
-
-
-def _share(groups: Sequence[Flags]) -> float:
-    """Give what is left of a replicate's variance in the mean of the groups' means."""
-    return float(sum(1 / group.sum() for group in groups)) / len(groups) ** 2
-
-
-def _rest(values: Reals, groups: Sequence[Flags]) -> Reals:
-    """Take each group's median away, NaN where there is none.
-
-    What is left is scaled: n values about K medians vary by their squares over n − K, not n − 1.
-    """
-    rest = np.full(values.shape, math.nan)
-    count = sum(int(group.sum()) for group in groups)
-    for group in groups:
-        size = int(group.sum())
-        scale = math.sqrt((count - 1) / count * size / (size - 1)) if size > 1 else 1.0
-        rest[group] = (values[group] - np.median(values[group])) * scale if size else math.nan
-    return rest
-
-
 def _own(rows: Reals, processors: NDArray[np.int64]) -> tuple[Reals, Reals]:
     """Estimate each cell's variance by itself, and its degrees of freedom.
 
@@ -320,8 +303,8 @@ def _own(rows: Reals, processors: NDArray[np.int64]) -> tuple[Reals, Reals]:
     rows = rows - np.nanmean(rows, axis=0)
     variances, degrees = [], []
     for row, mask in zip(rows, there & (left > 0), strict=True):
-        groups, count = _by_processor(mask, processors), int(mask.sum())
-        variances.append(_variance((_rest(row, groups) / np.sqrt(left))[mask]))
+        groups, count = by_processor(mask, processors), int(mask.sum())
+        variances.append(_variance((residuals(row, groups) / np.sqrt(left))[mask]))
         degrees.append(max(count - len(groups), 0) * float(left[mask].mean()) if count else 0.0)
     return np.array(variances), np.array(degrees)
 

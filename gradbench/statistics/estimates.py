@@ -178,7 +178,13 @@ def estimate_grids(
     Returns:
         The figures, without what single samples say.
     """
-    selection = select(grids, baseline=baseline, control=control, waits_for_host=waits_for_host)
+    selection = select(
+        grids,
+        baseline=baseline,
+        control=control,
+        waits_for_host=waits_for_host,
+        processors=processors,
+    )
     kept = {
         key: np.where(np.isfinite(times).any(), times, grids[key].seconds)
         for key, times in selection.kept.items()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradbench.statistics.intervals import Times, slow_rounds
+from gradbench.statistics.processors import by_processor, numbered
 from gradbench.statistics.sample import Phase, Sample
 
 Key = tuple[str, Phase]
@@ -85,7 +86,12 @@ class Selection:
 
 
 def select(
-    grids: Mapping[Key, Grid], *, baseline: str, control: str, waits_for_host: bool = False
+    grids: Mapping[Key, Grid],
+    *,
+    baseline: str,
+    control: str,
+    waits_for_host: bool = False,
+    processors: Sequence[int | None] = (),
 ) -> Selection:
     """Choose the samples that count.
 
@@ -100,6 +106,7 @@ def select(
         baseline: Its samples say whether they are long.
         control: The bandwidth control.
         waits_for_host: The control says nothing of memory.
+        processors: On which each replicate began; unknown if empty.
 
     Returns:
         What counts.
@@ -113,7 +120,8 @@ def select(
         moved, moved_share = _moved(np.where(exchanged.switched, np.nan, exchanged.seconds))
     if controlled is not None and not waits_for_host:
         # Apart, processors have more of the memory's bandwidth: that is no measure of the others.
-        slow, slow_share = _slow(np.where(moved, np.nan, controlled.seconds), grids)
+        known = np.where(moved, np.nan, controlled.seconds)
+        slow, slow_share = _slow(known, grids, processors)
     slow = slow | moved
     bad = {key: grid.switched | slow for key, grid in grids.items()}
     there = {key: np.isfinite(grid.seconds) for key, grid in grids.items()}
@@ -155,19 +163,25 @@ def _moved(exchange: Times) -> tuple[NDArray[np.bool_], float]:
     return (moved if share <= 0.5 and left >= 2 else np.zeros_like(moved)), share
 
 
-def _slow(control: Times, grids: Mapping[Key, Grid]) -> tuple[NDArray[np.bool_], float]:
+def _slow(
+    control: Times, grids: Mapping[Key, Grid], processors: Sequence[int | None]
+) -> tuple[Flags, float]:
     """Find the rounds to leave out because memory was slow, and the share in which it was.
 
-    What the control finds in the caches depends on who else is in its rounds, so that it is held
-    against those with the same cells, where there are enough to tell. Where it was slow in most
-    rounds, none is left out.
+    A control that caches hold is as fast as its processor, so that it is held against rounds on the
+    same one: memory was not slow where the other processor is faster. What it finds in the caches
+    depends on who else is in its rounds: where there are enough to tell, only those with the same
+    cells count. Where it was slow in most rounds, none is left out.
     """
-    slow = slow_rounds(control)
+    slow = np.zeros(control.shape, dtype=bool)
+    began = numbered(processors, len(control))
     taking = np.stack([np.isfinite(grid.seconds).any(axis=1) for grid in grids.values()], axis=1)
-    for cells in np.unique(taking, axis=0):
-        alike = (taking == cells).all(axis=1)
-        if np.isfinite(control[alike]).sum() >= _ENOUGH_ROUNDS:
-            slow[alike] = slow_rounds(control[alike])
+    for here in by_processor(np.ones(len(control), dtype=bool), began):
+        slow[here] = slow_rounds(control[here])
+        for cells in np.unique(taking[here], axis=0):
+            alike = here & (taking == cells).all(axis=1)
+            if np.isfinite(control[alike]).sum() >= _ENOUGH_ROUNDS:
+                slow[alike] = slow_rounds(control[alike])
     share = float(slow.sum() / max(np.isfinite(control).sum(), 1))
     return (slow if share <= 0.5 else np.zeros_like(slow)), share
 

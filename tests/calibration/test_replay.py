@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from gradbench.calibration.replay import CONTROL, Rerun, reruns_of
 from gradbench.statistics.estimates import estimate
@@ -15,9 +16,14 @@ def lone_rerun(**options: float) -> Rerun:
     return rerun
 
 
-def test_a_rerun_replays_what_the_engine_states() -> None:
+@pytest.mark.parametrize("differ", [False, True])
+def test_a_rerun_replays_what_the_engine_states(differ: bool) -> None:
     frame = samples(TRUTHS, reruns=1)
     frame.loc[frame["round"] == 3, "seconds"] *= 2  # rounds of little bandwidth
+    if differ:
+        frame["processor"] = 2 + frame["replicate"] % 2
+        slowed = (frame["processor"] == 3) & (frame["cell"] == "foreach/set_to_none")
+        frame.loc[slowed, "seconds"] *= 1.5
     engine = estimate(
         [
             Sample(
@@ -31,6 +37,7 @@ def test_a_rerun_replays_what_the_engine_states() -> None:
                 host_s=row.seconds,
                 device_s=None,
                 switched=row.switched,
+                processor=row.processor if differ else None,
             )
             for row in frame.itertuples()
         ],
@@ -45,6 +52,17 @@ def test_a_rerun_replays_what_the_engine_states() -> None:
         assert interval == engine.speedups[cell]
     assert not engine.contended
     assert any(engine.disturbed_samples)
+    assert replayed["foreach/set_to_none"].half_width < 0.05  # that they differ is no noise
+
+
+def test_on_which_processor_replicates_began_is_read() -> None:
+    frame = samples(TRUTHS, reruns=1)
+    [(_, _, untold)] = reruns_of(frame, BASELINE)
+    assert untold.processors == ()
+    half = (frame["replicate"] % 2).where(frame["replicate"] < 4)
+    [(_, _, told)] = reruns_of(frame.assign(processor=half.astype("Int64")), BASELINE)
+    assert told.processors == (0, 1, 0, 1, None, None, None, None)
+    assert told.first(3).processors == (0, 1, 0)
 
 
 def test_a_rerun_of_short_disturbed_samples_says_nothing_and_one_of_long_ones_does() -> None:

@@ -34,6 +34,29 @@ def test_memory_that_was_slow_in_some_of_the_rounds_of_the_same_cells_is_seen() 
     assert np.isnan(found.kept["a", "update"]).sum() == 20
 
 
+@pytest.mark.parametrize("slower", [1.1, 1.7])
+def test_memory_is_not_slow_where_the_other_processor_is_faster(slower: float) -> None:
+    control = np.full((6, 10), 1.5e-6)
+    control[1::2] *= slower
+    control[2, :4] *= 2
+    control[3, :4] *= 2
+    grids = {("a", "update"): grid(np.ones((6, 10))), ("bandwidth", "update"): grid(control)}
+    on = [0, 1] * 3
+    found = select(grids, baseline="a", control="bandwidth", processors=on)  # type: ignore[arg-type]
+    assert found.slow[2:4, :4].all()
+    assert found.slow.sum() == 8
+
+
+@pytest.mark.parametrize("on", [[], [0, 1, 2, 3], [0, 0, 0, 1], [None] * 4])
+def test_of_a_single_replicate_a_processor_says_nothing_of_memory(on: list[int | None]) -> None:
+    control = np.full((4, 10), 1.5e-6)
+    control[3] *= 2
+    grids = {("a", "update"): grid(np.ones((4, 10))), ("bandwidth", "update"): grid(control)}
+    found = select(grids, baseline="a", control="bandwidth", processors=on)  # type: ignore[arg-type]
+    assert found.slow[3].all()
+    assert found.slow_share == pytest.approx(0.25)
+
+
 TOGETHER, APART = 8e-6, 15.5e-6
 
 

@@ -42,15 +42,18 @@ def test_every_replicate_begins_on_the_next_processor(
         log.append("time")
         return time(self, *arguments)
 
-    def begun(_: Processors) -> None:
+    def begun(_: Processors) -> int:
         log.append("begin")
+        return 7 + log.count("begin")
 
     monkeypatch.setattr(Cpu, "time", timed)
     monkeypatch.setattr(Processors, "begin", begun)
     least = ("measurement.budget_s=0", "measurement.min_replicates=3")
     steps = ("measurement.training_share=0", "measurement.training_steps=0")
     block = plan(*TINY, *least, *steps, "strategy=[no_grad]", "zeroing=[set_to_none]")
-    measure_block(block, lambda *_: None)
+    isolated = measure_block(block, lambda *_: None).isolated
+    assert isolated is not None
+    assert {(s.replicate, s.processor) for s in isolated.samples} == {(0, 8), (1, 9), (2, 10)}
     begins = [index for index, each in enumerate(log) if each == "begin"]
     assert len(begins) == 3
     assert all("time" in log[start:end] for start, end in pairwise([*begins, len(log)]))
