@@ -1,5 +1,6 @@
 """Which samples count: rounds whose bandwidth control was slow do not, if it says so of memory."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,18 @@ def slow_share(**times: Any) -> float:
 def test_rounds_of_slow_memory_are_left_out() -> None:
     assert slow_share() == pytest.approx(0.25)
     assert slow_share(host_s=2e-6, device_s=9e-6) == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("told", "slow"), [(True, 0.0), (False, 0.5)])
+def test_memory_is_not_slow_where_the_processor_is(told: bool, slow: float) -> None:
+    samples = [
+        replace(sample(cell, n, seconds), replicate=r, processor=r % 2 if told else None)
+        for r in range(4)
+        for cell, seconds in (("bandwidth", 1e-5 * (1 + r % 2)), ("a", 1e-4), ("twin", 1e-4))
+        for n in range(10)
+    ]
+    found = estimate(samples, baseline="a", twin="twin", control="bandwidth")
+    assert found.selection.slow_share == pytest.approx(slow)
 
 
 def test_a_control_that_waits_for_the_host_says_nothing_of_memory() -> None:
