@@ -11,6 +11,13 @@ _DEVICE_NAME = Column("device_name", TEXT, "", "Name of the hardware.")
 _HOGS = Column("hogs", INT, "", "Busy processes beside the measurement, on the host's processors.")
 _TORCH = Column("torch_version", TEXT, "", "Version of PyTorch.")
 _RECORDED = Column("recorded_at", TEXT, "", "When it was written, ISO 8601, UTC.")
+PROCESSOR = Column(
+    "processor",
+    INT,
+    "",
+    "Number of the CPU's processor on which the replicate began; null if unknown.",
+    added=True,
+)
 
 
 def _binomial(name: str, description: str) -> tuple[Column, ...]:
@@ -87,13 +94,7 @@ CALIBRATION_SAMPLES = (
     Column("calls", INT, "", "Back-to-back calls in the sample."),
     Column("seconds", REAL, "s", "Wall time of an update, until the work was done."),
     Column("switched", FLAG, "", "The process was switched out meanwhile."),
-    Column(
-        "processor",
-        INT,
-        "",
-        "Number of the CPU's processor on which the replicate began; null if unknown.",
-        added=True,
-    ),
+    PROCESSOR,
     Column(
         "contention",
         TEXT,

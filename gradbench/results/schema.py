@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from gradbench.results.calibrations import CALIBRATION_SAMPLES, CALIBRATIONS, PLANTED_WORKS
+from gradbench.results.calibrations import (
+    CALIBRATION_SAMPLES,
+    CALIBRATIONS,
+    PLANTED_WORKS,
+    PROCESSOR,
+)
 from gradbench.results.cells import CELLS, HOST, IDENTITY
 from gradbench.results.column import FLAG, INT, REAL, TEXT, Column
 from gradbench.results.observations import OBSERVATIONS
@@ -59,13 +64,7 @@ _SAMPLES = (
         "per call; taken off `seconds`. Null in files that took nothing off.",
         added=True,
     ),
-    Column(
-        "processor",
-        INT,
-        "",
-        "Number of the CPU's processor on which the replicate began; null if unknown.",
-        added=True,
-    ),
+    PROCESSOR,
     Column("disturbed", FLAG, "", "Switched out meanwhile, or in a round of little bandwidth."),
     HOST,
 )
