@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("__init__",),  # what users import
     ("__main__",),
     ("cli",),
+    ("diagnosis",),
     ("calibration",),
     ("sweep",),
     ("parity",),

@@ -12,6 +12,8 @@ import typer
 
 from gradbench.cli.commands.calibrate import calibrate
 from gradbench.cli.commands.compare import compare
+from gradbench.cli.commands.diagnose import CONTEXT, diagnose
+from gradbench.cli.commands.explain import explain
 from gradbench.cli.commands.predict import predict
 from gradbench.cli.commands.report import report
 from gradbench.cli.commands.run import run
@@ -59,12 +61,14 @@ app = typer.Typer(
     rich_markup_mode="rich",
     no_args_is_help=False,
     epilog=_epilog(),
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Is an update of PyTorch parameters right, how fast is it, and which one to use.",
 )
 
 
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(run)
-for _verb in (summary, report, compare, predict, runs, calibrate):
+app.command(context_settings=CONTEXT)(diagnose)
+for _verb in (explain, summary, report, compare, predict, runs, calibrate):
     app.command()(_verb)
 
 
@@ -117,8 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             installed command ``gradbench`` does.
 
     Returns:
-        Exit status: 0 done; 1 a cell is wrong, a cell or an experiment failed, or something
-        cannot be stored; 2 the request is wrong; 130 or 143 interrupted.
+        Exit status: 0 done; 1 a cell is wrong, a cell or an experiment failed, a program has a
+        finding, or something cannot be stored; 2 the request is wrong; 130 or 143 interrupted.
     """
     verbs = {command.name or command.callback.__name__ for command in app.registered_commands}  # type: ignore[union-attr]
     if arguments is None:
@@ -129,10 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return BAD_REQUEST
     chosen = list(arguments) if first in {*verbs, "--help", "-h"} else ["run", *arguments]
     try:
-        status = app(
-            ["--help" if argument == "-h" else argument for argument in chosen],
-            standalone_mode=False,
-        )
+        status = app(chosen, standalone_mode=False)
     except BadRequest as error:
         complain([error])
         return BAD_REQUEST

@@ -1,0 +1,1 @@
+"""One file for each check; a file that is here is found."""

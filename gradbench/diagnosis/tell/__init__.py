@@ -1,0 +1,1 @@
+"""Findings for people and for programs: screen, JSON, SARIF, a page."""

@@ -1,0 +1,65 @@
+"""Realistic programs: faulty ones are found at the cause, the others are silent and unchanged."""
+
+from pathlib import Path
+
+import pytest
+
+from gradbench.diagnosis.finding import Severity
+from tests.diagnosis.running import PROGRAMS, STEPS, bare, causes, watched
+
+
+def programs(folder: str) -> list[Path]:
+    found = sorted((PROGRAMS / folder).glob("*.py"))
+    assert found, folder
+    return found
+
+
+def named(path: Path) -> str:
+    return path.stem
+
+
+@pytest.mark.parametrize("path", programs("faulty"), ids=named)
+def test_a_fault_is_found_where_it_is(path: Path) -> None:
+    lines, words = causes(path)
+    ran = watched(path)
+    there = [
+        finding
+        for finding in ran.findings
+        if finding.severity is not Severity.note
+        and Path(finding.place.file).name == path.name
+        and finding.place.line in lines
+    ]
+    assert there, f"cause at {sorted(lines)}, alarms: {ran.alarms}"
+    said = " ".join(
+        part
+        for finding in there
+        for part in (finding.message, finding.check.title, finding.check.why, finding.fix)
+    ).lower()
+    assert any(word in said for word in words), said
+    assert len({(finding.check.id, finding.place) for finding in ran.findings}) <= 4, ran.alarms
+
+
+@pytest.mark.parametrize("path", programs("mended"), ids=named)
+def test_a_mended_program_is_silent(path: Path) -> None:
+    assert watched(path).alarms == []
+
+
+@pytest.mark.parametrize("path", programs("healthy"), ids=named)
+def test_a_healthy_program_is_silent_and_computes_the_same(path: Path) -> None:
+    ran = watched(path)
+    assert ran.alarms == []
+    assert ran.outcome.error is None
+    steps = len(ran.updates)
+    # One whose steps are taken by hand has none of an optimizer: what it prints is compared.
+    updates, printed = bare(path, STEPS if steps else None)
+    if steps:
+        assert updates[:steps] == ran.updates
+    else:
+        assert printed == watched(path, steps=None).printed
+
+
+@pytest.mark.parametrize("path", programs("healthy_libraries"), ids=named)
+def test_the_trainers_of_libraries_are_silent(path: Path) -> None:
+    ran = watched(path)
+    assert ran.outcome.error is None
+    assert ran.alarms == []
