@@ -1,11 +1,12 @@
-"""Where NaN, infinity or zeros came into a backward pass."""
+"""Where NaN or infinity came into a backward pass."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from gradbench.diagnosis.ancestry import maker
 from gradbench.diagnosis.finding import Also, Place
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
@@ -42,6 +43,11 @@ class NotFinite:
         return self.birth.name.split("Backward")[0]
 
     @property
+    def forward(self) -> bool:
+        """Whether NaN was there in the forward pass already."""
+        return bool(self.birth.detail.get("forward"))
+
+    @property
     def masked(self) -> bool:
         """Whether a zero came wherever NaN or infinity went."""
         return bool(self.birth.detail["masked"])
@@ -71,12 +77,14 @@ class NotFinite:
         return f"in {self.passes} backward pass{'es' if self.passes > 1 else ''}"
 
     def said(self, timeline: Timeline) -> str:
-        """Say whose gradients are NaN: ``the gradients of a.weight and 3 more``."""
+        """Say what is NaN: ``the gradients of a.weight and 3 more are not finite``."""
         names = timeline.names(self.leaves)
-        if not names:
-            return "the gradients"
         more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-        return f"the gradients of {', '.join(names[:2])}{more}"
+        of = f" of {', '.join(names[:2])}{more}" if names else ""
+        loss = "the loss is NaN in the forward pass already" if self.forward else ""
+        if self.forward and not self.leaves:
+            return loss
+        return f"{loss}{', and ' if loss else ''}the gradients{of} are not finite"
 
 
 @lru_cache(maxsize=4)
@@ -100,18 +108,23 @@ def not_finite(timeline: Timeline) -> tuple[NotFinite, ...]:
     }
     found: dict[Place, list[Event]] = {}
     spoiled: set[int] = set()
+    told: set[int] = set()
     for birth in timeline.of(Kind.nonfinite):
         backward = passes.get(birth.detail["backward"])
-        if backward is None or birth.place is None or birth.detail["order"]:
+        if backward is None or birth.place is None or birth.detail["backward"] in told:
             continue
-        if not backward.detail["failed"] and not backward.detail["nonfinite"]:
+        told.add(birth.detail["backward"])
+        arrived = backward.detail["failed"] or backward.detail["nonfinite"]
+        if not arrived and not birth.detail.get("forward"):
             continue
         if scaled & set(backward.detail["roots"]):
             continue
         # Once the parameters themselves are NaN, all that follows is.
         if spoiled & set(backward.detail.get("reachable") or ()):
             continue
-        found.setdefault(birth.place, []).append(birth)
+        birth = _of_input(timeline, birth)
+        if birth.place is not None:
+            found.setdefault(birth.place, []).append(birth)
         spoiled.update(_stepped(timeline, backward))
     return tuple(
         NotFinite(
@@ -124,6 +137,18 @@ def not_finite(timeline: Timeline) -> tuple[NotFinite, ...]:
         )
         for place, births in found.items()
     )
+
+
+def _of_input(timeline: Timeline, birth: Event) -> Event:
+    """Where the input of a node is NaN already, tell of the operator that made it."""
+    number = birth.detail.get("tensor")
+    if number is None:
+        return birth
+    made = maker(timeline, number, birth.detail["operator"])
+    if made is None or made.place is None:
+        return birth
+    detail = {**birth.detail, "operator": made.index, "operator_name": made.name}
+    return replace(birth, name="", place=made.place, outputs=made.outputs, detail=detail)
 
 
 def _stepped(timeline: Timeline, backward: Event) -> Iterator[int]:
@@ -161,108 +186,3 @@ def _where(timeline: Timeline, birth: Event) -> Event | None:
 _REDUCES = frozenset(
     ("sum", "mean", "norm", "matmul", "mm", "bmm", "linear", "max", "min", "prod", "amax", "amin")
 )
-
-
-@dataclass(frozen=True)
-class Vanished:
-    """An operator that made zeros of every gradient, in each backward pass that went through it.
-
-    Args:
-        first: The first of its events of kind ``vanished``.
-        place: Its line.
-        backward: The first backward pass.
-        passes: Backward passes through it, in all of which it made zeros.
-        leaves: Numbers of the leaves whose gradients were zero in all of them.
-    """
-
-    first: Event
-    place: Place
-    backward: Event
-    passes: int
-    leaves: tuple[int, ...]
-
-    @property
-    def name(self) -> str:
-        """Name of the operator, such as ``relu``."""
-        return str(self.first.detail["operator_name"])
-
-    @property
-    def sure(self) -> bool:
-        """Whether it was so in three backward passes, or in all that there were."""
-        return self.passes >= 3
-
-    @property
-    def also(self) -> tuple[Also, ...]:
-        """The line of backward."""
-        place = self.backward.place
-        return (Also(place, "backward"),) if place is not None and place != self.place else ()
-
-    @property
-    def evidence(self) -> dict[str, int]:
-        """What was measured."""
-        return {"backward_passes": self.passes, "zero_in": self.passes, "leaves": len(self.leaves)}
-
-
-@lru_cache(maxsize=4)
-def vanished(timeline: Timeline) -> tuple[Vanished, ...]:
-    """Find operators that made zeros in each backward pass that was watched.
-
-    Args:
-        timeline: What was seen.
-
-    Returns:
-        One for each line, operator and node, with the leaves that got zeros only.
-    """
-    passes = {event.index: event for event in timeline.of(Kind.backward)}
-    groups: dict[tuple[Place, str, str, tuple[int, ...]], list[Event]] = {}
-    for event in timeline.of(Kind.vanished):
-        if event.place is not None and event.detail["backward"] in passes:
-            leaves = tuple(n for n in event.inputs if timeline.tensors[n].role in _LEAVES)
-            key = (event.place, event.detail["operator_name"], event.name, leaves)
-            groups.setdefault(key, []).append(event)
-    found = []
-    for (place, name, _, leaves), events in groups.items():
-        through = [
-            backward
-            for backward in _watched(timeline, passes, {e.detail["backward"] for e in events})
-            if _runs(timeline, place, name, leaves, backward)
-        ]
-        zeroed = {event.detail["backward"] for event in events}
-        if not zeroed or any(backward.index not in zeroed for backward in through):
-            continue
-        first = passes[min(zeroed)]
-        zero = set(first.detail.get("zero", ()))
-        for index in zeroed:
-            zero &= set(passes[index].detail.get("zero", ()))
-        if zero:
-            found.append(Vanished(events[0], place, first, len(zeroed), tuple(sorted(zero))))
-    return tuple(found)
-
-
-_LEAVES = ("parameter", "leaf")
-_WATCHED = 3
-
-
-def _watched(timeline: Timeline, passes: dict[int, Event], zeroed: set[int]) -> Iterator[Event]:
-    """Yield the backward passes whose nodes were watched: the first three from each line."""
-    lines: dict[Place | None, int] = {}
-    for backward in passes.values():
-        lines[backward.place] = lines.get(backward.place, 0) + 1
-        if lines[backward.place] <= _WATCHED and not backward.detail["failed"]:
-            yield backward
-
-
-def _runs(
-    timeline: Timeline, place: Place, name: str, leaves: tuple[int, ...], backward: Event
-) -> bool:
-    """Say whether an operator of this line ran in the forward pass of a backward pass."""
-    earlier = [e.index for e in timeline.of(Kind.backward) if e.index < backward.index]
-    since = max(earlier, default=-1)
-    return any(
-        event.name == name
-        and event.place == place
-        and event.live
-        and set(leaves) <= set(event.inputs)
-        for event in timeline.events
-        if since < event.index < backward.index
-    )

@@ -26,19 +26,23 @@ class Cause(str, Enum):
     stacked = "stacked"  # `stack_module_state`
     function = "function"  # a custom Function whose result requires no gradient
     deepcopy = "deepcopy"  # a parameter was copied
+    inner = "inner"  # PyTorch itself switched gradients off, as when it parametrizes
 
 
 _COPIES = frozenset(
-    "tensor new_tensor as_tensor asarray scalar_tensor full new_full full_like from_numpy".split()
-)
+    ["tensor", "new_tensor", "as_tensor", "asarray", "scalar_tensor", "full", "new_full",
+     "full_like", "from_numpy"]
+)  # fmt: skip
 
 DISCRETE = frozenset(
-    """gt lt ge le eq ne greater less greater_equal less_equal not_equal __gt__ __lt__ __ge__ __le__
-    __eq__ __ne__ isclose isfinite isnan isinf argmax argmin argsort argwhere nonzero one_hot
-    topk max min sort kthvalue mode median searchsorted bucketize long int short byte char bool
-    multinomial histc bincount unique logical_and logical_or logical_not logical_xor
-    count_nonzero round floor ceil sign""".split()
-)
+    ["gt", "lt", "ge", "le", "eq", "ne", "greater", "less", "greater_equal", "less_equal",
+     "not_equal", "__gt__", "__lt__", "__ge__", "__le__", "__eq__", "__ne__", "isclose",
+     "isfinite", "isnan", "isinf", "argmax", "argmin", "argsort", "argwhere", "nonzero",
+     "one_hot", "topk", "max", "min", "sort", "kthvalue", "mode", "median", "searchsorted",
+     "bucketize", "long", "int", "short", "byte", "char", "bool", "multinomial", "histc",
+     "bincount", "unique", "logical_and", "logical_or", "logical_not", "logical_xor",
+     "count_nonzero", "round", "floor", "ceil", "sign"]
+)  # fmt: skip
 """Operators whose result has no derivative, whatever the mode."""
 
 _INTEGERS = ("int", "uint", "bool")
@@ -76,7 +80,7 @@ def cause_of(timeline: Timeline, cut: Cut) -> Cause:
     if name in _COPIES:
         return Cause.copied
     if not event.grad_mode and not _is_discrete(timeline, event):
-        return Cause.no_grad
+        return Cause.no_grad if _by_the_user(timeline, event) else Cause.inner
     if event.kind is Kind.function:
         return Cause.function
     return Cause.discrete
@@ -116,9 +120,22 @@ def switched_off(timeline: Timeline, event: Event) -> Event | None:
 def switch_line(switch: Event) -> Place | None:
     """Return the line that switched gradients off: of the decorator where it was one."""
     decorated = switch.detail.get("decorated")
-    if decorated is not None:
+    if decorated is not None and not _of_a_library(decorated[0]):
         return Place(*decorated)
     return switch.place
+
+
+_SWITCHES = ("torch.autograd.grad_mode.", "torch.utils._contextlib.decorate_context")
+
+
+def _by_the_user(timeline: Timeline, event: Event) -> bool:
+    """Say whether a line of the program switched gradients off, not one within PyTorch."""
+    switch = switched_off(timeline, event)
+    return switch is None or not switch.api or switch.api.startswith(_SWITCHES)
+
+
+def _of_a_library(file: str) -> bool:
+    return "site-packages" in file or "dist-packages" in file
 
 
 def _is_discrete(timeline: Timeline, event: Event) -> bool:

@@ -12,13 +12,15 @@ from gradbench.diagnosis.origin import ancestors, makers
 from gradbench.diagnosis.terms import constant_terms
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
-VALUES = frozenset("item tolist numpy __array__ __float__ __int__ __complex__".split())
+VALUES = frozenset(
+    ["item", "tolist", "numpy", "__array__", "__float__", "__int__", "__complex__"]
+)  # fmt: skip
 """Exports after which a program computes with the value; printing and comparing are others."""
 
 CONSTRUCTORS = frozenset(
-    """tensor as_tensor asarray from_numpy frombuffer new_tensor scalar_tensor full full_like
-    new_full""".split()
-)
+    ["tensor", "as_tensor", "asarray", "from_numpy", "frombuffer", "new_tensor",
+     "scalar_tensor", "full", "full_like", "new_full"]
+)  # fmt: skip
 
 ENOUGH = 3
 """Backward passes over which a number must keep its proportion to what was exported."""
@@ -54,7 +56,7 @@ def came_back(timeline: Timeline, export: Event, root: Event) -> Event | None:
     for event in ancestors(timeline, root):
         if event.index <= export.index:
             continue
-        if event.name in CONSTRUCTORS and not event.inputs:
+        if event.name in CONSTRUCTORS and not event.live and _of_numbers(event):
             return event
         if value is not None and value in (event.detail.get("number"), event.detail.get("factor")):
             return event
@@ -62,6 +64,11 @@ def came_back(timeline: Timeline, export: Event, root: Event) -> Event | None:
             # `torch.Tensor(…)` and its like are not told of: the tensor comes from nowhere.
             return event
     return None
+
+
+def _of_numbers(event: Event) -> bool:
+    """Say whether a tensor was made of numbers: `new_tensor` also takes the tensor it is like."""
+    return not event.inputs or (event.name.startswith(("new_", "full_")) and len(event.inputs) == 1)
 
 
 def _known(timeline: Timeline, export: Event) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
-from gradbench.diagnosis.finding import Also
+from gradbench.diagnosis.finding import Also, Place
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
 
@@ -96,6 +96,27 @@ def lines(*pairs: tuple[Event | None, str]) -> tuple[Also, ...]:
     )
 
 
+def call_line(event: Event, other: Event) -> Place | None:
+    """Return the line at which a function was called at the wrong time.
+
+    Args:
+        event: What happened too early or too late, maybe in a function that is right in itself.
+        other: What it should have been before or after.
+
+    Returns:
+        The line of the event's stack that is in a function of the other's stack.
+    """
+    functions = [
+        (each.file, each.function)
+        for each in (other.place, *other.callers)
+        if each is not None and each.function != "<module>"
+    ]
+    for each in (event.place, *event.callers):
+        if each is not None and (each.file, each.function) in functions:
+            return each
+    return event.place
+
+
 def _closures(timeline: Timeline) -> list[tuple[int, int]]:
     return [
         (event.detail["first"], event.index)
@@ -141,10 +162,9 @@ def _touches(timeline: Timeline, event: Event) -> Iterator[tuple[int, Touch]]:
         if event.name == "unscale_":
             for leaf in detail.get("held", ()):
                 yield leaf, Touch.unscaled
-        elif event.name == "step":
-            if not detail["stepped"]:
-                for leaf in detail.get("held", ()):
-                    yield leaf, Touch.skipped
+        elif event.name == "step" and not detail["stepped"]:
+            for leaf in detail.get("held", ()):
+                yield leaf, Touch.skipped
     elif kind is Kind.write:
         for leaf in detail.get("gradients_of", ()):
             yield leaf, Touch.written

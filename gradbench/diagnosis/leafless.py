@@ -101,4 +101,4 @@ def _kept(timeline: Timeline, number: int, made: Event) -> Kept:
     return Kept.other
 
 
-_MOVES = frozenset("to cuda cpu float double half bfloat16 type".split())
+_MOVES = frozenset(["to", "cuda", "cpu", "float", "double", "half", "bfloat16", "type"])

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 
-GRACE_S = 5.0
+GRACE_S = 3.0
 """How long they may take to end by themselves."""
 
 

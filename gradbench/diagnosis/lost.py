@@ -98,6 +98,8 @@ def lost_leaves(timeline: Timeline) -> tuple[Lost, ...]:
     """
     found: dict[tuple[Cause, Place], list[tuple[int, Cut, Root, Event]]] = {}
     for leaf in missed_leaves(timeline):
+        if not _trained(timeline, leaf):
+            continue
         for root, missed in windows(timeline, leaf):
             cuts = root.cut_off(leaf) if leaf not in root.live else ()
             cut = next((each for each in cuts if each.event.place is not None), None)
@@ -123,6 +125,14 @@ def lost_leaves(timeline: Timeline) -> tuple[Lost, ...]:
         )
         for (cause, place), group in found.items()
     )
+
+
+def _trained(timeline: Timeline, leaf: int) -> bool:
+    """Say whether a leaf was to be trained: where optimizers are, one of them holds it.
+
+    A None that is printed beside them is no fault, unless the program failed on it.
+    """
+    return not timeline.owners or leaf in timeline.owners or bool(timeline.of(Kind.error))
 
 
 def unexplained(timeline: Timeline) -> Mapping[int, tuple[Event, ...]]:
@@ -170,6 +180,17 @@ def _leading(timeline: Timeline, missed: Event) -> tuple[Root, ...]:
     return tuple(root for root in reversed(roots) if root.event.index in indices)
 
 
+def _moved_whole(event: Event) -> bool:
+    """Say whether a module was moved to another device or dtype: its values stay."""
+    return event.kind is Kind.data_write and event.api.startswith("torch.nn.modules.module.")
+
+
+def _took_none(event: Event) -> bool:
+    """Say whether a leaf's `.grad` was None and the program used it."""
+    detail = event.detail
+    return bool(detail["none"] and detail["use"] == "used" and detail["leaf"])
+
+
 MOST_MISSES = 4
 """Steps that missed a leaf which are looked at."""
 
@@ -198,9 +219,14 @@ def missed_leaves(timeline: Timeline) -> Mapping[int, tuple[Event, ...]]:
         elif event.kind is Kind.grad_write:
             if not event.detail["none"]:
                 given.update(event.inputs)
-        elif event.kind is Kind.grad_read and passed and event.detail["none"]:
-            if event.detail["use"] == "used" and event.detail["leaf"]:
-                missed.setdefault(event.inputs[0], []).append(event)
+        elif passed and event.kind is Kind.write and event.inputs:
+            # An average that follows other weights is moved by hand, and needs no gradient.
+            given.update(event.detail.get("leaves", ()))
+        elif passed and event.kind in (Kind.data_write, Kind.load):
+            if not _moved_whole(event):
+                given.update(event.outputs)
+        elif event.kind is Kind.grad_read and passed and _took_none(event):
+            missed.setdefault(event.inputs[0], []).append(event)
     return {
         number: tuple(events[:MOST_MISSES])
         for number, events in missed.items()

@@ -124,7 +124,7 @@ def find_module(name: str) -> MainModule:
         spec = None
     finally:
         sys.path.remove(folder)
-    if spec is None:
+    if spec is None or name.endswith(".py"):
         raise _no_module(name)
     places = list(spec.submodule_search_locations or ())
     files = os.path.join(places[0], "") if places else spec.origin or ""

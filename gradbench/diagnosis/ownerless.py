@@ -139,6 +139,9 @@ _CERTAIN = frozenset({"copied", "loaded", "parametrized", "rebuilt", "replaced",
 """Reasons that hold although nothing was moved: a step found no gradient in all that it holds."""
 
 
+_PARAMETRIZE = ("parametriz", "weight_norm", "spectral_norm")
+
+
 class _Search:
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
@@ -323,9 +326,9 @@ class _Search:
         loaded = self._loaded.get(number)
         if loaded is not None and any(n in owners for n in loaded.detail["replaced"]):
             return "loaded", loaded.place, loaded
-        if made is not None and made.index > since:
-            if any(word in made.api for word in ("parametriz", "weight_norm", "spectral_norm")):
-                return "parametrized", made.place, made
+        late = made is not None and made.index > since
+        if made is not None and late and any(word in made.api for word in _PARAMETRIZE):
+            return "parametrized", made.place, made
         for event in reversed(assigned):
             gone = set(event.detail["before"]) - set(event.outputs)
             if gone & owners.keys() and event.index > since and not event.api:

@@ -58,6 +58,9 @@ def _assignments(function: ast.AST, name: str) -> Iterator[ast.stmt]:
         if isinstance(node, ast.Assign):
             if any(isinstance(each, ast.Name) and each.id == name for each in node.targets):
                 yield node
-        elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
-            if isinstance(node.target, ast.Name) and node.target.id == name:
-                yield node
+        elif (
+            isinstance(node, (ast.AugAssign, ast.AnnAssign))
+            and isinstance(node.target, ast.Name)
+            and node.target.id == name
+        ):
+            yield node

@@ -99,8 +99,8 @@ def reused(timeline: Timeline) -> Reused | None:
         shared = [event for event in graph if event.index < freed.index and event.out_live]
         common = [event for event in shared if set(event.outputs) & old.keys()]
         if common:
-            use = next((e for e in graph if set(e.live) & set(common[0].outputs)), None)
-            return Reused(error, Way.shared, freed, use, common[0].outputs[0], common[0])
+            brought = next((e for e in graph if set(e.live) & set(common[0].outputs)), None)
+            return Reused(error, Way.shared, freed, brought, common[0].outputs[0], common[0])
     return Reused(error, Way.twice, passes[-1] if passes else None, None, None, None)
 
 

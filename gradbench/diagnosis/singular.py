@@ -23,13 +23,15 @@ class Singularity(str, Enum):
 _BY_NODE = {
     **dict.fromkeys(("Sqrt", "Rsqrt", "Pow", "Norm", "LinalgVectorNorm", "Cdist"), "root"),
     **dict.fromkeys(("Log", "Log2", "Log10", "Log1P", "Logsumexp", "Xlogy"), "log"),
-    **dict.fromkeys(("Div", "Reciprocal", "Remainder", "Fmod", "TrueDivide"), "division"),
+    **dict.fromkeys(
+        ("Div", "Truediv", "TrueDivide", "Reciprocal", "Remainder", "Fmod"), "division"
+    ),
     **dict.fromkeys(
         ("Acos", "Asin", "Atanh", "Acosh", "Erfinv", "Logit", "Atan2", "Tan"), "inverse"
     ),
     **dict.fromkeys(("Softmax", "LogSoftmax", "SafeSoftmax"), "softmax"),
     **dict.fromkeys(
-        ("NllLoss", "NllLoss2D", "Mean", "Std", "Var", "StdMean", "VarMean"), "mean"
+        ("NllLoss", "CrossEntropy", "NllLoss2D", "Mean", "Std", "Var", "StdMean", "VarMean"), "mean"
     ),
 }  # fmt: skip
 
@@ -58,4 +60,5 @@ def _masks(born: NotFinite) -> bool:
 def _kind(born: NotFinite) -> Singularity:
     if born.node.startswith(_ATTENTION):
         return Singularity.softmax
-    return Singularity(_BY_NODE.get(born.node, "other"))
+    by_name = "".join(part.capitalize() for part in born.name.strip("_").split("_"))
+    return Singularity(_BY_NODE.get(born.node, _BY_NODE.get(by_name, "other")))

@@ -103,9 +103,10 @@ def assigned_at(place: Place) -> str:
     if function is None:
         return ""
     for node in ast.walk(function):
-        if isinstance(node, ast.Assign) and node.lineno <= place.line <= (node.end_lineno or 0):
-            if isinstance(node.targets[0], ast.Name):
-                return node.targets[0].id
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+            continue
+        if node.lineno <= place.line <= (node.end_lineno or 0):
+            return node.targets[0].id
     return ""
 
 

@@ -13,17 +13,20 @@ from gradbench.diagnosis.origin import ancestors, maker
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
 LOSSES = frozenset(
-    """mse_loss smooth_l1_loss huber_loss l1_loss binary_cross_entropy kl_div
-    binary_cross_entropy_with_logits cross_entropy poisson_nll_loss gaussian_nll_loss""".split()
-)
+    ["mse_loss", "smooth_l1_loss", "huber_loss", "l1_loss", "binary_cross_entropy", "kl_div",
+     "binary_cross_entropy_with_logits", "cross_entropy", "poisson_nll_loss",
+     "gaussian_nll_loss"]
+)  # fmt: skip
 """Losses whose second argument is the target."""
 
 _COMPARES = LOSSES | {"sub", "__sub__", "subtract", "rsub", "__rsub__"}
-_NAMED = re.compile(r"(^|_|\.)(targets?|td_?targets?|returns?|bootstrap(ped)?)($|_|\d)", re.I)
+_NAMED = re.compile(r"(^|_|\.)(targets?|td_?targets?|bootstrap(ped)?)($|_|\d)", re.I)
 _SHAPES = frozenset(
-    "unsqueeze squeeze view reshape flatten __getitem__ expand expand_as view_as to float".split()
-)
+    ["unsqueeze", "squeeze", "view", "reshape", "flatten", "__getitem__", "expand",
+     "expand_as", "view_as", "to", "float"]
+)  # fmt: skip
 _DISCOUNTS = (0.5, 1.0)
+_NEAR = 300
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ def _of(timeline: Timeline, root: Root) -> Iterator[Target]:
             if not trained:
                 continue
             said = _why(timeline, target, made)
-            if said:
+            if said and not _of_each_other(timeline, target, prediction, event.index):
                 leaves = tuple(sorted(trained))
                 yield Target(made.place, said, event, root.event, leaves)
 
@@ -112,6 +115,22 @@ def _why(timeline: Timeline, number: int, made: Event) -> str:
     if _bootstrapped(timeline, made):
         return "this target, data and a discounted value, requires a gradient"
     return ""
+
+
+def _of_each_other(timeline: Timeline, a: int, b: int, before: int) -> bool:
+    """Say whether one side was computed of the other, such as a mean that is subtracted."""
+    for start, sought in ((a, b), (b, a)):
+        waiting, seen = [(start, before)], {start}
+        while waiting and len(seen) < _NEAR:
+            number, index = waiting.pop()
+            event = maker(timeline, number, index)
+            for each in event.inputs if event is not None else ():
+                if each == sought:
+                    return True
+                if each not in seen and event is not None:
+                    seen.add(each)
+                    waiting.append((each, event.index))
+    return False
 
 
 def _bootstrapped(timeline: Timeline, made: Event) -> bool:

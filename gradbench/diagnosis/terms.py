@@ -10,12 +10,13 @@ from gradbench.diagnosis.origin import maker
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
 _ADDS = frozenset(
-    """add sub __radd__ __rsub__ rsub __add__ __sub__ subtract add_ sub_ __iadd__ __isub__ stack cat
-    hstack""".split()
-)
+    ["add", "sub", "__radd__", "__rsub__", "rsub", "__add__", "__sub__", "subtract", "add_",
+     "sub_", "__iadd__", "__isub__", "stack", "cat", "hstack"]
+)  # fmt: skip
 _SCALES = frozenset(
-    "mul __rmul__ __mul__ div truediv __truediv__ mean sum neg squeeze reshape view mul_ div_".split()
-)
+    ["mul", "__rmul__", "__mul__", "div", "truediv", "__truediv__", "mean", "sum", "neg",
+     "squeeze", "reshape", "view", "mul_", "div_"]
+)  # fmt: skip
 
 _DEEPEST = 200
 

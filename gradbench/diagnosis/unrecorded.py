@@ -46,7 +46,10 @@ class Unrecorded:
 
     @property
     def place(self) -> Place:
-        """The line of the cause."""
+        """The line of the cause: of the decorator, where one switched gradients off."""
+        decorated = self.cause.detail.get("decorated") if self.cause is not None else None
+        if self.reason is Reason.switch and decorated is not None:
+            return Place(*decorated)
         for event in (self.cause, self.cut):
             if event is not None and event.place is not None:
                 return event.place

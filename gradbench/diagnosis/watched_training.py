@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 
 from gradbench.diagnosis.api import Diagnosis, check_level, make_diagnosis
+from gradbench.diagnosis.conclude import known_checks
 
 
 class WatchedTraining:
@@ -27,7 +28,7 @@ class WatchedTraining:
         if level is not None:
             check_level(level)
         self._level = level
-        self._only, self._ignore = tuple(only), tuple(ignore)
+        self._only, self._ignore = known_checks(only), known_checks(ignore)
         self._watching = False
         self.diagnosis: Diagnosis | None = None
 

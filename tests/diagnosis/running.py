@@ -60,6 +60,8 @@ class _Enough(BaseException):
 def quietly() -> Iterator[io.StringIO]:
     """Catch what a program prints, and put torch's global state back after it."""
     out = io.StringIO()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # tiny programs: two threads would wait for one another
     with (
         _global_state_restored(torch.device("cpu")),
         warnings.catch_warnings(),
@@ -67,7 +69,10 @@ def quietly() -> Iterator[io.StringIO]:
         contextlib.redirect_stderr(out),
     ):
         warnings.simplefilter("ignore")
-        yield out
+        try:
+            yield out
+        finally:
+            torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,10 @@ CHECK = Check(
         "module, instead of being copied into the old ones. The optimizer holds the old "
         "ones and goes on stepping those."
     ),
-    fix="model.load_state_dict(state, assign=True)\noptimizer = torch.optim.SGD(model.parameters(), lr=0.1)  # after it",
+    fix=(
+        "model.load_state_dict(state, assign=True)\n"
+        "optimizer = torch.optim.SGD(model.parameters(), lr=0.1)  # after it"
+    ),
     atlas=("assigned_after_optimizer",),
     source="docs: torch.nn.Module.load_state_dict",
 )

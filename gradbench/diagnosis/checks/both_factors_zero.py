@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradbench.diagnosis.births import Vanished, vanished
 from gradbench.diagnosis.finding import Check, Finding, Severity
 from gradbench.diagnosis.timeline import Kind, Timeline
+from gradbench.diagnosis.vanishing import Vanished, vanished
 
 CHECK = Check(
     id="GB412",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import linecache
+from collections.abc import Iterator
 
 from gradbench.diagnosis.finding import Check, Finding, Place, Severity
 from gradbench.diagnosis.history import lines, named

@@ -32,7 +32,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         if lost is not None and lost[0].place is not None:
             found.setdefault(lost[0].place, []).append((*lost[:2], step, lost[2]))
     for place, group in found.items():
-        clear, backward, step, leaves = group[0]
+        _, backward, step, leaves = group[0]
         yield CHECK.found(
             place,
             f"`zero_grad` clears the gradients of {named(timeline, leaves)} after `backward` and "

@@ -17,7 +17,10 @@ CHECK = Check(
         "Clipping changes `.grad`. After the step nobody uses it any more: the step was taken with "
         "the unclipped gradients."
     ),
-    fix="loss.backward()\ntorch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)\noptimizer.step()",
+    fix=(
+        "loss.backward()\ntorch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n"
+        "optimizer.step()"
+    ),
     atlas=(),
     source="docs: torch.nn.utils.clip_grad_norm_",
     sure_after=1,

@@ -57,7 +57,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             name = (event.api or event.name).rpartition(".")[2]
             yield CHECK.found(
                 event.place,
-                f"`{name}` writes into a weight that is {computed[number]}: it is computed anew from "
+                f"`{name}` writes into a weight that is {computed[number]}: it is computed anew "
+                f"from "
                 "the original before the next use, and what was written is lost.",
                 parameters=timeline.names([number]),
                 evidence={"shape": str(timeline.tensors[number].shape)},

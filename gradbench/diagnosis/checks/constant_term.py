@@ -84,6 +84,8 @@ def _cut(timeline: Timeline, root: Root, number: int) -> tuple[Cut, Cause] | Non
         if cut.event.place is None or not cut.leaves & root.live:
             continue
         cause = cause_of(timeline, cut)
+        if cause is Cause.gradient and cut.event.detail.get("create_graph"):
+            continue
         if cause in _ALWAYS or (cause is Cause.discrete and _is_number(timeline, number)):
             return cut, cause
         if cause in _SAID and _only_of_leaves(timeline, number, root.event):
@@ -97,7 +99,8 @@ def _is_number(timeline: Timeline, number: int) -> bool:
 
 def _only_of_leaves(timeline: Timeline, number: int, before: Event) -> bool:
     """Say whether a term was computed of parameters alone, without data: a regularisation."""
-    waiting, seen, parameters = [number], set(), 0
+    waiting, parameters = [number], 0
+    seen: set[int] = set()
     while waiting and len(seen) < 500:
         each = waiting.pop()
         if each in seen:

@@ -17,7 +17,10 @@ CHECK = Check(
         "deepcopy makes new parameters. An optimizer that was built for the original "
         "steps the original; the copy gets the gradients and stays as it is."
     ),
-    fix="model = copy.deepcopy(template)\noptimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # of the copy",
+    fix=(
+        "model = copy.deepcopy(template)\n"
+        "optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # of the copy"
+    ),
     atlas=(),
     source="docs: torch.optim",
 )
@@ -30,7 +33,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         yield CHECK.found(
             each.place,
-            f"{each.said(timeline)}: they are copies made here by `deepcopy`, and the optimizer holds "
+            f"{each.said(timeline)}: they are copies made here by `deepcopy`, and the optimizer "
+            f"holds "
             "the originals.",
             parameters=timeline.names(each.leaves),
             also=each.also,

@@ -32,7 +32,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         yield CHECK.found(
             born.place,
             f"NaN or infinity is born here: `{born.name}` divides by zero, and "
-            f"{born.said(timeline)} are not finite {born.times}.",
+            f"{born.said(timeline)} {born.times}.",
             parameters=timeline.names(born.leaves),
             also=born.also,
             evidence=born.evidence,

@@ -31,7 +31,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         wanted = event.detail["value"]
         other = [n for n in event.inputs if (n in event.live) != wanted]
         got = [
-            number for number in other
+            number
+            for number in other
             if any(e.index > event.index for e in timeline.arrivals.get(number, ()))
         ]
         frozen = not any(event.index < e.index for e in timeline.of(Kind.requires_grad))
@@ -39,11 +40,14 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         numbers = other if wanted and frozen and later and not got else got
         if not numbers or (wanted and got):
             continue
-        moved = {n for e in timeline.of(Kind.step) if e.index > event.index for n in e.detail["moved"]}
+        moved = {
+            n for e in timeline.of(Kind.step) if e.index > event.index for n in e.detail["moved"]
+        }
         what = "stayed frozen" if wanted else "got gradients all the same"
         yield CHECK.found(
             event.place,
-            f"`requires_grad = {wanted}` on a module ({event.detail['module']}) sets an attribute that "
+            f"`requires_grad = {wanted}` on a module ({event.detail['module']}) sets an attribute "
+            f"that "
             f"nobody reads: {named(timeline, numbers)} {what}, and "
             f"{len(moved & set(numbers))} moved. Call `requires_grad_({wanted})`.",
             parameters=timeline.names(numbers),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradbench.diagnosis.finding import Check, Finding, Severity
+from gradbench.diagnosis.finding import Check, Finding, Place, Severity
 from gradbench.diagnosis.history import lines, named, often
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
@@ -18,10 +18,7 @@ CHECK = Check(
         "follow the data whether the parameters are frozen or not, and the frozen part "
         "gives other results than it did."
     ),
-    fix=(
-        "model.train()\n"
-        "model.backbone.eval()  # after each model.train()"
-    ),
+    fix=("model.train()\nmodel.backbone.eval()  # after each model.train()"),
     atlas=("statistics_not_frozen",),
     source="docs: notes/autograd, Evaluation Mode",
 )
@@ -52,9 +49,12 @@ def look(timeline: Timeline) -> Iterator[Finding]:
     moved = {n for e in timeline.of(Kind.step) for n in e.detail["moved"]}
     copies = {n for e in timeline.of(Kind.copy) for n in e.outputs}
     still = {n: one for n, one in seen.items() if not ({n} & (thawed | moved | copies))}
-    groups: dict[tuple[object, bool], list[int]] = {}
+    groups: dict[tuple[Place | None, bool], list[int]] = {}
     for number in still:
-        if number in timeline.arrivals and timeline.arrivals[number][-1].index > froze[number].index:
+        if (
+            number in timeline.arrivals
+            and timeline.arrivals[number][-1].index > froze[number].index
+        ):
             continue
         later = mode.get(number)
         cause = later if later is not None and later.index > froze[number].index else froze[number]
@@ -66,7 +66,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         if at is not None:
             yield CHECK.found(
                 at,
-                f"{named(timeline, numbers)} of a `BatchNorm` is frozen, and it ran {often(times)} in "
+                f"{named(timeline, numbers)} of a `BatchNorm` is frozen, and it ran "
+                f"{often(times)} in "
                 "training mode: its running statistics followed the batches. Call `.eval()` on it "
                 "after `train()`.",
                 parameters=timeline.names(numbers),

@@ -19,8 +19,7 @@ CHECK = Check(
         "the parameter by momentum, Adam's moments or weight decay."
     ),
     fix=(
-        "parameter.requires_grad_(False)\n"
-        "parameter.grad = None  # take the gradient away as well"
+        "parameter.requires_grad_(False)\nparameter.grad = None  # take the gradient away as well"
     ),
     atlas=("frozen_with_gradient",),
     source="docs: torch.optim.Optimizer.step",

@@ -13,9 +13,7 @@ CHECK = Check(
     title="`deepcopy` does not copy gradients",
     severity=Severity.error,
     symptom="none",
-    why=(
-        "A deep copy of a parameter has its values, and no gradient."
-    ),
+    why=("A deep copy of a parameter has its values, and no gradient."),
     fix=(
         "twin = copy.deepcopy(model)\n"
         "for old, new in zip(model.parameters(), twin.parameters()):\n"
@@ -30,7 +28,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
     """Look for copies of parameters with gradients, whose gradient is used and is None."""
     copies = {
         made: event
-        for event in timeline.of(Kind.copy) if event.detail["had_grad"]
+        for event in timeline.of(Kind.copy)
+        if event.detail["had_grad"]
         for made in event.outputs
     }
     found: dict[object, tuple[Event, Event, list[int]]] = {}
@@ -49,7 +48,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         assert copied.place is not None
         yield CHECK.found(
             copied.place,
-            f"`deepcopy` copied {named(timeline, numbers)} without its gradient, which the original "
+            f"`deepcopy` copied {named(timeline, numbers)} without its gradient, which the "
+            f"original "
             "had; `.grad` of the copy is read as None.",
             parameters=timeline.names(numbers),
             also=lines((read, "read as None")),

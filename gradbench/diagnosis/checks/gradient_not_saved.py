@@ -17,7 +17,7 @@ CHECK = Check(
         "torch.save writes the values of a tensor and whether it requires a gradient; the "
         "gradient that has accumulated is not in the file."
     ),
-    fix="torch.save({\"w\": w, \"gradient\": w.grad}, file)",
+    fix='torch.save({"w": w, "gradient": w.grad}, file)',
     atlas=("gradient_not_saved",),
     source="docs: torch.save",
 )

@@ -17,10 +17,7 @@ CHECK = Check(
         "Momentum and Adam's moments are those of the weights that were there before. The "
         "first steps after the initialisation go where the old weights were going."
     ),
-    fix=(
-        "torch.nn.init.zeros_(w)\n"
-        "del optimizer.state[w]  # forget its momentum as well"
-    ),
+    fix=("torch.nn.init.zeros_(w)\ndel optimizer.state[w]  # forget its momentum as well"),
     atlas=("momentum_of_old_weights",),
     source="docs: torch.optim.Optimizer.state_dict",
 )
@@ -49,7 +46,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         name = again.api.rpartition(".")[2] or again.name
         yield CHECK.found(
             again.place,
-            f"`{name}` gives {named(timeline, numbers)} new values, and the next step of {step.name} "
+            f"`{name}` gives {named(timeline, numbers)} new values, and the next step of "
+            f"{step.name} "
             "still uses the momentum (its state) of the old ones.",
             parameters=timeline.names(numbers),
             also=lines((step, "step with the old state")),

@@ -33,8 +33,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         yield CHECK.found(
             born.place,
             f"NaN or infinity is born here: `{born.name}` has an infinite derivative at the edge "
-            f"of its range, and {born.said(timeline)} are not finite {born.times}; `clamp` its "
-            "input.",
+            f"of its range, and {born.said(timeline)} {born.times}; `clamp` its input.",
             parameters=timeline.names(born.leaves),
             also=born.also,
             evidence=born.evidence,

@@ -103,9 +103,10 @@ def _compared(timeline: Timeline) -> Iterator[Finding]:
                 leaf = leaf_of_gradient(timeline, number)
                 write = refilled.get(leaf) if leaf is not None else None
                 last = reads.get(number, [])
-                if write is not None and last and last[-1].index < write.index:
-                    if last[-1].detail["use"] == "stored":
-                        stale.setdefault(event.place, []).append((last[-1], number))
+                if write is None or not last or last[-1].index > write.index:
+                    continue
+                if last[-1].detail["use"] == "stored":
+                    stale.setdefault(event.place, []).append((last[-1], number))
     found = False
     for place, group in pairs.items():
         names = two_names(place) if place not in others else None

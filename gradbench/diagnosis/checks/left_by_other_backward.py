@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from gradbench.diagnosis.finding import Check, Finding, Place, Severity
@@ -65,7 +66,7 @@ def _left(
             waiting.append(moment.event)
         elif moment.touch in (Touch.stepped, Touch.moved):
             if is_use(moment) and len(waiting) > 1:
-                for left, own in zip(waiting, waiting[1:], strict=False):
+                for left, own in itertools.pairwise(waiting):
                     if _other(left, own) and left.step < own.step:
                         yield left, own, moment.event
                         break

@@ -29,7 +29,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
     used: set[int] = set()
     moved: dict[int, int] = {}
     told: set[object] = set()
-    overwritten: dict[object, set[int]] = {}
+    overwritten: dict[object, dict[int, int]] = {}
     for event in timeline.events:
         if event.kind is Kind.op and event.name == "detach" and _is_state_dict(event):
             made[event.outputs[0]] = event
@@ -42,14 +42,16 @@ def look(timeline: Timeline) -> Iterator[Finding]:
                 moved[number] = event.index
             for number in event.detail.get("overwritten", ()):
                 if number in made and made[number].place is not None:
-                    overwritten.setdefault(made[number].place, set()).add(number)
-    for place, numbers in overwritten.items():
-        events = [made[number] for number in numbers if number not in used]
-        calls = {(event.step, event.place) for event in made.values() if event.place == place}
-        if len(events) < len(numbers) or len(calls) < 2 or place in told:
+                    times = overwritten.setdefault(made[number].place, {})
+                    times[number] = times.get(number, 0) + 1
+    for place, times in overwritten.items():
+        events = [made[number] for number in times if number not in used]
+        # Kept while training, for later: it has served for nothing else.
+        kept = [e for e in events if e.step > 0 and times[e.outputs[0]] > 1]
+        if len(events) < len(times) or not kept or place in told:
             continue
         leaves = list(dict.fromkeys(event.inputs[0] for event in events))
-        yield _found(timeline, events[0], leaves, "and has not been used since", ())
+        yield _found(timeline, kept[0], leaves, "and nothing has used it yet", (), Severity.warning)
 
 
 def _is_state_dict(event: Event) -> bool:
@@ -79,6 +81,7 @@ def _found(
     leaves: list[int],
     since: str,
     also: tuple[tuple[Event, str], ...],
+    severity: Severity = Severity.error,
 ) -> Finding:
     assert event.place is not None
     return CHECK.found(
@@ -88,4 +91,5 @@ def _found(
         parameters=timeline.names(leaves),
         also=lines(*also),
         evidence={"tensors": len(leaves), "copied": 0},
+        severity=severity,
     )

@@ -18,7 +18,7 @@ CHECK = Check(
         "each, the model keeps its random weights."
     ),
     fix=(
-        "nn.modules.utils.consume_prefix_in_state_dict_if_present(state, \"module.\")\n"
+        'nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")\n'
         "model.load_state_dict(state)  # strict"
     ),
     atlas=("loaded_nothing",),

@@ -35,8 +35,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         yield CHECK.found(
             born.place,
             f"NaN or infinity is born here: `{born.name}` of zero has an infinite derivative, and "
-            f"{born.said(timeline)} are not finite {born.times}; use `log_softmax` or `logsigmoid` "
-            "where the zero comes of `softmax` or `sigmoid`.",
+            f"{born.said(timeline)} {born.times}; use `log_softmax` or `logsigmoid` where the zero "
+            "comes of `softmax` or `sigmoid`.",
             parameters=timeline.names(born.leaves),
             also=born.also,
             evidence=born.evidence,

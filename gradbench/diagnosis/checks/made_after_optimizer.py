@@ -17,7 +17,10 @@ CHECK = Check(
         "An optimizer holds what it was given when it was built. What is added to the "
         "model later gets gradients and is never moved."
     ),
-    fix='model.add_module("head", nn.Linear(8, 2))\noptimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # after it',
+    fix=(
+        'model.add_module("head", nn.Linear(8, 2))\n'
+        "optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # after it"
+    ),
     atlas=(),
     source="docs: torch.optim.Optimizer.add_param_group",
 )

@@ -31,7 +31,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         yield CHECK.found(
             each.place,
-            f"{each.said(timeline)}: a new layer or `nn.Parameter` is created here, in the forward pass. "
+            f"{each.said(timeline)}: a new layer or `nn.Parameter` is created here, in the "
+            f"forward pass. "
             "Make it once, in `__init__`, before the optimizer is built.",
             parameters=timeline.names(each.leaves),
             also=each.also,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import math
 from bisect import bisect_left
+from collections.abc import Iterator
 
 from gradbench.diagnosis.finding import Check, Finding, Severity
 from gradbench.diagnosis.history import lines, named
@@ -42,8 +42,10 @@ def look(timeline: Timeline) -> Iterator[Finding]:
                     masks[number] = event
             for number in event.detail.get("leaves", ()):
                 waiting.pop(number, None)
-        elif kind is Kind.hook_run and event.detail["returned"] and _hook_masks(timeline, event):
-            masks[event.detail["on"]] = event
+        elif kind is Kind.hook_run and event.detail["returned"]:
+            mask = _mask_of_hook(timeline, event)
+            if mask is not None:
+                masks[event.detail["on"]] = mask
         elif kind is Kind.data_write or (kind is Kind.load and event.name == "module"):
             waiting.clear()
         elif kind is Kind.step:
@@ -56,13 +58,14 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             for number, (mask, step, moved, zero) in waiting.items():
                 found.setdefault(mask.place, []).append((number, mask, step, moved, zero))
             waiting.clear()
-    for place, group in found.items():
+    for group in found.values():
         number, mask, step, moved, zero = group[0]
         numbers = list(dict.fromkeys(each[0] for each in group))
         if mask.place is not None:
             yield CHECK.found(
                 mask.place,
-                f"The gradient of {named(timeline, numbers)} is masked here, and {step.name} moved {moved} "
+                f"The gradient of {named(timeline, numbers)} is masked here, and {step.name} "
+                f"moved {moved} "
                 f"of {zero} masked elements all the same: {_by(step)}.",
                 parameters=timeline.names(numbers),
                 also=lines((step, "step that moved them")),
@@ -86,16 +89,17 @@ def _masks(timeline: Timeline, event: Event) -> bool:
     )
 
 
-def _hook_masks(timeline: Timeline, run: Event) -> bool:
-    """Say whether a hook multiplied the gradient by a tensor, or filled some of it."""
-    for event in timeline.events[_position(timeline, run.detail["hook"]) : _position(timeline, run.index)]:
+def _mask_of_hook(timeline: Timeline, run: Event) -> Event | None:
+    """Return the event by which a hook masked the gradient."""
+    first, last = (_position(timeline, index) for index in (run.detail["hook"], run.index))
+    for event in timeline.events[first:last]:
         if event.kind is not Kind.op or run.detail["taken"] not in event.inputs:
             continue
         others = [n for n in event.inputs if n != run.detail["taken"] and n in timeline.tensors]
         large = any(math.prod(timeline.tensors[n].shape) > 1 for n in others)
         if event.name in ("masked_fill", "where") or (event.name in ("mul", "__mul__") and large):
-            return True
-    return False
+            return event
+    return None
 
 
 def _position(timeline: Timeline, index: int) -> int:

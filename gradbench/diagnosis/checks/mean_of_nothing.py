@@ -35,7 +35,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         yield CHECK.found(
             born.place,
             f"NaN or infinity is born here: `{born.name}` averages over no element, or holds NaN "
-            f"already, and {born.said(timeline)} are not finite {born.times}.",
+            f"already, and {born.said(timeline)} {born.times}.",
             parameters=timeline.names(born.leaves),
             also=born.also,
             evidence=born.evidence,

@@ -18,7 +18,11 @@ CHECK = Check(
         "Comparisons (`>`, `==`), `argmax`, indices, `one_hot` and integers (`long`, `int`) have"
         " no derivative: their results are not differentiable, and the graph ends there."
     ),
-    fix="probabilities = logits.sigmoid()  # not (logits.sigmoid() > 0.5).float()\n# or a straight-through estimate:\nhard = probabilities + (hard - probabilities).detach()",
+    fix=(
+        "probabilities = logits.sigmoid()  # not (logits.sigmoid() > 0.5).float()\n"
+        "# or a straight-through estimate:\n"
+        "hard = probabilities + (hard - probabilities).detach()"
+    ),
     atlas=(),
     source="docs: torch.argmax",
 )
@@ -30,8 +34,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         if lost.cause is Cause.discrete:
             yield CHECK.found(
                 lost.place,
-                f"{lost.said(timeline)}: `{lost.cut.event.name.strip('_')}` is not differentiable, and cuts the graph here,"
-                f" {lost.times}.",
+                f"{lost.said(timeline)}: `{lost.cut.event.name.strip('_')}` is not "
+                f"differentiable, and cuts the graph here, {lost.times}.",
                 parameters=timeline.names(lost.leaves),
                 also=lost.also,
                 evidence=lost.evidence,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gradbench.diagnosis.ancestry import maker
 from gradbench.diagnosis.finding import Check, Finding, Place, Severity
 from gradbench.diagnosis.lost import lost_leaves
 from gradbench.diagnosis.raised import Raised, raised
@@ -33,8 +34,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
     if error is None or error.event.name not in ("AttributeError", "TypeError"):
         return
     read = _read(timeline, error)
-    if read is None:
-        return
+    if read is None or not read.detail["leaf"]:
+        return  # of a result, `grad_of_result` tells
     number = read.inputs[0]
     name = timeline.name(number)
     place, said = _why(timeline, read, number)
@@ -64,13 +65,17 @@ def _why(timeline: Timeline, read: Event, number: int) -> tuple[Place | None, st
     for lost in lost_leaves(timeline):
         if number in lost.leaves:
             return lost.place, f"`{lost.cut.event.name}` cuts it off from the loss here"
-    if not read.detail["leaf"]:
-        return None, "it is no leaf but a result; call `retain_grad()` on it before backward"
     passes = [
         event
         for event in timeline.of(Kind.backward)
         if event.index < read.index and not event.detail["failed"]
     ]
+    made = maker(timeline, number, read.index)
+    if passes and made is not None and made.index > passes[-1].index:
+        return made.place, (
+            f"it is a new tensor, made by `{made.name}` here after the backward pass: the name was "
+            "rebound, where an update in place was meant"
+        )
     if not passes:
         return None, "no backward pass has run yet"
     if any(number in event.detail["arrived"] for event in passes):

@@ -65,9 +65,9 @@ def _remembers(event: Event) -> bool:
 def _reset(timeline: Timeline, held: set[int], first: int, last: int) -> bool:
     """Say whether the parameters were put back in between, as in meta-learning."""
     for event in timeline.of(Kind.write, Kind.load, Kind.data_write):
-        if first < event.index < last:
-            if held & {*event.outputs, *event.detail.get("leaves", ())}:
-                return True
+        written = {*event.outputs, *event.detail.get("leaves", ())}
+        if first < event.index < last and held & written:
+            return True
     return False
 
 

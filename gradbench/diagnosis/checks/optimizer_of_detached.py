@@ -27,9 +27,8 @@ CHECK = Check(
 def look(timeline: Timeline) -> Iterator[Finding]:
     """Look for steps that find no gradient in detached tensors whose parameters have one."""
     origin: dict[int, tuple[int, str]] = {}
-    held: dict[int, list[int]] = {}
     arrived: set[int] = set()
-    told = set()
+    told: set[int] = set()
     for event in timeline.events:
         if event.kind is Kind.op and event.name in _COPIES and event.inputs and event.outputs:
             first = event.inputs[0]
@@ -39,7 +38,6 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             arrived.update(event.detail["arrived"])
         elif event.kind is Kind.step and event.detail["optimizer"] not in told:
             none = [n for n in event.detail["none"] if n in origin and n not in arrived]
-            held[event.detail["optimizer"]] = none
             lost = [n for n in none if origin[n][0] in arrived]
             if lost:
                 told.add(event.detail["optimizer"])

@@ -32,14 +32,17 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         if event.name != "optimizer" or event.place is None:
             continue
         held = set(event.detail["held"])
-        wrong = [(n, other) for n, other in event.detail["came_from"] if n != other and other in held]
+        wrong = [
+            (n, other) for n, other in event.detail["came_from"] if n != other and other in held
+        ]
         if not wrong:
             continue
         number, other = wrong[0]
         yield CHECK.found(
             event.place,
             f"The state is matched by position: {named(timeline, [number])} got the momentum (the "
-            f"state) of {named(timeline, [other])}. The parameters are in another order than in the "
+            f"state) of {named(timeline, [other])}. The parameters are in another order than in "
+            f"the "
             f"optimizer that it came from ({len(wrong)} of {len(held)} are mixed up).",
             parameters=timeline.names([n for n, _ in wrong]),
             evidence={"mixed_up": len(wrong), "held": len(held)},

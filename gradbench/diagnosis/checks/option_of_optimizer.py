@@ -35,7 +35,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         yield CHECK.found(
             event.place,
-            f"`optimizer.{event.name} = {event.detail['value']}` sets an attribute, {often(len(events))}; "
+            f"`optimizer.{event.name} = {event.detail['value']}` sets an attribute, "
+            f"{often(len(events))}; "
             f"the steps use {event.detail['used']} from `param_groups`.",
             evidence={"set": event.detail["value"], "used": event.detail["used"]},
         )

@@ -35,8 +35,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         yield CHECK.found(
             born.place,
-            f"NaN or infinity is born here: of finite gradients `{born.name}` makes some that are "
-            f"NaN or infinite, and {born.said(timeline)} are not finite {born.times}.",
+            f"NaN or infinity is born here: `{born.name}` makes NaN or infinity of what goes in, "
+            f"and {born.said(timeline)} {born.times}.",
             parameters=timeline.names(born.leaves),
             also=born.also,
             evidence=born.evidence,

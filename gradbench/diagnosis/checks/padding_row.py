@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gradbench.diagnosis.births import vanished
 from gradbench.diagnosis.finding import Check, Finding, Severity
 from gradbench.diagnosis.timeline import Kind, Timeline
+from gradbench.diagnosis.vanishing import vanished
 
 CHECK = Check(
     id="GB414",
@@ -17,7 +17,7 @@ CHECK = Check(
         "The row at `padding_idx` never gets a gradient. A word, a user or a class that is given "
         "this index never learns."
     ),
-    fix="index = index + 1  # 0 is kept for padding\ntable = nn.Embedding(words + 1, 8, padding_idx=0)",
+    fix="table = nn.Embedding(words + 1, 8, padding_idx=0)\nrow = table(index + 1)  # 0 is padding",
     atlas=("padding_row_replaced",),
     source="docs: torch.nn.Embedding",
     sure_after=3,

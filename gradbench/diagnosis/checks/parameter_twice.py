@@ -17,7 +17,10 @@ CHECK = Check(
         "An optimizer steps what it is given as often as it is given: a parameter that is "
         "listed twice takes two steps with one gradient."
     ),
-    fix="optimizer = torch.optim.SGD(dict.fromkeys([*encoder.parameters(), *decoder.parameters()]), lr=0.1)",
+    fix=(
+        "optimizer = torch.optim.SGD(dict.fromkeys([*encoder.parameters(), "
+        "*decoder.parameters()]), lr=0.1)"
+    ),
     atlas=("duplicated_in_group",),
     source="pt#40967",
 )
@@ -25,7 +28,7 @@ CHECK = Check(
 
 def look(timeline: Timeline) -> Iterator[Finding]:
     """Look for duplicates among what an optimizer holds."""
-    told = set()
+    told: set[int] = set()
     for event in timeline.of(Kind.optimizer):
         twice = event.detail["twice"]
         if not twice or event.place is None or event.detail["optimizer"] in told:

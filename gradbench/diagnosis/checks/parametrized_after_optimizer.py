@@ -18,7 +18,10 @@ CHECK = Check(
         "it is computed from. An optimizer that was built before holds the old weight, "
         "which is no longer used."
     ),
-    fix="parametrizations.weight_norm(layer)\noptimizer = torch.optim.SGD(layer.parameters(), lr=0.1)  # after it",
+    fix=(
+        "parametrizations.weight_norm(layer)\n"
+        "optimizer = torch.optim.SGD(layer.parameters(), lr=0.1)  # after it"
+    ),
     atlas=("optimizer_before_parametrization",),
     source="docs: torch.nn.utils.parametrize.register_parametrization",
 )
@@ -31,7 +34,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         yield CHECK.found(
             each.place,
-            f"{each.said(timeline)}: this parametrization made new parameters after the optimizer was "
+            f"{each.said(timeline)}: this parametrization made new parameters after the optimizer "
+            f"was "
             "built.",
             parameters=timeline.names(each.leaves),
             also=each.also,

@@ -20,7 +20,7 @@ CHECK = Check(
     fix=(
         "optimizer.load_state_dict(state)\n"
         "for group in optimizer.param_groups:\n"
-        "    group[\"lr\"] = 0.5  # after loading"
+        '    group["lr"] = 0.5  # after loading'
     ),
     atlas=("learning_rate_loaded",),
     source="docs: torch.optim.Optimizer.load_state_dict",
@@ -34,14 +34,19 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         before, after = event.detail["lr_before"], event.detail["lr_after"]
         step = next(
-            (e for e in timeline.of(Kind.step)
-             if e.index > event.index and e.detail["optimizer"] == event.detail["optimizer"]), None,
+            (
+                e
+                for e in timeline.of(Kind.step)
+                if e.index > event.index and e.detail["optimizer"] == event.detail["optimizer"]
+            ),
+            None,
         )
         if before == after or step is None or step.detail["lr"] != after:
             continue
         yield CHECK.found(
             event.place,
-            f"Loading replaced the learning rate {before[0]:g} by {after[0]:g}, and the next step uses it.",
+            f"Loading replaced the learning rate {before[0]:g} by {after[0]:g}, and the next step "
+            f"uses it.",
             also=lines((step, "step")),
             evidence={"before": before[0], "after": after[0]},
         )

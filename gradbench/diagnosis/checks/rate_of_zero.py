@@ -19,7 +19,7 @@ CHECK = Check(
         "rate is mostly a slip of whole-number division or rounding where the rates of "
         "the groups are computed."
     ),
-    fix="groups = [{\"params\": stage.parameters(), \"lr\": rate * (depth + 1) / len(stages)} for ...]",
+    fix='groups = [{"params": stage.parameters(), "lr": rate * (depth + 1) / len(stages)} for ...]',
     source="docs: torch.optim",
     sure_after=3,
 )
@@ -33,7 +33,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
     for number, taken in steps.items():
         groups = min(len(event.detail["lr"]) for event in taken)
         zero = [
-            group for group in range(groups)
+            group
+            for group in range(groups)
             if all(event.detail["lr"][group] == 0 for event in taken)
             # A schedule may begin at zero.
             and not any(event.detail["options"][group].get("initial_lr") for event in taken)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from gradbench.diagnosis.finding import Check, Finding, Severity
 from gradbench.diagnosis.history import lines
-from gradbench.diagnosis.timeline import Event, Kind, Timeline
+from gradbench.diagnosis.timeline import Kind, Timeline
 
 CHECK = Check(
     id="GB219",
@@ -30,7 +31,8 @@ CHECK = Check(
 
 
 FACTOR = 10.0
-"""How far a rate must have fallen, by equal factors, where a program was ended after few updates."""
+"""How far a rate must have fallen, by equal factors, where a program was ended after few "
+"updates."""
 
 VANISHED = 1000.0
 """How far it must have fallen otherwise."""
@@ -50,8 +52,10 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         steps = [e for e in timeline.of(Kind.schedule) if e.detail["optimizer"] == number]
         yield CHECK.found(
             event.place,
-            f"The learning rate fell from {seen[0]:.3g} to {seen[-1]:.3g} within {len(taken)} updates:"
-            f" {event.name}'s `scheduler.step()` was called {len(steps)} times here, after each batch. "
+            f"The learning rate fell from {seen[0]:.3g} to {seen[-1]:.3g} within {len(taken)} "
+            f"updates:"
+            f" {event.name}'s `scheduler.step()` was called {len(steps)} times here, after each "
+            f"batch. "
             "At this pace nothing moves any more soon.",
             also=lines((taken[-1] if taken else None, "step")),
             evidence={"first": seen[0], "last": seen[-1], "scheduler_steps": len(steps)},
@@ -78,7 +82,7 @@ def _falls(rates: list[float], goes_on: bool) -> bool:
             different.append(rate)
     if len(different) < 4 or min(different) <= 0:
         return False
-    factors = [after / before for before, after in zip(different, different[1:], strict=False)]
+    factors = [after / before for before, after in pairwise(different)]
     alike = max(factors) < 1 and max(factors) - min(factors) < 0.01
     far = FACTOR if goes_on and len(rates) < SOON else VANISHED
     return alike and different[0] / different[-1] > far

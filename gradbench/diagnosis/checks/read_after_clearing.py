@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradbench.diagnosis.finding import Check, Finding, Place, Severity
-from gradbench.diagnosis.history import leaf_of_gradient, lines, named, often
+from gradbench.diagnosis.history import call_line, leaf_of_gradient, lines, named, often
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
 CHECK = Check(
@@ -51,11 +51,9 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         elif event.kind is Kind.grad_read and event.detail["none"]:
             leaf = event.inputs[0]
-            if event.detail["use"] == "used" and leaf in cleared:
-                if cleared[leaf].place != event.place:
-                    none.setdefault(event.place, []).append(
-                        (leaf, (event, cleared[leaf], arrived[leaf]))
-                    )
+            clear = cleared.get(leaf)
+            if event.detail["use"] == "used" and clear and clear.place != event.place:
+                none.setdefault(event.place, []).append((leaf, (event, clear, arrived[leaf])))
         elif event.kind is Kind.write and event.detail.get("gradients_of"):
             for leaf in event.detail["gradients_of"]:
                 cleared.pop(leaf, None)
@@ -80,7 +78,7 @@ def _found(
     leaves = list(dict.fromkeys(leaf for leaf, _ in group))
     _, (_, clear, backward) = group[0]
     return CHECK.found(
-        place,
+        call_line(group[0][1][0], clear) or place,
         f"`.grad` of {named(timeline, leaves)} is read here as {what}, {often(len(group))}: "
         "`zero_grad` has cleared what `backward` had brought.",
         parameters=timeline.names(leaves),
@@ -91,6 +89,7 @@ def _found(
 
 
 _STATISTICS = frozenset(
-    """norm vector_norm linalg_vector_norm linalg_norm abs mean sum std var max min amax pow square
-    square item tolist numpy __repr__ __format__ histc quantile median dot""".split()
-)
+    {"norm", "vector_norm", "linalg_vector_norm", "linalg_norm", "abs", "mean", "sum", "std",
+     "var", "max", "min", "amax", "pow", "square", "item", "tolist", "numpy", "__repr__",
+     "__format__", "histc", "quantile", "median", "dot"}
+)  # fmt: skip

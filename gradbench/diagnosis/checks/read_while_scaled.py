@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradbench.diagnosis.finding import Check, Finding, Place, Severity
-from gradbench.diagnosis.history import lines, named
+from gradbench.diagnosis.history import call_line, lines, named
 from gradbench.diagnosis.scaled import Scaled, scaled_gradients
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
@@ -32,6 +32,10 @@ def look(timeline: Timeline) -> Iterator[Finding]:
     """Look for operators that took a gradient while it was scaled."""
     loud: dict[Place, list[tuple[Scaled, Event]]] = {}
     quiet: dict[Place, list[tuple[Scaled, Event]]] = {}
+    reads: dict[Place, Event] = {}
+    for event in timeline.of(Kind.grad_read):
+        if event.place is not None:
+            reads.setdefault(event.place, event)
     for scaled in scaled_gradients(timeline):
         if scaled.written or scaled.asked:
             # The program unscales by itself.
@@ -39,10 +43,11 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         for event in scaled.reads:
             if event.place is None:
                 continue
+            place = call_line(reads.get(event.place, event), scaled.backward) or event.place
             if event.kind is Kind.op and event.name in _SIZES:
-                loud.setdefault(event.place, []).append((scaled, event))
+                loud.setdefault(place, []).append((scaled, event))
             elif event.kind is Kind.grad_read or event.kind is Kind.export:
-                quiet.setdefault(event.place, []).append((scaled, event))
+                quiet.setdefault(place, []).append((scaled, event))
     for place, group in loud.items():
         yield _found(timeline, place, group, Severity.warning)
     if loud:
@@ -69,8 +74,9 @@ def _found(
 
 
 _SIZES = frozenset(
-    """norm vector_norm linalg_vector_norm linalg_norm abs mean sum std var max min amax pow square
-    add mul sub clamp clamp_ histc quantile median dot sqrt __rmul__ cat stack _foreach_norm
-    _foreach_mul _foreach_add einsum flatten reshape view float clone""".split()
-)
+    {"norm", "vector_norm", "linalg_vector_norm", "linalg_norm", "abs", "mean", "sum", "std",
+     "var", "max", "min", "amax", "pow", "square", "add", "mul", "sub", "clamp", "clamp_",
+     "histc", "quantile", "median", "dot", "sqrt", "__rmul__", "cat", "stack", "_foreach_norm",
+     "_foreach_mul", "_foreach_add", "einsum", "flatten", "reshape", "view", "float", "clone"}
+)  # fmt: skip
 """Operators whose result depends on the scale."""

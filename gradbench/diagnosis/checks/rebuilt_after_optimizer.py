@@ -30,7 +30,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         yield CHECK.found(
             each.place,
-            f"{each.said(timeline)}: the model was made here, after the optimizer was built for another "
+            f"{each.said(timeline)}: the model was made here, after the optimizer was built for "
+            f"another "
             "one.",
             parameters=timeline.names(each.leaves),
             also=each.also,

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradbench.diagnosis.exports import CONSTRUCTORS, exports_of
-from gradbench.diagnosis.finding import Also, Check, Finding, Severity
+from gradbench.diagnosis.finding import Also, Check, Finding, Place, Severity
 from gradbench.diagnosis.flow import Root, flow_of
 from gradbench.diagnosis.lost import (
-    lost_leaves, missed_leaves, passes_of, role_of_miss, said_of, windows,
+    lost_leaves,
+    missed_leaves,
+    passes_of,
+    role_of_miss,
+    said_of,
+    windows,
 )  # fmt: skip
 from gradbench.diagnosis.origin import makers
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
@@ -32,7 +37,7 @@ CHECK = Check(
 def look(timeline: Timeline) -> Iterator[Finding]:
     """Look for backward passes that reach only a leaf that was made for them."""
     taken = {lost.place for lost in lost_leaves(timeline)}
-    told = set()
+    told: set[Place] = set()
     for leaf in missed_leaves(timeline):
         for root, missed in windows(timeline, leaf):
             made = _made_for_it(timeline, root, leaf)
@@ -47,6 +52,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             what = (
                 "`requires_grad_` makes a leaf of a result"
                 if made.kind is Kind.requires_grad
+                else f"`{made.name}` takes a value without its history, of which a leaf is made"
+                if made.name in ("data", "detach")
                 else f"`torch.{made.name}` makes a new leaf of numbers"
             )
             also = [(root.event.place, "backward"), (missed.place, role_of_miss(missed))]
@@ -82,7 +89,7 @@ def _made_for_it(timeline: Timeline, root: Root, lost: int) -> Event | None:
         if since < event.index < root.event.index and event.out_live:
             made = event
     if made is None:
-        return None
+        return _last_cut(timeline, lost, since, root) if root.event.detail["root_leaf"] else None
     if any(lost in cut.leaves for cut in flow.cuts_of(leaf)):
         return made
     exported = any(
@@ -90,6 +97,16 @@ def _made_for_it(timeline: Timeline, root: Root, lost: int) -> Event | None:
         for each in exports_of(timeline)
     )
     return made if exported and made.name in CONSTRUCTORS else None
+
+
+def _last_cut(timeline: Timeline, lost: int, since: int, root: Root) -> Event | None:
+    """Return where a value was taken that `Variable` made a leaf of, unseen."""
+    found = None
+    for event in timeline.of(Kind.op):
+        near = since < event.index < root.event.index and event.name in ("data", "detach")
+        if near and any(lost in flow_of(timeline).leaves_of(each) for each in event.live):
+            found = event
+    return found
 
 
 def _switches(timeline: Timeline, leaf: int) -> Iterator[Event]:

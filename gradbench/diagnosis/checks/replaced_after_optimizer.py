@@ -18,7 +18,10 @@ CHECK = Check(
         "object to the module changes the module only; the optimizer goes on with the old "
         "ones, which get no gradient any more."
     ),
-    fix="model.head = nn.Linear(32, 3)\noptimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # after it",
+    fix=(
+        "model.head = nn.Linear(32, 3)\n"
+        "optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)  # after it"
+    ),
     atlas=("parameter_replaced",),
     source="pt#14467",
 )
@@ -31,7 +34,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         yield CHECK.found(
             each.place,
-            f"{each.said(timeline)}: replaced here after the optimizer was built, which still holds the "
+            f"{each.said(timeline)}: replaced here after the optimizer was built, which still "
+            f"holds the "
             "old parameter. Build the optimizer afterwards, or use `add_param_group`.",
             parameters=timeline.names(each.leaves),
             also=each.also,

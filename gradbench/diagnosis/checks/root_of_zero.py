@@ -36,7 +36,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         yield CHECK.found(
             born.place,
             f"NaN or infinity is born here: `{born.name}` of zero has an infinite derivative, and "
-            f"{born.said(timeline)} are not finite {born.times}.",
+            f"{born.said(timeline)} {born.times}.",
             parameters=timeline.names(born.leaves),
             also=born.also,
             evidence=born.evidence,

@@ -24,13 +24,13 @@ CHECK = Check(
     source="docs: torch.distributions, Pathwise derivative",
 )
 
-_PATHWISE = tuple(
-    f"torch.distributions.{each}."
-    for each in """normal log_normal laplace multivariate_normal lowrank_multivariate_normal
-    independent transformed_distribution cauchy gumbel uniform exponential gamma beta dirichlet
-    relaxed_bernoulli relaxed_categorical kumaraswamy logistic_normal studentT half_normal
-    half_cauchy weibull""".split()
-)
+_NAMES = (
+    "normal", "log_normal", "laplace", "multivariate_normal", "lowrank_multivariate_normal",
+    "independent", "transformed_distribution", "cauchy", "gumbel", "uniform", "exponential",
+    "gamma", "beta", "dirichlet", "relaxed_bernoulli", "relaxed_categorical", "kumaraswamy",
+    "logistic_normal", "studentT", "half_normal", "half_cauchy", "weibull",
+)  # fmt: skip
+_PATHWISE = tuple(f"torch.distributions.{each}." for each in _NAMES)
 
 
 def look(timeline: Timeline) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         yield CHECK.found(
             born.place,
             f"NaN or infinity is born here: `{born.name}` over a row of which each element is "
-            f"−inf, or NaN, and {born.said(timeline)} are not finite {born.times}.",
+            f"−inf, or NaN, and {born.said(timeline)} {born.times}.",
             parameters=timeline.names(born.leaves),
             also=born.also,
             evidence=born.evidence,

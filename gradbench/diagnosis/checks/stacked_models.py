@@ -19,7 +19,10 @@ CHECK = Check(
         "at the stacked parameters; the models, and an optimizer that holds their parameters, "
         "see none."
     ),
-    fix="parameters, buffers = torch.func.stack_module_state(models)\noptimizer = torch.optim.SGD(parameters.values(), lr=0.1)",
+    fix=(
+        "parameters, buffers = torch.func.stack_module_state(models)\n"
+        "optimizer = torch.optim.SGD(parameters.values(), lr=0.1)"
+    ),
     atlas=("stacked_models",),
     source="docs: torch.func.stack_module_state",
 )

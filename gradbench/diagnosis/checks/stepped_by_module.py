@@ -43,11 +43,10 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         for number in event.detail.get("leaves", ()):
             before = last.get(number)
             straight = abs(along.get(number, 0.0)) > 0.999
-            if before is not None and straight and event.place == before.place:
-                if event.place is not None and event.name == before.name:
-                    key = event.place, event.name
-                    times.setdefault(key, []).append(number)
-                    events.setdefault(key, event)
+            again = before is not None and (before.place, before.name) == (event.place, event.name)
+            if again and straight and event.place is not None:
+                times.setdefault((event.place, event.name), []).append(number)
+                events.setdefault((event.place, event.name), event)
             if straight:
                 last[number] = event
             else:

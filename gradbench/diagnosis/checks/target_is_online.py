@@ -77,7 +77,8 @@ def _by_copy(timeline: Timeline) -> Iterator[Finding]:
     moved = {n: e for e in timeline.of(Kind.step) for n in e.detail["moved"]}
     shallow = [event for event in timeline.of(Kind.copy) if event.name == "copy"]
     loads = [
-        event for event in timeline.of(Kind.load)
+        event
+        for event in timeline.of(Kind.load)
         if event.name == "module" and event.detail["shared"] and not event.detail["assign"]
     ]
     told: set[object] = set()
@@ -95,7 +96,11 @@ def _by_copy(timeline: Timeline) -> Iterator[Finding]:
             continue
         told.add(at.place)
         numbers = [n for n in (cause.inputs if cause else trained) if n in moved]
-        how = "`copy.copy` of a module copies no parameter" if cause else f"`{event.name}` copies it to itself"
+        how = (
+            "`copy.copy` of a module copies no parameter"
+            if cause
+            else f"`{event.name}` copies it to itself"
+        )
         yield CHECK.found(
             at.place,
             f"{named(timeline, numbers)} is the same object in both networks: {how}. The one that "

@@ -44,8 +44,10 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             if len(both) > 1 and events[-1].place is not None:
                 yield CHECK.found(
                     events[-1].place,
-                    f"{named(timeline, [number, *both])} was tied: one parameter of several modules. "
-                    f"`deepcopy` copied them one by one, and there are {len(both)} now, each with its "
+                    f"{named(timeline, [number, *both])} was tied: one parameter of several "
+                    f"modules. "
+                    f"`deepcopy` copied them one by one, and there are {len(both)} now, each with "
+                    f"its "
                     "part of the gradient. Copy them in one call.",
                     parameters=timeline.names(both),
                     also=lines((events[0], "first copy"), (backward, "backward")),

@@ -18,7 +18,10 @@ CHECK = Check(
         "parameter moves twice. It is in two optimizers because one was built from a "
         "module that contains the other's."
     ),
-    fix='optimizer = torch.optim.SGD([{"params": encoder.parameters()}, {"params": [relation], "lr": 0.02}])',
+    fix=(
+        'optimizer = torch.optim.SGD([{"params": encoder.parameters()}, {"params": [relation], '
+        '"lr": 0.02}])'
+    ),
     atlas=("stepped_by_two",),
     source="docs: torch.optim",
 )

@@ -59,7 +59,7 @@ def _switch(timeline: Timeline, leaf: int, root: Event) -> Event | None:
 def _used(timeline: Timeline, leaf: int, root: Event, switch: Event) -> Event | None:
     """Return an operator of the loss that took the leaf before it required a gradient."""
     for event in ancestors(timeline, root):
-        if leaf in event.inputs and leaf not in event.live and event.index < switch.index:
-            if event.kind in (Kind.op, Kind.function) and event.grad_mode:
-                return event
+        frozen = leaf in event.inputs and leaf not in event.live and event.index < switch.index
+        if frozen and event.kind in (Kind.op, Kind.function) and event.grad_mode:
+            return event
     return None

@@ -67,21 +67,29 @@ def _undone(timeline: Timeline, runs: list[tuple[Event, list[Event]]]) -> Iterat
             continue
         trained = [n for n in undone if n in moved and moved[n].index > first.index]
         freezing = [
-            e for e in timeline.of(Kind.requires_grad)
-            if e.index < first.index and not e.detail["value"] and e.detail["before"]
+            e
+            for e in timeline.of(Kind.requires_grad)
+            if e.index < first.index
+            and not e.detail["value"]
+            and e.detail["before"]
             and e.outputs[0] in undone
         ]
         places = {e.place for e in freezing}
         whole = {
-            e.outputs[0] for e in timeline.of(Kind.requires_grad)
-            if e.index < first.index and not e.detail["value"] and e.detail["before"]
+            e.outputs[0]
+            for e in timeline.of(Kind.requires_grad)
+            if e.index < first.index
+            and not e.detail["value"]
+            and e.detail["before"]
             and e.place in places
         }
         if trained and whole <= set(undone):
             yield CHECK.found(
                 first.place,
-                f"{named(timeline, trained)} was frozen by `requires_grad`, and this line has unfrozen "
-                f"it again before it was ever used, with {len(others)} others that were not frozen: "
+                f"{named(timeline, trained)} was frozen by `requires_grad`, and this line has "
+                f"unfrozen "
+                f"it again before it was ever used, with {len(others)} others that were not "
+                f"frozen: "
                 "it moves.",
                 parameters=timeline.names(trained),
                 also=lines((freezing[0], "frozen"), (moved[trained[0]], "step that moved it")),

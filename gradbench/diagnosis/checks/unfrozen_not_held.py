@@ -31,7 +31,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             continue
         yield CHECK.found(
             each.place,
-            f"{each.said(timeline)}: `requires_grad` was set here, after the optimizer was built without "
+            f"{each.said(timeline)}: `requires_grad` was set here, after the optimizer was built "
+            f"without "
             "them. Add them with `add_param_group`.",
             parameters=timeline.names(each.leaves),
             also=each.also,

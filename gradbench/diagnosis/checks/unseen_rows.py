@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gradbench.diagnosis.finding import Check, Finding, Severity
 from gradbench.diagnosis.history import lines, named
-from gradbench.diagnosis.timeline import Kind, Timeline
+from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
 CHECK = Check(
     id="GB236",
@@ -30,23 +30,27 @@ CHECK = Check(
 def look(timeline: Timeline) -> Iterator[Finding]:
     """Look for elements of embedding tables that moved with a gradient of zero."""
     tables = {
-        number: event for event in timeline.of(Kind.op) if event.name == "embedding"
+        number: event
+        for event in timeline.of(Kind.op)
+        if event.name == "embedding"
         for number in event.live
     }
-    told: set[int] = set()
+    found: dict[int, tuple[int, int, Event]] = {}
     for step in timeline.of(Kind.step):
         for number, zero, moved, other, _ in step.detail["elements"]:
-            if number not in tables or number in told or not moved or not other:
-                continue
-            told.add(number)
-            place = tables[number].place or step.place
-            if place is not None:
-                yield CHECK.found(
-                    place,
-                    f"{step.name} moved {moved} of {zero} elements of the `Embedding` "
-                    f"{named(timeline, [number])} whose rows were not looked up: they have a zero "
-                    "gradient, not none.",
-                    parameters=timeline.names([number]),
-                    also=lines((step, "step")),
-                    evidence={"elements_not_looked_up": zero, "moved": moved},
-                )
+            if number in tables and moved and other:
+                found.setdefault(number, (moved, zero, step))
+    if not found:
+        return
+    number, (moved, zero, step) = next(iter(found.items()))
+    place = tables[number].place or step.place
+    if place is not None:
+        yield CHECK.found(
+            place,
+            f"{step.name} moved {moved} of {zero} elements of the `Embedding` "
+            f"{named(timeline, found)} whose rows were not looked up: they have a zero gradient, "
+            "not none.",
+            parameters=timeline.names(list(found)),
+            also=lines((step, "step")),
+            evidence={"elements_not_looked_up": zero, "moved": moved, "tables": len(found)},
+        )

@@ -64,11 +64,15 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         assert place is not None
         yield CHECK.found(
             place,
-            f"A new tensor is computed here from {named(timeline, leaves)} and its gradient, {often(len(group))}, "
-            "and nobody uses it: the name is rebound, the parameter is never written. Write in place.",
+            f"A new tensor is computed here from {named(timeline, leaves)} and its gradient, "
+            f"{often(len(group))}, "
+            "and nobody uses it: the name is rebound, the parameter is never written. Write in "
+            "place.",
             parameters=timeline.names(leaves),
             evidence={"results_thrown_away": len(group), "writes": 0},
         )
 
 
-_SUMS = frozenset({"sub", "__sub__", "add", "__add__", "rsub", "__rsub__", "__radd__", "addcdiv", "addcmul"})
+_SUMS = frozenset(
+    {"sub", "__sub__", "add", "__add__", "rsub", "__rsub__", "__radd__", "addcdiv", "addcmul"}
+)

@@ -37,7 +37,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             born.place,
             f"NaN or infinity is born here: `{born.name}` has an infinite derivative at elements "
             "that `torch.where` or a mask leaves out; zero times infinity is NaN, and "
-            f"{born.said(timeline)} are not finite {born.times}.",
+            f"{born.said(timeline)} {born.times}.",
             parameters=timeline.names(born.leaves),
             also=born.also,
             evidence=born.evidence,

@@ -63,7 +63,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             yield CHECK.found(
                 cause.place,
                 f"The gradient of {named(timeline, numbers)} was filled with zeros here "
-                f"(`set_to_none=False`), no backward reached it, and {step.name} moved it all the same "
+                f"(`set_to_none=False`), no backward reached it, and {step.name} moved it all the "
+                f"same "
                 f"in {len(steps)} steps, by momentum or weight decay.",
                 parameters=timeline.names(numbers),
                 also=lines((step, "step that moved it")),

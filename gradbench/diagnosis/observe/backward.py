@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 
 from gradbench.diagnosis.observe.fingerprint import fingerprint, norm
+from gradbench.diagnosis.observe.forward_values import first_nan
 from gradbench.diagnosis.observe.graph import Birth, Born, nodes_of, sequence, watch_nodes
 from gradbench.diagnosis.observe.recorder import Recorder, memory, overlap, tensors_in
 from gradbench.diagnosis.timeline import Kind
@@ -37,6 +38,7 @@ class Backward:
         self._mode = mode
         self._passes: Counter[Any] = Counter()
         self._running = False
+        self._nan = 0
 
     def around(self, backward: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``torch.autograd.backward`` with a watch on it.
@@ -86,6 +88,8 @@ class Backward:
                 reachable = tuple(_leaves(recorder, nodes))
                 if passes <= WATCHED:
                     handles = watch_nodes(nodes, recorder.graph, born)
+                if self._not_a_number(roots):
+                    self._look_for_nan(nodes, born)
                 del nodes
             start = recorder.count
         self._running = True
@@ -143,7 +147,7 @@ class Backward:
         recorder = self._recorder
         arrived, fresh, norms, stuck = [], [], [], []
         pointers: dict[int, list[tuple[int, Tensor]]] = {}
-        shared = set()
+        shared: set[int] = set()
         with torch._C.DisableTorchFunction():
             for number, leaf in recorder.living_leaves():
                 if not leaf.requires_grad or not leaf.is_leaf:
@@ -202,6 +206,22 @@ class Backward:
         self._record_births(Kind.vanished, born.vanished, index)
         self._record_births(Kind.nonfinite, born.nonfinite, index)
 
+    def _not_a_number(self, roots: tuple[Tensor, ...]) -> bool:
+        """Say whether a loss is NaN, the first times that one is."""
+        if len(roots) != 1 or roots[0].numel() != 1 or not roots[0].is_floating_point():
+            return False
+        with torch._C.DisableTorchFunction():
+            value = float(roots[0].detach())
+        self._nan += value != value
+        return value != value and self._nan <= WATCHED
+
+    def _look_for_nan(self, nodes: Iterable[Any], born: Born) -> None:
+        found = first_nan(nodes)
+        if found is not None:
+            node, number = found
+            event = self._recorder.graph.event_of(node)
+            born.nonfinite.append(Birth(node.name(), event, (), (), forward=True, tensor=number))
+
     def _low(self, numbers: Iterable[int]) -> Iterable[tuple[int, Tensor]]:
         for number in numbers:
             leaf = self._recorder.tensor(number)
@@ -230,6 +250,8 @@ class Backward:
                         "hit": birth.hit,
                         "present": birth.present,
                         "masked": birth.masked,
+                        "forward": birth.forward,
+                        "tensor": birth.tensor,
                         **operator.detail,
                     },
                 )

@@ -147,7 +147,17 @@ def _checkpointed(recorder: Recorder, original: Any) -> Any:
         def run(*inner: Any, **named: Any) -> Any:
             first = recorder.count
             random = fingerprint(torch.get_rng_state())
-            made = function(*inner, **named)
+            try:
+                made = function(*inner, **named)
+            except BaseException:
+                # PyTorch ends the second run as soon as all is there that backward needs.
+                if runs:
+                    ran(inner, None, first, random)
+                raise
+            ran(inner, made, first, random)
+            return made
+
+        def ran(inner: Any, made: Any, first: int, random: int | None) -> None:
             events = recorder.since(first)
             used = {number for event in events for number in event.live} & set(recorder.leaves)
             drew = fingerprint(torch.get_rng_state()) != random
@@ -156,6 +166,9 @@ def _checkpointed(recorder: Recorder, original: Any) -> Any:
             again = len(runs) > 1
             if not again:
                 before["leaves"] = {n: _contents(recorder, n) for n in used}
+                before["statistics"] = any(
+                    event.name == "batch_norm" and event.detail.get("training") for event in events
+                )
             changed = tuple(
                 number
                 for number, contents in before["leaves"].items()
@@ -171,11 +184,8 @@ def _checkpointed(recorder: Recorder, original: Any) -> Any:
                 reentrant=kwargs.get("use_reentrant"),
                 preserve=kwargs.get("preserve_rng_state", True),
                 other_random=again and drew and random != before["random"],
-                statistics=any(
-                    event.name == "batch_norm" and event.detail.get("training") for event in events
-                ),
+                statistics=before["statistics"],
             )
-            return made
 
         return original(run, *args, **kwargs)
 

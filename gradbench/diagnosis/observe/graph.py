@@ -80,6 +80,8 @@ class Birth:
             and are no hit.
         present: Which of its gradients are not None, by position.
         masked: Whether what came was zero wherever NaN or infinity went.
+        forward: Whether it is a NaN of the forward pass, that the node saved.
+        tensor: Number of the node's input that is NaN then; None where its result is.
     """
 
     node: str
@@ -87,6 +89,8 @@ class Birth:
     hit: tuple[int, ...]
     present: tuple[int, ...]
     masked: bool = False
+    forward: bool = False
+    tensor: int | None = None
 
 
 @dataclass

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from gradbench.diagnosis.observe.graph import sequence
+from gradbench.diagnosis.observe.places import decorated_line, use_of_value
 from gradbench.diagnosis.observe.recorder import Raw, Recorder, memory, overlap, tensors_in
 from gradbench.diagnosis.observe.tensor_hooks import watch_hook
 from gradbench.diagnosis.observe.writes import watch_write
-from gradbench.diagnosis.observe.graph import sequence
-from gradbench.diagnosis.observe.places import decorated_line, use_of_value
 from gradbench.diagnosis.timeline import Kind
 
 Handler = Callable[[Recorder, Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -33,8 +33,8 @@ SILENT = frozenset(
     itemsize is_floating_point is_complex is_signed is_conj is_neg get_device __len__
     untyped_storage storage has_names is_tensor is_storage is_same_size retain_grad is_inference
     is_pinned __dir__ __hash__ is_shared dim_order is_set_to broadcast_shapes result_type
-    can_cast promote_types names _is_view _version __iter__ is_coalesced sparse_dim
-    dense_dim _nnz __setstate__ __reduce_ex__ manual_seed_all""".split()
+    can_cast promote_types names _is_view _version __iter__ is_coalesced sparse_dim dense_dim
+    _nnz __setstate__ __reduce_ex__ manual_seed_all""".split()
 )
 """Functions that say something of a tensor and neither read nor make values."""
 
@@ -204,7 +204,7 @@ def _read_grad(recorder: Recorder, func: Any, args: tuple[Any, ...], kwargs: Any
     if not tensor.is_leaf:
         detail["retained"] = tensor.retains_grad
     outputs = (gradient,) if isinstance(gradient, Tensor) else ()
-    recorder.add(Kind.grad_read, "grad", (tensor,), outputs, callers=gradient is None, **detail)
+    recorder.add(Kind.grad_read, "grad", (tensor,), outputs, **detail)
     if gradient is None:
         recorder.names.look(frames)
     return gradient
@@ -360,7 +360,7 @@ def _sharing(recorder: Recorder, gradients: tuple[Tensor, ...]) -> tuple[int, ..
         if not place or gradient.layout != torch.strided:
             continue
         for other in by_memory.setdefault(place, []):
-            if other is not gradient and overlap(other, gradient):
+            if overlap(other, gradient):
                 found.update((recorder.number(other), recorder.number(gradient)))
         by_memory[place].append(gradient)
     return tuple(sorted(found))

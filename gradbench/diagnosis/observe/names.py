@@ -29,6 +29,8 @@ class Names:
         self._variables: dict[int, str] = {}
         self._optimizers: dict[int, str] = {}
         self.names: dict[int, str] = {}
+        self._fresh: set[int] = set()
+        self._taken: dict[str, int] = {}
         self.held: dict[int, str] = {}
         self.classes: dict[int, str] = {}
         self.roots: dict[int, int] = {}
@@ -122,6 +124,8 @@ class Names:
             for attribute, position, each in _unregistered(module)
         }
         roots = [each for each in modules if id(each) not in children and id(each) not in listed]
+        # Anew each time: what was a root may be part of a larger module by now.
+        self._fresh, self._taken = set(), {}
         for root in roots:
             self._name_root(root)
 
@@ -156,11 +160,12 @@ class Names:
 
     def _give(self, names: dict[int, str], number: int, name: str, root: nn.Module) -> None:
         """Give a name, with the module's variable before it where another tensor has it."""
-        if number in names:
+        if number in self._fresh:
             return
-        taken = {value: key for key, value in names.items()}
-        if name in taken and taken[name] != number:
+        self._fresh.add(number)
+        if self._taken.get(name, number) != number:
             name = f"{self.of_module(root)}.{name}"
+        self._taken[name] = number
         names[number] = name
 
     def _living(self) -> Iterator[nn.Module]:

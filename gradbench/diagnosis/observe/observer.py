@@ -31,7 +31,6 @@ from gradbench.diagnosis.observe.schedules import watch_schedules
 from gradbench.diagnosis.observe.sources import assigned_in
 from gradbench.diagnosis.timeline import Event, Kind, TensorInfo, Timeline
 
-
 _HANDED_ON = ("concurrent/futures/_base.py", "concurrent/futures/thread.py")
 """Files that hand an error on from one thread to another."""
 

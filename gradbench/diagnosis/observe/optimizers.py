@@ -15,8 +15,8 @@ from torch.optim import Optimizer
 
 from gradbench.diagnosis.observe.fingerprint import fingerprint
 from gradbench.diagnosis.observe.inner_optimizer import inner_optimizer
-from gradbench.diagnosis.observe.movement import Movement
 from gradbench.diagnosis.observe.modules import weights_cached
+from gradbench.diagnosis.observe.movement import Movement
 from gradbench.diagnosis.observe.patches import Patches
 from gradbench.diagnosis.observe.recorder import Recorder, memory, tensors_in
 from gradbench.diagnosis.timeline import Kind

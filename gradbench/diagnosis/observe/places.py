@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import sys
 import sysconfig
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import CodeType, FrameType
 
@@ -146,7 +146,7 @@ def decorated_line() -> tuple[str, int, str] | None:
     return None
 
 
-@lru_cache(maxsize=None)
+@cache
 def _api(code: CodeType) -> str:
     """Name a function of torch: ``torch.nn.utils.clip_grad.clip_grad_norm_``."""
     path = code.co_filename[len(_TORCH) :].removesuffix(".py").removesuffix("/__init__")

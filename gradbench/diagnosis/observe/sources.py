@@ -41,11 +41,12 @@ def _assigned(method: FunctionType, attribute: str) -> int | None:
         return None
     found = []
     for node in ast.walk(tree):
-        targets: list[ast.expr] = []
         if isinstance(node, ast.Assign):
             targets = [part for target in node.targets for part in _parts(target)]
         elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
             targets = [node.target]
+        else:
+            continue
         if any(isinstance(each, ast.Attribute) and each.attr == attribute for each in targets):
             found.append(first + node.lineno - 1)
     return min(found, default=None)

@@ -69,7 +69,7 @@ def watch_write(
         **detail,
     )
     recorder.wrote(written, recorder.count - 1)
-    if leaves and torch.is_grad_enabled() is False or _through_data(recorder, written):
+    if (leaves and torch.is_grad_enabled() is False) or _through_data(recorder, written):
         recorder.wrote_by_hand(leaves)
     node = node_of(written[0]) if written and torch.is_grad_enabled() else None
     if node is not None:

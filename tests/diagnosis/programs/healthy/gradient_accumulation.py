@@ -42,7 +42,7 @@ class Trainer:
 
 def main():
     torch.manual_seed(31)
-    ids = torch.randint(0, 12, (264, 10))
+    ids = torch.randint(0, 12, (288, 10))
     counts = torch.stack([(ids // 4 == group).sum(dim=1) for group in range(3)], dim=1)
     loader = DataLoader(TensorDataset(ids, counts.argmax(1)), batch_size=12, shuffle=True)
     trainer = Trainer(SequenceClassifier())

@@ -40,7 +40,7 @@ class Policy(nn.Module):
 
 
 class Reinforce:
-    def __init__(self, gamma=0.95, lr=1e-2):
+    def __init__(self, gamma=0.9, lr=2e-2):
         self.policy, self.gamma = Policy(), gamma
         self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=lr)
 

@@ -31,7 +31,6 @@ def main():
         n_head=2,
         bos_token_id=0,
         eos_token_id=0,
-        loss_type="ForCausalLM",
     )
     model = GPT2LMHeadModel(config)
     train, held_out = Counting(160, 12, 16), Counting(32, 12, 16)
