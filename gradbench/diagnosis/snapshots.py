@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,7 +29,7 @@ class Snapshot:
 
 
 VIEWS = frozenset(
-    {"detach", "data", "view", "flatten", "ravel", "reshape", "view_as", "unsqueeze", "squeeze",
+    {"detach", "data", "view",    "view_as", "unsqueeze", "squeeze",
      "t", "T", "mT", "transpose", "permute", "alias"}
 )  # fmt: skip
 COMPARES = frozenset(
@@ -58,7 +59,8 @@ class _Pass:
             each.number for each in timeline.tensors.values() if each.role in ("parameter", "leaf")
         }
         self._made: dict[int, tuple[int, Event]] = {}
-        self._values: dict[int, tuple[int, int]] = {}
+        self._values: dict[int, tuple[frozenset[int], int]] = {}
+        self._recent: deque[Event] = deque(maxlen=8)
         self._writes: dict[int, list[Event]] = {}
         self._found: list[Snapshot] = []
 
@@ -67,6 +69,7 @@ class _Pass:
             if event.kind is Kind.op:
                 self._use(event)
                 self._make(event)
+                self._recent.append(event)
             elif event.kind is Kind.export:
                 self._use(event)
             elif event.kind is Kind.write:
@@ -94,10 +97,10 @@ class _Pass:
     def _vector(self, event: Event) -> int | None:
         """Return the vector whose slice became a parameter's memory."""
         number = event.inputs[0]
-        for earlier in reversed(self._timeline.events[max(0, event.index - 8) : event.index]):
-            if earlier.kind is Kind.op and number in earlier.outputs and earlier.inputs:
-                if earlier.api == event.api and earlier.name in (*VIEWS, "__getitem__"):
-                    number = earlier.inputs[0]
+        for earlier in reversed(self._recent):
+            made = number in earlier.outputs and bool(earlier.inputs)
+            if made and earlier.api == event.api and earlier.name in (*VIEWS, "__getitem__"):
+                number = earlier.inputs[0]
         return number if number != event.inputs[0] else None
 
     def _make(self, event: Event) -> None:
@@ -112,16 +115,16 @@ class _Pass:
             elif source in self._made and made not in self._made:
                 self._made[made] = (self._made[source][0], self._made[source][1])
         if event.name in ("cat", "clone", "view", "detach", "data"):
-            of = self._leaf_of(source)
-            if of is not None:
+            of = frozenset(leaf for number in event.inputs for leaf in self._leaves_of(number))
+            if of:
                 self._values[made] = (of, event.index)
 
-    def _leaf_of(self, number: int) -> int | None:
+    def _leaves_of(self, number: int) -> frozenset[int]:
         if number in self._leaves:
-            return number
+            return frozenset({number})
         if number in self._made:
-            return self._made[number][0]
-        return self._values[number][0] if number in self._values else None
+            return frozenset({self._made[number][0]})
+        return self._values[number][0] if number in self._values else frozenset()
 
     def _use(self, event: Event) -> None:
         if event.name in VIEWS or "state_dict" in event.api:
@@ -146,7 +149,7 @@ class _Pass:
                 return True
             if self._made.get(other, (None,))[0] == leaf:
                 return True
-            of, since = self._values.get(other, (None, -1))
-            if of == leaf and since > last:
+            of, since = self._values.get(other, (frozenset(), -1))
+            if leaf in of and since > last:
                 return True
         return False

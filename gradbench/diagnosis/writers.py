@@ -38,6 +38,10 @@ def writers_of(
         elif event.kind is Kind.step:
             if numbers & set(event.detail["moved"]):
                 yield event
-        elif event.kind is Kind.op and event.name in NORMALISES and event.detail.get("training"):
-            if numbers & set(event.inputs):
-                yield event
+        elif numbers & set(event.inputs) and _normalises(event):
+            yield event
+
+
+def _normalises(event: Event) -> bool:
+    """Say whether a normalisation updates its running statistics."""
+    return event.kind is Kind.op and event.name in NORMALISES and bool(event.detail.get("training"))

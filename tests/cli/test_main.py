@@ -182,7 +182,7 @@ def test_a_mistyped_verb_is_told_the_verbs(
     assert main([word, "results"]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"gradbench: '{word}' is no verb and no override KEY=VALUE: {meant}")
-    assert "choose from calibrate, compare, predict, report, run, runs, summary" in error
+    assert "choose from calibrate, compare, diagnose, explain, predict, report" in error
     assert error.count("\n") == 1
 
 

@@ -60,7 +60,7 @@ def _lost(timeline: Timeline, step: Event) -> tuple[Event, Event, list[int]] | N
                 clear = moment.event
             elif moment.touch in _USED:
                 backward = clear = None
-        if backward is None:
+        if backward is None or _frozen(timeline, leaf, step):
             continue
         if leaf not in empty or clear is None:
             return None
@@ -68,6 +68,16 @@ def _lost(timeline: Timeline, step: Event) -> tuple[Event, Event, list[int]] | N
             leaves.append(leaf)
             last = clear, backward
     return (*last, leaves) if last is not None else None
+
+
+def _frozen(timeline: Timeline, leaf: int, step: Event) -> bool:
+    """Say whether a leaf was frozen by then: no gradient of it was wanted."""
+    set_ = [
+        event
+        for event in timeline.of(Kind.requires_grad)
+        if event.index < step.index and leaf in event.outputs
+    ]
+    return bool(set_) and not set_[-1].detail["value"]
 
 
 _USED = (Touch.stepped, Touch.missed, Touch.skipped, Touch.moved)

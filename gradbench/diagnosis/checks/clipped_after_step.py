@@ -18,8 +18,7 @@ CHECK = Check(
         "the unclipped gradients."
     ),
     fix=(
-        "loss.backward()\ntorch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)\n"
-        "optimizer.step()"
+        "loss.backward()\ntorch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)\noptimizer.step()"
     ),
     atlas=(),
     source="docs: torch.nn.utils.clip_grad_norm_",

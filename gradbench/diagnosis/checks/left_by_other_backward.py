@@ -33,16 +33,17 @@ CHECK = Check(
 
 def look(timeline: Timeline) -> Iterator[Finding]:
     """Look for gradients of a backward pass that served the step of another optimizer."""
-    groups: dict[tuple[Place, Event | None], list[tuple[int, Event, Event, Event, int]]] = {}
+    groups: dict[Place, list[tuple[int, Event, Event, Event, int]]] = {}
     stale = stale_gradients(timeline)
     for leaf, moments in histories(timeline).items():
         if leaf in stale:
             continue
-        found = list(_left(leaf, moments, timeline))
+        found = list(_left(moments))
         if len(found) > 1 and found[0][0].place is not None:
             left, own, step = found[0]
-            groups.setdefault((left.place, None), []).append((leaf, left, own, step, len(found)))
-    for (place, _), group in groups.items():
+            assert left.place is not None
+            groups.setdefault(left.place, []).append((leaf, left, own, step, len(found)))
+    for place, group in groups.items():
         leaves = [leaf for leaf, *_ in group]
         _, left, own, step, times = group[0]
         yield CHECK.found(
@@ -56,9 +57,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         )
 
 
-def _left(
-    leaf: int, moments: tuple[Moment, ...], timeline: Timeline
-) -> Iterator[tuple[Event, Event, Event]]:
+def _left(moments: tuple[Moment, ...]) -> Iterator[tuple[Event, Event, Event]]:
     """Yield a backward whose step was another's, the leaf's own backward, and its own step."""
     waiting: list[Event] = []
     for moment in moments:

@@ -44,7 +44,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         )
         if equal:
             said = (
-                f"after an update it was compared with {named(timeline, leaves)} itself, "
+                f"after an update it was compared with the live {named(timeline, leaves)}, "
                 f"{often(len(group))}, by `{first.use.name}`: the difference is always zero"
             )
         else:

@@ -27,7 +27,7 @@ def watch_functions(recorder: Recorder, patches: Patches) -> None:
         recorder: Where events go.
         patches: Where the replacements are kept.
     """
-    apply = torch.autograd.Function.apply.__func__
+    apply = vars(torch.autograd.Function)["apply"].__func__
     patches.replace(torch.autograd.Function, "apply", classmethod(_applied(recorder, apply)))
     module = torch.utils.checkpoint
     checkpoint = _checkpointed(recorder, module.checkpoint)
@@ -289,7 +289,7 @@ def _file(recorder: Recorder, name: str, original: Any) -> Any:
         saved = list(tensors_in(args[:1], 4)) if name == "save" else list(tensors_in(made, 4))
         with torch._C.DisableTorchFunction():
             had = [each for each in saved if each.is_leaf and each.grad is not None]
-        detail = {"with_gradient": tuple(map(recorder.number, had))}
+        detail: dict[str, Any] = {"with_gradient": tuple(map(recorder.number, had))}
         if name == "save":
             recorder.add(Kind.file, name, saved[:256], (), **detail)
         else:

@@ -20,22 +20,29 @@ from gradbench.diagnosis.timeline import Kind
 Handler = Callable[[Recorder, Any, tuple[Any, ...], dict[str, Any]], Any]
 
 EXPORTS = frozenset(
-    """item tolist numpy __array__ __float__ __int__ __bool__ __index__ __repr__ __str__ __format__
-    __complex__ __contains__ is_nonzero equal allclose""".split()
-)
+    {
+        "item", "tolist", "numpy", "__array__", "__float__", "__int__", "__bool__", "__index__",
+        "__repr__", "__str__", "__format__", "__complex__", "__contains__", "is_nonzero", "equal",
+        "allclose",
+    }
+)  # fmt: skip
 """Operators that turn a tensor into something of Python."""
 
-MAKES_TENSORS = frozenset("T mT H mH real imag".split())
+MAKES_TENSORS = frozenset({"T", "mT", "H", "mH", "real", "imag"})
 """Properties that are operators."""
 
 SILENT = frozenset(
-    """size dim ndimension numel nelement stride storage_offset data_ptr is_contiguous element_size
-    itemsize is_floating_point is_complex is_signed is_conj is_neg get_device __len__
-    untyped_storage storage has_names is_tensor is_storage is_same_size retain_grad is_inference
-    is_pinned __dir__ __hash__ is_shared dim_order is_set_to broadcast_shapes result_type
-    can_cast promote_types names _is_view _version __iter__ is_coalesced sparse_dim dense_dim
-    _nnz __setstate__ __reduce_ex__ manual_seed_all""".split()
-)
+    {
+        "size", "dim", "ndimension", "numel", "nelement", "stride", "storage_offset", "data_ptr",
+        "is_contiguous", "element_size", "itemsize", "is_floating_point", "is_complex",
+        "is_signed", "is_conj", "is_neg", "get_device", "__len__", "untyped_storage", "storage",
+        "has_names", "is_tensor", "is_storage", "is_same_size", "retain_grad", "is_inference",
+        "is_pinned", "__dir__", "__hash__", "is_shared", "dim_order", "is_set_to",
+        "broadcast_shapes", "result_type", "can_cast", "promote_types", "names", "_is_view",
+        "_version", "__iter__", "is_coalesced", "sparse_dim", "dense_dim", "_nnz", "__setstate__",
+        "__reduce_ex__", "manual_seed_all",
+    }
+)  # fmt: skip
 """Functions that say something of a tensor and neither read nor make values."""
 
 NOT_IN_PLACE = frozenset({"requires_grad_", "share_memory_", "rename_", "retains_grad_"})
@@ -160,7 +167,7 @@ def _record(
 
 _NOTHING: dict[str, Any] = {}
 
-_SUMS = frozenset("add sub __radd__ __rsub__ rsub __add__ __sub__ subtract".split())
+_SUMS = frozenset({"add", "sub", "__radd__", "__rsub__", "rsub", "__add__", "__sub__", "subtract"})
 
 
 def _shapes(name: str, args: tuple[Any, ...], made: Any) -> dict[str, Any]:
@@ -218,7 +225,7 @@ def _write_grad(recorder: Recorder, func: Any, args: tuple[Any, ...], kwargs: An
         before = tensor.grad
     func(*args, **kwargs)
     had = before is not None
-    outputs = ()
+    outputs: tuple[Tensor, ...] = ()
     detail: dict[str, Any] = {"none": value is None, "had": had}
     if isinstance(value, Tensor):
         known = recorder.know(value)
@@ -353,7 +360,7 @@ def _autograd_grad(
 
 def _sharing(recorder: Recorder, gradients: tuple[Tensor, ...]) -> tuple[int, ...]:
     """Return the gradients that share an element in memory with another one of them."""
-    found = set()
+    found: set[int] = set()
     by_memory: dict[int, list[Tensor]] = {}
     for gradient in gradients:
         place = memory(gradient)

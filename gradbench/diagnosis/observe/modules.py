@@ -27,9 +27,9 @@ def watch_modules(recorder: Recorder, patches: Patches) -> None:
     original_setattr = nn.Module.__setattr__
     original_load = nn.Module.load_state_dict
     original_zero = nn.Module.zero_grad
-    original_copy = nn.Parameter.__deepcopy__
+    original_copy: Any = nn.Parameter.__deepcopy__
     original_new = nn.Parameter.__new__
-    original_setstate = nn.Module.__setstate__
+    original_setstate: Any = nn.Module.__setstate__
 
     @functools.wraps(original_setattr)
     def setattr_(self: nn.Module, name: str, value: Any) -> None:

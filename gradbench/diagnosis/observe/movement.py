@@ -121,9 +121,9 @@ class Movement:
                 lists["moved"].append(number)
             elif not was["zero"]:
                 lists["unmoved"].append(number)
-        if was["version"] >= 0 and gradient._version != was["version"]:
-            if fingerprint(gradient) != was["of_gradient"]:
-                lists["rewritten"].append(number)
+        written = was["version"] >= 0 and gradient._version != was["version"]
+        if written and fingerprint(gradient) != was["of_gradient"]:
+            lists["rewritten"].append(number)
         if was["stateful"]:
             lists["stateful"].append(number)
         if was.get("layout"):

@@ -90,7 +90,7 @@ class Observer:
         watched = backward.around(torch.autograd.backward)
         self._mode.passes(torch.autograd.backward, watched)
         patches.replace(torch.autograd, "backward", watched)
-        engine = torch.autograd._engine_run_backward
+        engine = vars(torch.autograd)["_engine_run_backward"]
         patches.replace(torch.autograd, "_engine_run_backward", backward.around_engine(engine))
         self._watch_own_hooks(saved)
         self._watch_ddp()
@@ -183,10 +183,19 @@ class Observer:
         lines.reverse()
         recorder.events.append(
             Raw(
-                *(recorder.count, recorder.step, Kind.error, type(error).__name__),
-                *(lines[0] if lines else None, tuple(lines[1:9]), ""),
-                *((), (), (), False, torch.is_grad_enabled()),
-                {
+                recorder.count,
+                recorder.step,
+                Kind.error,
+                type(error).__name__,
+                lines[0] if lines else None,
+                tuple(lines[1:9]),
+                api="",
+                inputs=(),
+                live=(),
+                outputs=(),
+                out_live=False,
+                grad_mode=torch.is_grad_enabled(),
+                detail={
                     "message": str(error)[:2000],
                     "by": raised_by(error, self._places),
                     "roots": recorder.failed[0],
@@ -218,10 +227,19 @@ class Observer:
 
         events = tuple(
             Event(
-                *(raw.index, raw.step, raw.kind, raw.name, place(raw.line)),
-                tuple(found for line in raw.callers if (found := place(line)) is not None),
-                *(raw.api, raw.inputs, raw.live, raw.outputs, raw.out_live, raw.grad_mode),
-                raw.detail,
+                index=raw.index,
+                step=raw.step,
+                kind=raw.kind,
+                name=raw.name,
+                place=place(raw.line),
+                callers=tuple(found for line in raw.callers if (found := place(line)) is not None),
+                api=raw.api,
+                inputs=raw.inputs,
+                live=raw.live,
+                outputs=raw.outputs,
+                out_live=raw.out_live,
+                grad_mode=raw.grad_mode,
+                detail=raw.detail,
             )
             for raw in recorder.events
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import os
 import sys
 import sysconfig
 from functools import cache, lru_cache
@@ -15,8 +16,8 @@ from gradbench.diagnosis.finding import Place
 
 USER, TORCH, LIBRARY, OURS = range(4)
 
-_TORCH = str(Path(torch.__file__).parent)
-_OURS = str(Path(__file__).parents[2])
+_TORCH = f"{Path(torch.__file__).parent}{os.sep}"
+_OURS = f"{Path(__file__).parents[2]}{os.sep}"
 _LIBRARIES = tuple(
     {
         sysconfig.get_path(name)
@@ -57,7 +58,7 @@ class Places:
     def _judge(self, file: str) -> int:
         if file.startswith(_TORCH):
             return TORCH
-        if file.startswith(_OURS) and "/experiments/" not in file[len(_OURS) :]:
+        if file.startswith(_OURS) and not file.startswith(f"{_OURS}experiments{os.sep}"):
             return OURS
         if self._program and file.startswith(self._program):
             return USER
@@ -120,9 +121,9 @@ def running(name: str, file: str) -> bool:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        if code.co_name == name and code.co_filename.startswith(_TORCH):
-            if code.co_filename.endswith(file):
-                return True
+        path = code.co_filename
+        if code.co_name == name and path.startswith(_TORCH) and path.endswith(file):
+            return True
         frame = frame.f_back
     return False
 
@@ -150,7 +151,7 @@ def decorated_line() -> tuple[str, int, str] | None:
 def _api(code: CodeType) -> str:
     """Name a function of torch: ``torch.nn.utils.clip_grad.clip_grad_norm_``."""
     path = code.co_filename[len(_TORCH) :].removesuffix(".py").removesuffix("/__init__")
-    return f"torch{path.replace('/', '.')}.{code.co_name}"
+    return f"torch.{path.replace('/', '.')}.{code.co_name}"
 
 
 @lru_cache(maxsize=4096)

@@ -45,7 +45,7 @@ LASTING = frozenset(
 class Raw(NamedTuple):
     """An event as it is recorded: cheap to make."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # nobody looks a value up in an event
     step: int
     kind: Kind
     name: str
@@ -389,10 +389,11 @@ def overlap(a: Tensor, b: Tensor) -> bool:
 
 
 def _span(tensor: Tensor) -> tuple[int, int]:
-    start = tensor.storage_offset() * tensor.element_size()
+    start = int(tensor.storage_offset()) * tensor.element_size()
     if not tensor.numel():
         return start, start
-    last = sum((size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True))
+    steps = zip(tensor.shape, tensor.stride(), strict=True)
+    last = sum((int(size) - 1) * int(step) for size, step in steps)
     return start, start + (last + 1) * tensor.element_size()
 
 

@@ -63,7 +63,8 @@ def _clipping(recorder: Recorder, name: str, original: Any) -> Any:
         if not recorder.here:
             return original(parameters, *args, **kwargs)
         if isinstance(parameters, Tensor):
-            tensors, given = [parameters], parameters
+            tensors = [parameters]
+            given: Any = parameters
         elif isinstance(parameters, GeneratorType):
             tensors = list(parameters)
             given = (each for each in tensors)  # a generator again: the function asks for it
