@@ -107,9 +107,7 @@ def call_line(event: Event, other: Event) -> Place | None:
         The line of the event's stack that is in a function of the other's stack.
     """
     functions = [
-        (each.file, each.function)
-        for each in (other.place, *other.callers)
-        if each is not None and each.function != "<module>"
+        (each.file, each.function) for each in (other.place, *other.callers) if each is not None
     ]
     for each in (event.place, *event.callers):
         if each is not None and (each.file, each.function) in functions:

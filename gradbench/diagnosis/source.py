@@ -110,6 +110,19 @@ def assigned_at(place: Place) -> str:
     return ""
 
 
+def is_shown(place: Place) -> bool:
+    """Say whether a line only shows something: ``print``, or a method of a logger."""
+    tree = tree_of(place.file)
+    if tree is None:
+        return False
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Call):
+            continue
+        if node.lineno <= place.line <= (node.end_lineno or 0):
+            return last_word(node.value.func) in ("print", "debug", "info", "warning", "log")
+    return False
+
+
 def last_word(expression: ast.expr) -> str:
     """Return the key, attribute or name by which an expression is kept."""
     if isinstance(expression, ast.Subscript):

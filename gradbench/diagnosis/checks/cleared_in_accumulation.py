@@ -55,7 +55,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             groups.setdefault(clear.place, []).append((backward, clear))
     for place, group in groups.items():
         step = _next_step(timeline, group[0][1], leaves[group[0][0]])
-        if step is None or len({backward.step for backward, _ in group}) < 2:
+        if step is None or not _regular(timeline, group, leaves[group[0][0]]):
             continue
         concerned = leaves[group[0][0]]
         passes = sum(bool(set(concerned) & set(leaves.get(each, ()))) for each in leaves)
@@ -68,6 +68,19 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             also=lines((group[0][0], "backward that is lost"), (step, "step")),
             evidence={"lost": len(group), "backward_passes": passes},
         )
+
+
+def _regular(timeline: Timeline, group: list[tuple[Event, Event]], leaves: list[int]) -> bool:
+    """Say whether nearly each step comes after a lost pass: a batch skipped now and then is not."""
+    steps = [
+        event.index
+        for event in timeline.of(Kind.step)
+        if set(leaves) & set(event.detail["held"]) - set(event.detail["none"])
+    ]
+    lost = [backward.index for backward, _ in group]
+    cycles = list(zip([-1, *steps], steps, strict=False))
+    with_lost = sum(any(begin < index < end for index in lost) for begin, end in cycles)
+    return with_lost > 1 and with_lost >= 0.8 * len(cycles)
 
 
 def _next_step(timeline: Timeline, after: Event, leaves: list[int]) -> Event | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from gradbench.diagnosis.finding import Check, Finding, Place, Severity
 from gradbench.diagnosis.history import call_line, leaf_of_gradient, lines, named, often
+from gradbench.diagnosis.source import is_shown
 from gradbench.diagnosis.timeline import Event, Kind, Timeline
 
 CHECK = Check(
@@ -36,6 +37,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
     none: dict[Place, list[tuple[int, Reading]]] = {}
     zeros: dict[Place, list[tuple[int, Reading]]] = {}
     full: set[Place] = set()
+    reads: dict[int, Event] = {}
     for event in timeline.events:
         if event.kind is Kind.clear:
             for leaf in event.detail["cleared"]:
@@ -54,6 +56,8 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             clear = cleared.get(leaf)
             if event.detail["use"] == "used" and clear and clear.place != event.place:
                 none.setdefault(event.place, []).append((leaf, (event, clear, arrived[leaf])))
+        elif event.kind is Kind.grad_read:
+            reads[event.inputs[0]] = event
         elif event.kind is Kind.write and event.detail.get("gradients_of"):
             for leaf in event.detail["gradients_of"]:
                 cleared.pop(leaf, None)
@@ -61,7 +65,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             for leaf in filter(None.__ne__, (leaf_of_gradient(timeline, n) for n in event.inputs)):
                 if leaf in cleared and not cleared[leaf].detail["to_none"]:
                     zeros.setdefault(event.place, []).append(
-                        (leaf, (event, cleared[leaf], arrived[leaf]))
+                        (leaf, (reads.get(leaf, event), cleared[leaf], arrived[leaf]))
                     )
                 else:
                     full.add(event.place)
@@ -76,6 +80,7 @@ def _found(
     timeline: Timeline, place: Place, group: list[tuple[int, Reading]], what: str, symptom: str
 ) -> Finding:
     leaves = list(dict.fromkeys(leaf for leaf, _ in group))
+    shown = all(is_shown(event.place) for _, (event, *_) in group if event.place is not None)
     _, (_, clear, backward) = group[0]
     return CHECK.found(
         call_line(group[0][1][0], clear) or place,
@@ -85,6 +90,7 @@ def _found(
         also=lines((backward, "backward"), (clear, "cleared")),
         evidence={"times": len(group), "parameters": len(leaves)},
         symptom=symptom,
+        severity=Severity.note if shown else CHECK.severity,
     )
 
 
