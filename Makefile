@@ -75,8 +75,9 @@ lint: $(VENV)/.dev ## Check style, formatting and types
 	$(python) -m ruff format --check .
 	$(python) -m mypy --strict
 
-format: $(VENV)/.dev ## Mend what the linter can, format, and write conf/README.md, the page of all options
+format: $(VENV)/.dev ## Mend what the linter can, format, and write the pages of all options and checks: conf/README.md, docs/checks.md
 	$(python) tools/options.py
+	$(python) tools/checks_page.py > docs/checks.md.new && mv docs/checks.md.new docs/checks.md
 	$(python) -m ruff check --fix .
 	$(python) -m ruff format .
 

@@ -22,7 +22,7 @@ CHECK = Check(
     ),
     fix=(
         "fake = generator(noise)\nloss = d_loss(discriminator(fake.detach()))  # cut off\n"
-        "…\ng_optimizer.zero_grad()  # cleared right before its own backward\n"
+        "g_optimizer.zero_grad()  # cleared right before its own backward\n"
         "g_loss(discriminator(fake)).backward()"
     ),
     atlas=(),

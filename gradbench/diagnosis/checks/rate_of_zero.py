@@ -19,7 +19,12 @@ CHECK = Check(
         "rate is mostly a slip of whole-number division or rounding where the rates of "
         "the groups are computed."
     ),
-    fix='groups = [{"params": stage.parameters(), "lr": rate * (depth + 1) / len(stages)} for ...]',
+    fix=(
+        "groups = [\n"
+        '    {"params": stage.parameters(), "lr": rate * (depth + 1) / len(stages)}\n'
+        "    for depth, stage in enumerate(stages)\n"
+        "]"
+    ),
     source="docs: torch.optim",
     sure_after=3,
 )

@@ -169,8 +169,7 @@ class Optimizers:
             self._known[id(optimizer)] = (weakref.ref(optimizer), known)
         groups = [list(group["params"]) for group in optimizer.param_groups]
         tensors = [each for group in groups for each in group]
-        for each in tensors:
-            self._recorder.know(each)
+        self._recorder.held.update(map(self._recorder.number, tensors))
         times = Counter(map(id, tensors))
         self._recorder.add(
             *(Kind.optimizer, type(optimizer).__name__, tensors),

@@ -109,6 +109,7 @@ class Recorder:
         self._next = 0
         self.hand_written = False
         self.differentiated: set[int] = set()
+        self.held: set[int] = set()
         self.names: Any = None
         self.on_update: Callable[[], None] = lambda: None
         self.graph = Graph()
@@ -294,11 +295,14 @@ class Recorder:
     def wrote_by_hand(self, leaves: Iterable[Tensor]) -> None:
         """Note that the program wrote leaves itself: an update, if a backward follows.
 
-        Only what has been differentiated since the last update counts: initial values, averages
-        of weights and weights clipped after a step do not.
+        Only what no optimizer holds and has been differentiated since the last update counts:
+        initial values, averages of weights, and weights that are clipped or perturbed around an
+        optimizer's step do not.
         """
-        if any(leaf.requires_grad and self.number(leaf) in self.differentiated for leaf in leaves):
-            self.hand_written = True
+        for leaf in leaves:
+            number = self.number(leaf)
+            if number in self.differentiated and number not in self.held and leaf.requires_grad:
+                self.hand_written = True
 
     def add(
         self,

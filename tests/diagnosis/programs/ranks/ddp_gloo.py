@@ -1,17 +1,13 @@
 """DistributedDataParallel over gloo in two processes of one machine, with a sampler for each."""
 
-import os
-import tempfile
-
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel as DDP
 from torch.utils.data import DataLoader, TensorDataset
 from torch.utils.data.distributed import DistributedSampler
 
-WORLD_SIZE, EPOCHS = 2, 5
+EPOCHS = 5
 
 
 class ToyModel(nn.Module):
@@ -32,17 +28,16 @@ def dataset():
     return TensorDataset(centers[label] + 0.8 * torch.randn(256, 10, generator=generator), label)
 
 
-def worker(rank, init_file):
+def main():
     torch.set_num_threads(1)
-    dist.init_process_group(
-        "gloo", init_method=f"file://{init_file}", rank=rank, world_size=WORLD_SIZE
-    )
+    dist.init_process_group("gloo")
+    rank = dist.get_rank()
     torch.manual_seed(0)
     ddp_model = DDP(ToyModel())
     optimizer = torch.optim.SGD(ddp_model.parameters(), lr=0.1, momentum=0.9)
     loss_fn = nn.CrossEntropyLoss()
     data = dataset()
-    sampler = DistributedSampler(data, num_replicas=WORLD_SIZE, rank=rank, shuffle=True)
+    sampler = DistributedSampler(data, num_replicas=dist.get_world_size(), rank=rank, shuffle=True)
     loader = DataLoader(data, batch_size=16, sampler=sampler)
     for epoch in range(EPOCHS):
         sampler.set_epoch(epoch)
@@ -55,14 +50,11 @@ def worker(rank, init_file):
             total += loss.detach()
         dist.all_reduce(total)
         if rank == 0:
-            print(f"epoch {epoch} loss {total.item() / (WORLD_SIZE * len(loader)):.4f}", flush=True)
+            print(
+                f"epoch {epoch} loss {total.item() / (dist.get_world_size() * len(loader)):.4f}",
+                flush=True,
+            )
     dist.destroy_process_group()
-
-
-def main():
-    with tempfile.TemporaryDirectory() as folder:
-        mp.spawn(worker, args=(os.path.join(folder, "init"),), nprocs=WORLD_SIZE, join=True)
-    print("both processes have ended")
 
 
 if __name__ == "__main__":
