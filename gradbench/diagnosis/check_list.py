@@ -119,7 +119,20 @@ def unknown_check(id_: str, valid: Iterable[str], also: Iterable[str] = ()) -> B
     valid = list(valid)
     close = difflib.get_close_matches(id_, [*valid, *also])
     meant = f"did you mean {' or '.join(close)}? " if close else ""
-    return BadRequest(f"no check {id_}: {meant}choose from {', '.join(valid) or '(none)'}")
+    return BadRequest(f"no check {id_}: {meant}choose from {_spans(valid) or '(none)'}")
+
+
+def _spans(ids: Collection[str]) -> str:
+    """List ids, those that follow one another as ``GB101 to GB125``."""
+    spans: list[list[str]] = []
+    for id_ in sorted(ids):
+        if spans and id_[2:].isdigit() and int(id_[2:]) == int(spans[-1][-1][2:]) + 1:
+            spans[-1].append(id_)
+        else:
+            spans.append([id_])
+    return ", ".join(
+        f"{each[0]} to {each[-1]}" if len(each) > 2 else ", ".join(each) for each in spans
+    )
 
 
 def _known(ids: Collection[str], there: Mapping[str, CheckModule]) -> set[str]:

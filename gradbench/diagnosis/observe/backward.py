@@ -75,14 +75,15 @@ class Backward:
     def _watch(self, roots: tuple[Tensor, ...], run: Callable[[], None], **detail: Any) -> None:
         recorder = self._recorder
         recorder.hand_update()
-        with recorder.counted():
+        before: dict[int, tuple[Any, ...]] = {}
+        born, handles, reachable, start = Born(), [], None, recorder.count
+        with recorder.counted(), recorder.guarded():
             line, _ = recorder.places.here()
             self._passes[line] += 1
             passes = self._passes[line]
             if passes <= WATCHED:
                 recorder.names.look(recorder.places.frames())
             before = _gradients(recorder)
-            born, handles, reachable = Born(), [], None
             if passes <= WALKED:
                 nodes = nodes_of(roots)
                 reachable = tuple(_leaves(recorder, nodes))
@@ -114,7 +115,7 @@ class Backward:
             self._running = False
             for handle in handles:
                 handle.remove()
-        with recorder.counted():
+        with recorder.counted(), recorder.guarded():
             self._record(roots, before, born, reachable, start, detail)
 
     def around_engine(self, engine: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from gradbench.diagnosis.observe.graph import sequence
+from gradbench.diagnosis.observe.once import Once
 from gradbench.diagnosis.observe.places import decorated_line, use_of_value
 from gradbench.diagnosis.observe.recorder import Raw, Recorder, memory, overlap, tensors_in
 from gradbench.diagnosis.observe.tensor_hooks import watch_hook
@@ -83,7 +84,16 @@ class ObservingMode(TorchFunctionMode):
         handler = self._handlers.get(func)
         if handler is None:
             handler = self._handlers[func] = _handler_of(func)
-        return handler(recorder, func, args, kwargs or {})
+        if handler is _pass:
+            return func(*args, **(kwargs or {}))
+        once = Once(func)
+        try:
+            return handler(recorder, once, args, dict(kwargs) if kwargs else {})
+        except Exception as error:
+            if once.raised:  # the program's own
+                raise
+            recorder.note_failure(error)
+            return once.made if once.ran else func(*args, **(kwargs or {}))
 
 
 def _handler_of(func: Any) -> Handler:

@@ -29,6 +29,7 @@ from gradbench.diagnosis.observe.saved import SavedTensors
 from gradbench.diagnosis.observe.scaling import watch_scaling
 from gradbench.diagnosis.observe.schedules import watch_schedules
 from gradbench.diagnosis.observe.sources import assigned_in
+from gradbench.diagnosis.observe.warned import watch_warnings
 from gradbench.diagnosis.timeline import Event, Kind, TensorInfo, Timeline
 
 _HANDED_ON = ("concurrent/futures/_base.py", "concurrent/futures/thread.py")
@@ -94,6 +95,7 @@ class Observer:
         patches.replace(torch.autograd, "_engine_run_backward", backward.around_engine(engine))
         self._watch_own_hooks(saved)
         self._watch_ddp()
+        watch_warnings(self._places, patches)
         self._hooks = saved_tensors_hooks(saved.pack, saved.unpack)
         self._watch_hookless()
         self._stack.callback(patches.undo)
@@ -110,11 +112,12 @@ class Observer:
         """Put everything back, and remember what was raised."""
         recorder = self.recorder
         self._stack.close()
-        if isinstance(error, Exception):
-            self._record_error(error)
-        recorder.names.changed = True
-        with recorder.hushed():
-            recorder.names.learn()
+        with recorder.guarded():
+            if isinstance(error, Exception):
+                self._record_error(error)
+            recorder.names.changed = True
+            with recorder.hushed():
+                recorder.names.learn()
         recorder.add(Kind.end, "end")
         # What still holds a watch, such as a scheduler's copy of step, records no more.
         recorder.quiet += 1

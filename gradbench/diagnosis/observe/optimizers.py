@@ -285,17 +285,17 @@ class Optimizers:
     ) -> Any:
         """Step, and record what moved."""
         recorder = self._recorder
-        with recorder.counted():
-            number = self.number(optimizer)
-            movement = self._movements.setdefault(number, Movement(recorder))
+        number = self.number(optimizer)
+        movement = self._movements.setdefault(number, Movement(recorder))
+        with recorder.counted(), recorder.guarded():
             if movement.steps < 3:
                 recorder.names.look(recorder.places.frames())
             movement.before(optimizer)
         first = recorder.count
         made = self._run(optimizer, step, own, args, kwargs)
-        with recorder.counted():
+        recorder.hand_written = False
+        with recorder.counted(), recorder.guarded():
             seen = movement.after(optimizer)
-            recorder.hand_written = False
             recorder.add(
                 *(Kind.step, type(optimizer).__name__),
                 optimizer=number,
@@ -312,7 +312,7 @@ class Optimizers:
                 lr=tuple(_plain(group.get("lr")) for group in optimizer.param_groups),
                 **seen,
             )
-            recorder.updated()
+        recorder.updated()
         self._stepped()
         return made
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import traceback
 import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -40,6 +42,10 @@ LASTING = frozenset(
     }
 )
 """Events that are never dropped: they are few, and what comes later depends on them."""
+
+
+FAILED = "a part of the observation failed"
+"""What a sentence on what could not be seen begins with, if the fault is ours."""
 
 
 class Raw(NamedTuple):
@@ -79,7 +85,7 @@ class Seen:
         self.number = number
         self.ref = ref
         self.leaf = False
-        self.shape = tuple(tensor.shape)
+        self.shape = _shape(tensor)
         self.dtype = str(tensor.dtype).removeprefix("torch.")
         self.role = "result"
         self.alias: int | None = None
@@ -329,29 +335,51 @@ class Recorder:
         Returns:
             Its index.
         """
-        line, api = self.places.here()
-        lines = self.places.lines() if callers else ()
-        going_in = tuple(inputs)
         index = self.count
         self.count += 1
-        self.events.append(
-            Raw(
-                index,
-                self.step,
-                kind,
-                name,
-                line,
-                lines[1:] if lines and lines[0] == line else lines,
-                api,
-                tuple(map(self.number, going_in)),
-                tuple(self.number(each) for each in going_in if each.requires_grad),
-                tuple(map(self.number, outputs)),
-                out_live,
-                torch.is_grad_enabled(),
-                detail,
+        try:
+            line, api = self.places.here()
+            lines = self.places.lines() if callers else ()
+            going_in = tuple(inputs)
+            self.events.append(
+                Raw(
+                    index,
+                    self.step,
+                    kind,
+                    name,
+                    line,
+                    lines[1:] if lines and lines[0] == line else lines,
+                    api,
+                    tuple(map(self.number, going_in)),
+                    tuple(self.number(each) for each in going_in if each.requires_grad),
+                    tuple(map(self.number, outputs)),
+                    out_live,
+                    torch.is_grad_enabled(),
+                    detail,
+                )
             )
-        )
+        except Exception as error:  # the program goes on
+            self.note_failure(error)
         return index
+
+    def note_failure(self, error: Exception) -> None:
+        """Note that the observation, not the program, raised: what it was to see is not seen.
+
+        Args:
+            error: What was raised.
+        """
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(frame.filename).name}:{frame.lineno}"
+        said = f"{FAILED}: {type(error).__name__}: {error} ({where})"
+        self.unseen.setdefault(said)
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Go on where the observation raises within; the program is not to notice."""
+        try:
+            yield
+        except Exception as error:
+            self.note_failure(error)
 
     def updated(self) -> None:
         """Count an update, and drop old events where there are too many."""
@@ -367,6 +395,14 @@ class Recorder:
         living = {number: seen for number, seen in self.seen.items() if number in spoken}
         self.seen = {**living, **self.leaves}
         self._by_id = {key: seen for key, seen in self._by_id.items() if seen.number in self.seen}
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    """Return the shape of a tensor; a nested one has none."""
+    try:
+        return tuple(tensor.shape)
+    except RuntimeError:
+        return ()
 
 
 def node_of(tensor: Tensor) -> Any:

@@ -1,0 +1,41 @@
+"""A function of PyTorch's that runs once, whatever happens to the observation of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Once:
+    """A function, and what became of calling it.
+
+    What it raised is not kept: its traceback would keep the program's tensors.
+
+    Args:
+        function: PyTorch's.
+    """
+
+    __slots__ = ("function", "made", "raised", "ran")
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+        self.made: Any = None
+        self.ran = False
+        self.raised = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function, and remember what it returned or raised."""
+        self.ran = True
+        try:
+            self.made = self.function(*args, **kwargs)
+        except BaseException:
+            self.raised = True
+            raise
+        return self.made
+
+    @property
+    def __name__(self) -> str:
+        return str(self.function.__name__)
+
+    @property
+    def __self__(self) -> Any:
+        return self.function.__self__
