@@ -13,7 +13,8 @@ from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from gradbench.diagnosis.observe.fingerprint import fingerprint, norm
 from gradbench.diagnosis.observe.forward_values import first_nan
 from gradbench.diagnosis.observe.graph import Birth, Born, nodes_of, sequence, watch_nodes
-from gradbench.diagnosis.observe.recorder import Recorder, memory, overlap, tensors_in
+from gradbench.diagnosis.observe.recorder import Recorder
+from gradbench.diagnosis.observe.tensors import memory, overlap, tensors_in
 from gradbench.diagnosis.timeline import Kind
 
 WATCHED = 3

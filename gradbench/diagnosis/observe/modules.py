@@ -13,7 +13,8 @@ from torch.nn.utils import parametrize
 
 from gradbench.diagnosis.observe.patches import Patches
 from gradbench.diagnosis.observe.places import running
-from gradbench.diagnosis.observe.recorder import Recorder, memory
+from gradbench.diagnosis.observe.recorder import Recorder
+from gradbench.diagnosis.observe.tensors import memory
 from gradbench.diagnosis.timeline import Kind
 
 

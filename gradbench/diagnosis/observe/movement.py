@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from gradbench.diagnosis.observe.fingerprint import fingerprint
-from gradbench.diagnosis.observe.recorder import Recorder, memory
+from gradbench.diagnosis.observe.recorder import Recorder
+from gradbench.diagnosis.observe.tensors import memory
 
 SAMPLED = 1024
 """Elements of a tensor that are looked at one by one."""

@@ -24,7 +24,8 @@ from gradbench.diagnosis.observe.optimizers import Optimizers
 from gradbench.diagnosis.observe.patches import Patches
 from gradbench.diagnosis.observe.places import Line, Places, place_of
 from gradbench.diagnosis.observe.raised_by import raised_by
-from gradbench.diagnosis.observe.recorder import Raw, Recorder
+from gradbench.diagnosis.observe.raw import Raw
+from gradbench.diagnosis.observe.recorder import Recorder
 from gradbench.diagnosis.observe.saved import SavedTensors
 from gradbench.diagnosis.observe.scaling import watch_scaling
 from gradbench.diagnosis.observe.schedules import watch_schedules

@@ -18,7 +18,8 @@ from gradbench.diagnosis.observe.inner_optimizer import inner_optimizer
 from gradbench.diagnosis.observe.modules import weights_cached
 from gradbench.diagnosis.observe.movement import Movement
 from gradbench.diagnosis.observe.patches import Patches
-from gradbench.diagnosis.observe.recorder import Recorder, memory, tensors_in
+from gradbench.diagnosis.observe.recorder import Recorder
+from gradbench.diagnosis.observe.tensors import memory, tensors_in
 from gradbench.diagnosis.timeline import Kind
 
 _OPTIONS = (

@@ -6,17 +6,19 @@ import threading
 import traceback
 import weakref
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gradbench.diagnosis.observe.graph import Graph
-from gradbench.diagnosis.observe.places import Line, Places
+from gradbench.diagnosis.observe.places import Places
+from gradbench.diagnosis.observe.raw import Raw, Seen
+from gradbench.diagnosis.observe.tensors import memory, overlap
 from gradbench.diagnosis.timeline import Kind
 
 MOST_EVENTS = 60_000
@@ -46,51 +48,6 @@ LASTING = frozenset(
 
 FAILED = "a part of the observation failed"
 """What a sentence on what could not be seen begins with, if the fault is ours."""
-
-
-class Raw(NamedTuple):
-    """An event as it is recorded: cheap to make."""
-
-    index: int  # type: ignore[assignment]  # nobody looks a value up in an event
-    step: int
-    kind: Kind
-    name: str
-    line: Line | None
-    callers: tuple[Line, ...]
-    api: str
-    inputs: tuple[int, ...]
-    live: tuple[int, ...]
-    outputs: tuple[int, ...]
-    out_live: bool
-    grad_mode: bool
-    detail: Mapping[str, Any]
-
-
-class Seen:
-    """What is known of a tensor."""
-
-    __slots__ = (
-        "alias",
-        "dtype",
-        "leaf",
-        "number",
-        "of",
-        "ref",
-        "role",
-        "shape",
-        "variable",
-    )
-
-    def __init__(self, number: int, tensor: Tensor, ref: Any) -> None:
-        self.number = number
-        self.ref = ref
-        self.leaf = False
-        self.shape = _shape(tensor)
-        self.dtype = str(tensor.dtype).removeprefix("torch.")
-        self.role = "result"
-        self.alias: int | None = None
-        self.of: int | None = None
-        self.variable = ""
 
 
 class Recorder:
@@ -395,55 +352,3 @@ class Recorder:
         living = {number: seen for number, seen in self.seen.items() if number in spoken}
         self.seen = {**living, **self.leaves}
         self._by_id = {key: seen for key, seen in self._by_id.items() if seen.number in self.seen}
-
-
-def _shape(tensor: Tensor) -> tuple[int, ...]:
-    """Return the shape of a tensor; a nested one has none."""
-    try:
-        return tuple(tensor.shape)
-    except RuntimeError:
-        return ()
-
-
-def node_of(tensor: Tensor) -> Any:
-    """Return the node that made a tensor; None for a leaf, and for a view that may not be asked."""
-    try:
-        return tensor.grad_fn
-    except RuntimeError:  # a view made under no_grad whose base was written since
-        return None
-
-
-def memory(tensor: Tensor) -> int:
-    """Return the address of the memory a tensor is in; 0 where it has none."""
-    try:
-        with torch._C.DisableTorchFunction():
-            return tensor.untyped_storage().data_ptr()
-    except (RuntimeError, NotImplementedError):
-        return 0
-
-
-def overlap(a: Tensor, b: Tensor) -> bool:
-    """Say whether two tensors of one memory can share an element, by the spans they cover."""
-    with torch._C.DisableTorchFunction():
-        return _span(a)[0] < _span(b)[1] and _span(b)[0] < _span(a)[1]
-
-
-def _span(tensor: Tensor) -> tuple[int, int]:
-    start = int(tensor.storage_offset()) * tensor.element_size()
-    if not tensor.numel():
-        return start, start
-    steps = zip(tensor.shape, tensor.stride(), strict=True)
-    last = sum((int(size) - 1) * int(step) for size, step in steps)
-    return start, start + (last + 1) * tensor.element_size()
-
-
-def tensors_in(values: Any, depth: int = 2) -> Iterator[Tensor]:
-    """Yield the tensors among arguments or results, in lists and dictionaries as well."""
-    if isinstance(values, Tensor):
-        yield values
-    elif depth and isinstance(values, (list, tuple)):
-        for value in values:
-            yield from tensors_in(value, depth - 1)
-    elif depth and isinstance(values, dict):
-        for value in values.values():
-            yield from tensors_in(value, depth - 1)

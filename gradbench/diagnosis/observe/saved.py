@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from gradbench.diagnosis.observe.fingerprint import fingerprint
-from gradbench.diagnosis.observe.recorder import Recorder, node_of
+from gradbench.diagnosis.observe.recorder import Recorder
+from gradbench.diagnosis.observe.tensors import node_of
 from gradbench.diagnosis.timeline import Kind
 
 _ADVICE = (

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gradbench.diagnosis.observe.optimizers import Optimizers
 from gradbench.diagnosis.observe.patches import Patches
-from gradbench.diagnosis.observe.recorder import Recorder, tensors_in
+from gradbench.diagnosis.observe.recorder import Recorder
+from gradbench.diagnosis.observe.tensors import tensors_in
 from gradbench.diagnosis.timeline import Kind
 
 

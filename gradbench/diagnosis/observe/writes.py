@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gradbench.diagnosis.observe.modules import weights_cached
-from gradbench.diagnosis.observe.recorder import Recorder, node_of, tensors_in
+from gradbench.diagnosis.observe.recorder import Recorder
+from gradbench.diagnosis.observe.tensors import node_of, tensors_in
 from gradbench.diagnosis.timeline import Kind
 
 LARGEST = 1 << 22
