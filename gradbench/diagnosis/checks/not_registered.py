@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gradbench.diagnosis.finding import Check, Finding, Severity
-from gradbench.diagnosis.ownerless import Ownerless, ownerless_leaves
+from gradbench.diagnosis.ownerless import ownerless_leaves
+from gradbench.diagnosis.ownership import Ownerless
 from gradbench.diagnosis.timeline import Timeline
 
 CHECK = Check(
