@@ -62,3 +62,19 @@ def test_a_warning_of_torch_names_the_programs_line() -> None:
                 assert w.grad is None
             torch.set_warn_always(False)
     assert {Path(each.filename).name for each in caught} == {Path(__file__).name}
+
+
+def test_hooks_of_an_optimizer_run_when_the_watch_is_over() -> None:
+    class Mine(torch.optim.Optimizer):
+        def __init__(self, params: list[torch.Tensor]) -> None:
+            super().__init__(params, {})
+
+        def step(self, closure: object = None) -> None:
+            pass
+
+    with Observer():
+        optimizer = Mine([torch.ones(1, requires_grad=True)])
+    ran = []
+    optimizer.register_step_post_hook(lambda *_: ran.append(1))
+    optimizer.step()
+    assert ran == [1]

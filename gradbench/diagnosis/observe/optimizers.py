@@ -57,8 +57,7 @@ class Optimizers:
 
         @functools.wraps(Optimizer.__init__)
         def init(self: Optimizer, *args: Any, **kwargs: Any) -> None:
-            first = watches.wrap_step(type(self))
-            del first
+            watches.wrap_step(type(self))
             try:
                 original_init(self, *args, **kwargs)
             except ValueError:
@@ -260,6 +259,11 @@ class Optimizers:
         original = owner.__dict__["step"]
         if not callable(original):
             return False
+        if not getattr(original, "hooked", None):
+            # As Optimizer.__init__ does once for a class, to stay when the watch is over.
+            original = Optimizer.profile_hook_step(original)
+            original.hooked = True  # type: ignore[attr-defined]
+            owner.step = original  # type: ignore[attr-defined]
         watches, recorder = self, self._recorder
         own = owner.__module__.startswith("torch.optim")
 
@@ -270,9 +274,6 @@ class Optimizers:
             return watches.around(self, original, own, args, kwargs)
 
         step.hooked = True  # type: ignore[attr-defined]
-        if not getattr(original, "hooked", None):
-            # As Optimizer.__init__ would have done: its hooks run within.
-            original = Optimizer.profile_hook_step(original)
         self._patches.replace(owner, "step", step)
         return True
 
