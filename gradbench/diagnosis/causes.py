@@ -73,7 +73,7 @@ def cause_of(timeline: Timeline, cut: Cut) -> Cause:
         return Cause.state_dict
     if api.startswith("torch.distributions.") and api.endswith((".sample", ".sample_n")):
         return Cause.sample
-    if name == "data":
+    if name == "data" or _written_through_data(timeline, event):
         return Cause.data
     if name in ("detach", "detach_"):
         return Cause.detach
@@ -84,6 +84,14 @@ def cause_of(timeline: Timeline, cut: Cut) -> Cause:
     if event.kind is Kind.function:
         return Cause.function
     return Cause.discrete
+
+
+def _written_through_data(timeline: Timeline, event: Event) -> bool:
+    """Say whether an operator wrote in place where autograd, switched on, did not see it."""
+    if event.kind is not Kind.write or not event.grad_mode:
+        return False
+    written = [timeline.tensors[number] for number in event.outputs if number in timeline.tensors]
+    return not any(tensor.dtype.startswith(_INTEGERS) for tensor in written)
 
 
 def line_of(timeline: Timeline, cut: Cut, cause: Cause) -> Place:

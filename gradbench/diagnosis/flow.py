@@ -108,7 +108,7 @@ class _Pass:
         }
         self._live: dict[int, int] = {}
         self._cuts: dict[int, int] = {}
-        self._behind: dict[int, int] = {}
+        self._base: dict[int, int] = {}
         self._cut_bits: dict[tuple[object, ...], int] = {}
         self._cut_events: list[Event] = []
         self._cut_leaves: list[int] = []
@@ -175,6 +175,8 @@ class _Pass:
     def _operator(self, event: Event) -> None:
         if not event.outputs:
             return
+        if event.name in ("data", "detach") and len(event.inputs) == 1:
+            self._base[event.outputs[0]] = event.inputs[0]
         live, _ = self._sets(event.live)
         _, cuts = self._sets(event.inputs)
         new = {each for each in event.outputs if each in self._bit and each not in event.inputs}
@@ -203,6 +205,11 @@ class _Pass:
             if number not in self._bit:
                 self._live[number] = live
                 self._cuts[number] = cuts
+            # Written through `.data`, the tensor itself has the values, and no history of them.
+            base = self._base.get(number)
+            if base is not None and base not in self._bit and event.live:
+                cut = self._cut(event, self._sets(event.live)[0])
+                self._cuts[base] = self._cuts.get(base, 0) | cuts | cut
 
     def _gradient(self, event: Event) -> None:
         """A gradient depends on all that its root depends on; unrecorded, it is a cut."""

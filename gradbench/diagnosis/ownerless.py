@@ -211,6 +211,8 @@ class _Search:
                 return "held", listed[-1].place, listed[-1]
             place = tensor.holder or (outside_of_init(made) if made else None)
             return "held", place, made
+        if made is not None and not tensor.name and not tensor.held and not assigned:
+            return "held", made.place, made
         loaded = self._loaded.get(number)
         if loaded is not None and any(n in owners for n in loaded.detail["replaced"]):
             return "loaded", loaded.place, loaded

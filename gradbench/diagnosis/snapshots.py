@@ -37,6 +37,7 @@ COMPARES = frozenset(
      "huber_loss", "dist", "allclose", "equal", "isclose", "eq", "ne", "__eq__", "__ne__",
      "cosine_similarity", "pairwise_distance", "kl_div", "cdist", "_foreach_sub"}
 )  # fmt: skip
+AVERAGES = frozenset({"add_", "__iadd__", "sub_", "lerp_", "copy_"})
 
 
 @lru_cache(maxsize=4)
@@ -74,6 +75,7 @@ class _Pass:
                 self._use(event)
             elif event.kind is Kind.write:
                 self._use(event)
+                self._average(event)
                 for leaf in event.detail.get("leaves", ()):
                     self._writes.setdefault(leaf, []).append(event)
             elif event.kind is Kind.step:
@@ -138,6 +140,14 @@ class _Pass:
             if write is not None:
                 equal = event.name in COMPARES and self._live_beside(number, leaf, write, event)
                 self._found.append(Snapshot(leaf, made, write, event, equal))
+
+    def _average(self, event: Event) -> None:
+        """A kept alias that is averaged with the leaf: both are one memory."""
+        for number in event.outputs if event.name in AVERAGES else ():
+            leaf, made = self._made.get(number, (-1, event))
+            write = next((e for e in self._writes.get(leaf, ()) if e.index > made.index), None)
+            if write is not None and made.place is not None and leaf in event.inputs:
+                self._found.append(Snapshot(leaf, made, write, event, True))
 
     def _live_beside(self, number: int, leaf: int, write: Event, event: Event) -> bool:
         """Say whether another input has the leaf's values of now: they are the same memory."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from gradbench.diagnosis.finding import Check, Finding, Place, Severity
 from gradbench.diagnosis.history import lines, named, often
 from gradbench.diagnosis.snapshots import Snapshot, snapshots
-from gradbench.diagnosis.timeline import Timeline
+from gradbench.diagnosis.timeline import Kind, Timeline
 
 CHECK = Check(
     id="GB330",
@@ -42,7 +42,12 @@ def look(timeline: Timeline) -> Iterator[Finding]:
             if vector
             else f"`{first.made.name}` makes another name for the same memory, without a copy"
         )
-        if equal:
+        if equal and first.use.kind is Kind.write:
+            said = (
+                f"it is averaged with the live {named(timeline, leaves)}, {often(len(group))}, by "
+                f"`{first.use.name}`: both share the same memory"
+            )
+        elif equal:
             said = (
                 f"after an update it was compared with the live {named(timeline, leaves)}, "
                 f"{often(len(group))}, by `{first.use.name}`: the difference is always zero"

@@ -48,6 +48,11 @@ def look(timeline: Timeline) -> Iterator[Finding]:
 def _what(timeline: Timeline, each: Ownerless) -> tuple[str, str]:
     """Say what holds the leaves, and what should."""
     tensor = timeline.tensors[each.leaves[0]]
+    if not tensor.held:
+        return (
+            "the parameter itself is assigned to nothing, only a result computed from it",
+            "`nn.Parameter` of the whole expression",
+        )
     parts = tensor.held.split(".")
     if tensor.role == "leaf":
         if any(part.isdigit() for part in parts):

@@ -34,7 +34,7 @@ def look(timeline: Timeline) -> Iterator[Finding]:
     for event in timeline.events:
         if event.kind is Kind.requires_grad:
             if event.detail["value"]:
-                if last is None or (last.place, last.api) != (event.place, event.api):
+                if not runs or last is None or _elsewhere(last, event):
                     runs.append((event, []))
                 if event.outputs[0] not in frozen and event.detail["before"]:
                     runs[-1][1].append(event)  # one that was never frozen
@@ -53,6 +53,10 @@ def look(timeline: Timeline) -> Iterator[Finding]:
         if event.kind is Kind.requires_grad and event.detail["value"]:
             continue
     yield from _undone(timeline, runs)
+
+
+def _elsewhere(last: Event, event: Event) -> bool:
+    return (last.place, last.api) != (event.place, event.api)
 
 
 def _undone(timeline: Timeline, runs: list[tuple[Event, list[Event]]]) -> Iterator[Finding]:

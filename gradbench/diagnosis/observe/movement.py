@@ -33,6 +33,7 @@ class Movement:
         self.steps = 0
         self._contents: dict[int, tuple[int, int | None]] = {}
         self._now: dict[int, dict[str, Any]] = {}
+        self._states: dict[int, tuple[tuple[int, int], ...]] = {}
 
     def before(self, optimizer: Optimizer) -> None:
         """Look at the parameters and gradients before a step."""
@@ -49,7 +50,9 @@ class Movement:
         if gradient is None:
             return found
         found["contents"] = fingerprint(parameter)
-        found["stateful"] = _has_state(optimizer, parameter)
+        found["stateful"] = _has_state(optimizer, parameter) and (
+            self._states.get(self._recorder.number(parameter)) == _state(optimizer, parameter)
+        )
         found["of_gradient"] = fingerprint(gradient)
         found["version"] = -1 if gradient.is_inference() else gradient._version
         if gradient.layout != torch.strided or parameter.layout != torch.strided:
@@ -75,10 +78,10 @@ class Movement:
             (the step changed the gradient), ``aliased`` (a pair of a tensor and the key of the
             state that holds its gradient), ``gaps`` (fused, and not dense), ``layouts`` (the
             gradient has other strides), ``sparse`` (the gradient is), ``stateful``
-            (the optimizer remembered earlier gradients), ``overwritten`` (living results of
-            `detach` in the memory of what moved), and ``elements``: for each
-            tensor that was looked at, its number, and how many elements had a zero gradient, of
-            them moved, had another gradient, of them stayed.
+            (the optimizer remembered earlier gradients, untouched since its last step),
+            ``overwritten`` (living results of `detach` in the memory of what moved), and
+            ``elements``: for each tensor that was looked at, its number, and how many elements had
+            a zero gradient, of them moved, had another gradient, of them stayed.
         """
         lists: dict[str, list[Any]] = {
             key: []
@@ -127,6 +130,7 @@ class Movement:
             lists["rewritten"].append(number)
         if was["stateful"]:
             lists["stateful"].append(number)
+        self._states[number] = _state(optimizer, parameter)
         if was.get("layout"):
             lists["layouts"].append(number)
         if was.get("sparse"):
@@ -139,6 +143,15 @@ class Movement:
         for key, value in optimizer.state.get(parameter, {}).items():
             if isinstance(value, Tensor) and (value is gradient or memory(value) == place):
                 lists["aliased"].append((number, str(key)))
+
+
+def _state(optimizer: Optimizer, parameter: Tensor) -> tuple[tuple[int, int], ...]:
+    """Return what tells whether somebody wrote the state that is kept for a parameter."""
+    return tuple(
+        (id(value), -1 if value.is_inference() else value._version)
+        for value in optimizer.state.get(parameter, {}).values()
+        if isinstance(value, Tensor)
+    )
 
 
 def _has_state(optimizer: Optimizer, parameter: Tensor) -> bool:

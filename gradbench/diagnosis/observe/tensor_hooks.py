@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gradbench.diagnosis.observe.fingerprint import norm
 from gradbench.diagnosis.observe.recorder import Recorder
 from gradbench.diagnosis.timeline import Kind
 
@@ -53,11 +54,19 @@ class WatchedHook:
             taken=taken,
             returned=returned is not None,
             same=returned is gradient,
+            emptied=_emptied(gradient, returned),
             dropped=tuple(number for number in made if recorder.tensor(number) is None),
             masked=_masked(recorder, start, taken),
             names=tuple(each.name for each in recorder.since(start)),
         )
         return returned
+
+
+def _emptied(gradient: Tensor, returned: Any) -> bool:
+    """Say whether a hook made zeros of a gradient that was none."""
+    if not isinstance(returned, Tensor) or returned is gradient:
+        return False
+    return norm(returned) == 0.0 and norm(gradient) > 0.0
 
 
 def _masked(recorder: Recorder, start: int, taken: int) -> tuple[int, ...]:
