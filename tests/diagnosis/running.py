@@ -138,7 +138,7 @@ def causes(path: Path) -> tuple[set[int], list[str]]:
     words = re.search(r"^# symptom: \w+ \| words: (.*)$", text, re.MULTILINE)
     assert lines, path
     assert words, path
-    return lines, [word.strip() for word in words[1].split(",")]
+    return lines, [word.strip().lower() for word in words[1].split(",")]
 
 
 def modes() -> list[FailureMode]:
