@@ -50,7 +50,7 @@ def test_a_fault_is_found_where_it_is(path: Path) -> None:
         for part in (finding.message, finding.check.title, finding.check.why, finding.fix)
     ).lower()
     assert any(word in said for word in words), said
-    assert len({(finding.check.id, finding.place) for finding in ran.findings}) <= 4, ran.alarms
+    assert len(ran.alarms) <= 4, ran.alarms
 
 
 @pytest.mark.parametrize("path", programs("mended"), ids=named)
