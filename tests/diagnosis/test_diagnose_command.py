@@ -199,7 +199,9 @@ def test_a_script_says_itself_how_it_ends(folder: Path, capsys: Captured) -> Non
 
 
 def test_what_was_found_is_told_of_a_script_that_is_interrupted(folder: Path) -> None:
-    write(folder / "long.py", TRAIN, "import time", "open('ready', 'w').close()", "time.sleep(60)")
+    heed = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # a background job ignores it
+    wait = ("import signal, time", heed, "open('ready', 'w').close()", "time.sleep(60)")
+    write(folder / "long.py", TRAIN, *wait)
     process = subprocess.Popen(
         [sys.executable, "-m", "gradbench", "diagnose", "--whole", "long.py", "--cut"],
         cwd=folder,
