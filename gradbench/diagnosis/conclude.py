@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from gradbench.diagnosis.check_list import all_checks, look_all, unknown_check
+from gradbench.diagnosis.finding import Severity
 from gradbench.diagnosis.tell.report import Report
-from gradbench.diagnosis.timeline import Kind, Timeline
+from gradbench.diagnosis.timeline import OBSERVATION_FAILED, Kind, Timeline
 
 
 def known_checks(ids: Iterable[str]) -> tuple[str, ...]:
@@ -40,7 +42,7 @@ def conclude(
         ignore: Ids of checks to leave out.
 
     Returns:
-        The report.
+        The report; where a part of the observation failed all findings are notes.
 
     Raises:
         BadRequest: An id is none of a check.
@@ -51,9 +53,13 @@ def conclude(
         if timeline.dropped
         else ()
     )
+    findings = look_all(timeline, only, ignore)
+    if any(sentence.startswith(OBSERVATION_FAILED) for sentence in timeline.unseen):
+        # What was not seen may be what makes a finding false, and that is worse than a miss.
+        findings = tuple(replace(each, severity=Severity.note) for each in findings)
     return Report(
         program=timeline.program,
-        findings=look_all(timeline, only, ignore),
+        findings=findings,
         steps=timeline.steps,
         seconds=timeline.seconds,
         overhead=timeline.seconds / unwatched if unwatched > 0 else 0.0,

@@ -10,6 +10,9 @@ from typing import Any
 
 from gradbench.diagnosis.finding import Place
 
+OBSERVATION_FAILED = "a part of the observation failed"
+"""What a sentence on what could not be seen begins with, if the fault is ours."""
+
 
 class Kind(str, Enum):
     """What an event is; `observe` says with each what its ``detail`` holds."""

@@ -17,8 +17,8 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from gradbench.diagnosis.check_list import look_all
 from gradbench.diagnosis.finding import Finding, Severity
 from gradbench.diagnosis.observe.fingerprint import fingerprint
-from gradbench.diagnosis.observe.recorder import FAILED
 from gradbench.diagnosis.program import Outcome, run_program
+from gradbench.diagnosis.timeline import OBSERVATION_FAILED
 from gradbench.observing.failure_mode import FailureMode
 from gradbench.observing.symptom import _global_state_restored
 from gradbench.request.schema import experiments_folder
@@ -109,7 +109,7 @@ def watched(path: Path, steps: int | None = STEPS) -> Ran:
     """Run a program under observation, and put what it did to the checks."""
     with quietly() as out, _updates(None) as updates:
         outcome = run_program(str(path), steps=steps)
-    failed = [each for each in outcome.timeline.unseen if each.startswith(FAILED)]
+    failed = [each for each in outcome.timeline.unseen if each.startswith(OBSERVATION_FAILED)]
     assert not failed, failed
     return Ran(outcome, look_all(outcome.timeline), updates, out.getvalue())
 

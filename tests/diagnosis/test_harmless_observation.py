@@ -1,17 +1,23 @@
 """Whatever happens to the observation, the program runs as it would without."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from gradbench.diagnosis.conclude import conclude
 from gradbench.diagnosis.observe.backward import Backward
 from gradbench.diagnosis.observe.movement import Movement
 from gradbench.diagnosis.observe.names import Names
 from gradbench.diagnosis.observe.observer import Observer
 from gradbench.diagnosis.observe.places import Places
-from gradbench.diagnosis.observe.recorder import FAILED
+from gradbench.diagnosis.timeline import OBSERVATION_FAILED
+
+
+def fails(*_: object) -> None:
+    raise ValueError("planted")
 
 
 def train() -> torch.Tensor:
@@ -34,22 +40,34 @@ def test_a_program_does_not_notice_that_its_observation_fails(
 ) -> None:
     right = train()
 
-    def fails(*_: object) -> None:
-        raise ValueError("planted")
-
     with Observer() as observer:
         monkeypatch.setattr(part, method, fails)
         got = train()
         monkeypatch.undo()
     assert torch.equal(got, right)
     said = observer.timeline().unseen
-    assert any(each.startswith(FAILED) and "planted" in each for each in said), said
+    assert any(each.startswith(OBSERVATION_FAILED) and "planted" in each for each in said), said
+
+
+def test_a_failed_observation_raises_no_alarm() -> None:
+    with Observer() as observer:
+        encoder, head = torch.nn.Linear(3, 3), torch.nn.Linear(3, 1)
+        optimizer = torch.optim.SGD([*encoder.parameters(), *head.parameters()], lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            head(encoder(torch.ones(2, 3)).detach()).sum().backward()
+            optimizer.step()
+    timeline = observer.timeline()
+    assert conclude(timeline).alarming
+    report = conclude(replace(timeline, unseen=(f"{OBSERVATION_FAILED}: planted",)))
+    assert report.findings
+    assert not report.alarming
 
 
 def test_what_the_program_raises_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     with Observer() as observer, pytest.raises(RuntimeError, match="size of tensor"):
         torch.ones(2) + torch.ones(3)
-    assert not [each for each in observer.timeline().unseen if each.startswith(FAILED)]
+    assert not [each for each in observer.timeline().unseen if each.startswith(OBSERVATION_FAILED)]
 
 
 def test_a_warning_of_torch_names_the_programs_line() -> None:

@@ -89,7 +89,7 @@ class Backward:
                 nodes = nodes_of(roots)
                 reachable = tuple(_leaves(recorder, nodes))
                 if passes <= WATCHED:
-                    handles = watch_nodes(nodes, recorder.graph, born)
+                    handles = watch_nodes(nodes, recorder.graph, born, recorder.counted)
                 if self._not_a_number(roots):
                     self._look_for_nan(nodes, born)
                 del nodes

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -109,13 +110,19 @@ class Born:
 _VIEWS = ("View", "TBackward", "Transpose", "Permute", "Expand", "Unsqueeze", "Squeeze", "Alias")
 
 
-def watch_nodes(nodes: Iterable[Any], graph: Graph, born: Born) -> list[Any]:
+def watch_nodes(
+    nodes: Iterable[Any],
+    graph: Graph,
+    born: Born,
+    counted: Callable[[], AbstractContextManager[None]],
+) -> list[Any]:
     """Have the nodes of a graph tell where zeros and NaN are born.
 
     Args:
         nodes: Of the graph.
         graph: Knows which event made a node.
         born: Filled while backward runs.
+        counted: Counts the time within as the observation's.
 
     Returns:
         Handles to be removed afterwards.
@@ -125,13 +132,15 @@ def watch_nodes(nodes: Iterable[Any], graph: Graph, born: Born) -> list[Any]:
         name = node.name()
         if sequence(node) is None or name.startswith(_VIEWS):
             continue
-        handles.append(node.register_hook(_watcher(name, graph.event_of(node), born)))
+        handles.append(node.register_hook(_watcher(name, graph.event_of(node), born, counted)))
     return handles
 
 
-def _watcher(name: str, event: int | None, born: Born) -> Any:
+def _watcher(
+    name: str, event: int | None, born: Born, counted: Callable[[], AbstractContextManager[None]]
+) -> Any:
     def look(gradients: tuple[Tensor | None, ...], arriving: tuple[Tensor | None, ...]) -> None:
-        with torch._C.DisableTorchFunction():
+        with torch._C.DisableTorchFunction(), counted():
             came = [norm(each) for each in arriving if each is not None]
             went = {i: norm(each) for i, each in enumerate(gradients) if each is not None}
             if not came or not went or not all(_finite(each) for each in came):

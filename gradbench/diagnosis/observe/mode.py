@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from time import perf_counter
 from typing import Any
 
 from torch.overrides import TorchFunctionMode
@@ -84,6 +85,7 @@ class ObservingMode(TorchFunctionMode):
             handler = self._handlers[func] = _handler_of(func)
         if handler is let_through:
             return func(*args, **(kwargs or {}))
+        start = perf_counter()
         once = Once(func)
         try:
             return handler(recorder, once, args, dict(kwargs) if kwargs else {})
@@ -92,6 +94,9 @@ class ObservingMode(TorchFunctionMode):
                 raise
             recorder.note_failure(error)
             return once.made if once.ran else func(*args, **(kwargs or {}))
+        finally:
+            # What PyTorch takes is the program's; all else is ours.
+            recorder.observing += perf_counter() - start - once.seconds
 
 
 def _handler_of(func: Any) -> Handler:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import Any
 
 
@@ -14,22 +15,26 @@ class Once:
         function: PyTorch's.
     """
 
-    __slots__ = ("function", "made", "raised", "ran")
+    __slots__ = ("function", "made", "raised", "ran", "seconds")
 
     def __init__(self, function: Any) -> None:
         self.function = function
         self.made: Any = None
         self.ran = False
         self.raised = False
+        self.seconds = 0.0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function, and remember what it returned or raised."""
+        """Call the function, and remember what it returned, whether it raised, and its time."""
         self.ran = True
+        start = perf_counter()
         try:
             self.made = self.function(*args, **kwargs)
         except BaseException:
             self.raised = True
             raise
+        finally:
+            self.seconds = perf_counter() - start
         return self.made
 
     @property

@@ -19,7 +19,7 @@ from gradbench.diagnosis.observe.graph import Graph
 from gradbench.diagnosis.observe.places import Places
 from gradbench.diagnosis.observe.raw import Raw, Seen
 from gradbench.diagnosis.observe.tensors import memory, overlap
-from gradbench.diagnosis.timeline import Kind
+from gradbench.diagnosis.timeline import OBSERVATION_FAILED, Kind
 
 MOST_EVENTS = 60_000
 """More than this, and those of all updates but the last ones are dropped."""
@@ -44,10 +44,6 @@ LASTING = frozenset(
     }
 )
 """Events that are never dropped: they are few, and what comes later depends on them."""
-
-
-FAILED = "a part of the observation failed"
-"""What a sentence on what could not be seen begins with, if the fault is ours."""
 
 
 class Recorder:
@@ -327,7 +323,7 @@ class Recorder:
         """
         frame = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(frame.filename).name}:{frame.lineno}"
-        said = f"{FAILED}: {type(error).__name__}: {error} ({where})"
+        said = f"{OBSERVATION_FAILED}: {type(error).__name__}: {error} ({where})"
         self.unseen.setdefault(said)
 
     @contextmanager

@@ -27,7 +27,8 @@ class Report:
             check failed is no finding of the program: it is moved to ``unseen``.
         steps: Updates that were watched.
         seconds: How long the program ran, watched, s.
-        overhead: How many times as long as unwatched that was; 0 or NaN where unknown.
+        overhead: How many times as long as unwatched that was, at least: not all that the
+            observation takes can be timed; 0 or NaN where unknown.
         watched: How many of what were watched, by their plural: ``parameters``, ``optimizers``,
             ``backward passes``.
         unseen: Sentences on what could not be seen.

@@ -107,7 +107,7 @@ def remarks(report: Report, found: bool) -> Iterator[str]:
         digits = ".1f" if report.seconds >= 1 else ".2g"
         took = f" in {report.seconds:{digits}} s" if report.seconds > 0 else ""
         if took and math.isfinite(report.overhead) and report.overhead > 0:
-            took += f", {report.overhead:.1f} times as long as unwatched"
+            took += f", at least {report.overhead:.1f} times as long as unwatched"
         yield f"watched {watched(report.steps, report.watched)}{took}"
     if report.ended:
         yield report.ended

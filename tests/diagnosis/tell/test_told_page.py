@@ -74,7 +74,7 @@ def test_what_is_too_much_to_draw_is_counted(report: Report) -> None:
 
 def test_a_timeline_becomes_a_strip() -> None:
     def event(index: int, kind: Kind, line: int) -> Event:
-        return Event(index, 2, kind, f"{kind.value}{index}", Place("/work/train.py", line))
+        return Event(index, 2, kind, f"{kind.value}{index}", Place("/home/someone/train.py", line))
 
     timeline = Timeline(
         events=(
@@ -87,7 +87,7 @@ def test_a_timeline_becomes_a_strip() -> None:
         ),
         tensors={},
     )
-    assert strip_of(timeline, "/work") == (
+    assert strip_of(timeline, "/home/someone") == (
         (2, "forward", "train.py:5 op0"),
         (2, "forward", "train.py:6 op2"),
         (2, "backward", "train.py:7 backward4"),
